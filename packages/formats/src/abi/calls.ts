@@ -1,0 +1,201 @@
+/**
+ * The calls that each layer of a device offers to the layer above it: the whole of each interface.
+ * One row a call: argument names in order, and what comes back. Everything else is refused with `UnknownCall`.
+ */
+interface CallRow {
+  readonly args: readonly string[];
+  readonly returns: string;
+}
+export type CallTable = Readonly<Record<string, CallRow>>;
+
+/** Pluton's mailbox: only the Security Monitor may call. */
+export const PLUTON_CALLS = {
+  identity: { args: [], returns: '{deviceId, spki, chipSku, manufacturingState}' },
+  verifyImage: {
+    args: ['package: bytes', 'imageType: number', 'measure: boolean'],
+    returns: '{imageId, componentId, name, digest: bytes32, signerId: bytes32, securityVersion}',
+  },
+  attest: { args: ['challenge: bytes32'], returns: 'bytes: PSA token, COSE_Sign1' },
+  verifySigned: {
+    args: ['use: string', 'message: bytes', 'signature: bytes64', 'keyId: bytes20'],
+    returns: 'boolean: signed by a keystore key that has this use',
+  },
+  createSessionKey: { args: [], returns: '{keyId: number, spki: bytes}' },
+  signWithSessionKey: { args: ['keyId: number', 'message: bytes'], returns: 'bytes64: r‖s over SHA-256 of message' },
+  exportSessionKey: { args: ['keyId: number'], returns: 'bytes: PKCS#8; the slot is emptied' },
+  sha256: { args: ['message: bytes'], returns: 'bytes32' },
+  random: { args: ['length: number, at most 256'], returns: 'bytes' },
+  raiseSecurityVersion: { args: ['imageType: number', 'version: number'], returns: 'null' },
+  measurements: { args: [], returns: '[{imageType, name, digest, signerId, securityVersion}]' },
+} as const satisfies CallTable;
+
+/** The Security Monitor: only the kernel may call. */
+export const MONITOR_CALLS = {
+  identity: { args: [], returns: 'as Pluton' },
+  bootInfo: {
+    args: [],
+    returns:
+      '{resetReason, trial: boolean, stages: [{imageType, slot, imageId, componentId, name, digest, securityVersion}], failures: [{imageType, slot, code, message}], fellBack: null | {imageIds: [string]}}',
+  },
+  loadServices: { args: [], returns: 'bytes: the services stage bundle, verified and measured' },
+  loadCertStore: { args: [], returns: 'bytes: content of the UpdateCertStore, verified' },
+  loadCompartmentProgram: { args: [], returns: 'bytes: the compartment program of the running kernel image' },
+  listImages: {
+    args: [],
+    returns: '[{imageType, slot, imageId, componentId, name, digest, size, securityVersion, state: "active"|"backup"|"staged"}]',
+  },
+  loadApplication: { args: ['componentId: string'], returns: 'bytes: the whole image package, verified now' },
+  stageBegin: {
+    args: ['{imageType, componentId, imageId, size, digest: bytes32}'],
+    returns: 'number: staging id; resumes at {written} if the same image was begun before',
+  },
+  stageWrite: { args: ['stagingId', 'offset: number', 'bytes: at most 65536'], returns: 'null' },
+  stageFinish: { args: ['stagingId'], returns: 'null; verified by digest and signature, or refused and erased' },
+  stageAbort: { args: ['stagingId'], returns: 'null' },
+  commit: { args: ['stagingIds: [number]', 'removeComponentIds: [string]'], returns: '{restartRequired: boolean}; all or nothing' },
+  confirmHealthy: { args: [], returns: 'null; ends a trial, then raises security versions' },
+  restart: { args: [], returns: 'null; the device resets' },
+  recordAppend: { args: ['record: bytes, at most 3800'], returns: 'number: record id' },
+  recordList: { args: ['most: number'], returns: '[{id: number, record: bytes}] oldest first' },
+  recordRemove: { args: ['ids: [number]'], returns: 'null' },
+  mutableRead: { args: ['componentId'], returns: 'bytes | null' },
+  mutableWrite: { args: ['componentId', 'bytes: at most 65536'], returns: 'null; atomic' },
+  mutableDelete: { args: ['componentId'], returns: 'boolean: there was one' },
+  watchdogKick: { args: ['milliseconds: number'], returns: 'null; reset unless kicked again within that time' },
+  attest: { args: ['challenge: bytes32'], returns: 'as Pluton' },
+  verifySigned: { args: ['use', 'message', 'signature', 'keyId'], returns: 'as Pluton; only use "plan"' },
+  createSessionKey: { args: [], returns: 'as Pluton' },
+  signWithSessionKey: { args: ['keyId', 'message'], returns: 'as Pluton' },
+  exportSessionKey: { args: ['keyId'], returns: 'as Pluton' },
+  sha256: { args: ['message'], returns: 'as Pluton' },
+  random: { args: ['length'], returns: 'as Pluton' },
+} as const satisfies CallTable;
+
+/**
+ * The kernel, as the OS services see it: these calls of the monitor pass through unchanged …
+ */
+export const SERVICES_MONITOR_CALLS = [
+  'identity',
+  'bootInfo',
+  'loadCertStore',
+  'listImages',
+  'stageBegin',
+  'stageWrite',
+  'stageFinish',
+  'stageAbort',
+  'commit',
+  'confirmHealthy',
+  'restart',
+  'recordList',
+  'recordRemove',
+  'recordAppend',
+  'attest',
+  'verifySigned',
+  'createSessionKey',
+  'signWithSessionKey',
+  'exportSessionKey',
+  'sha256',
+  'random',
+] as const satisfies readonly (keyof typeof MONITOR_CALLS)[];
+
+/** … and these are its own. */
+export const KERNEL_CALLS = {
+  httpsOpen: {
+    args: ['{host, port, serverName, roots: [DER], clientChain?: [DER], clientKey?: PKCS#8}'],
+    returns: 'number: session id, TLS 1.3 up and the server authenticated',
+  },
+  httpsExporter: { args: ['session', 'label: string', 'length: number'], returns: 'bytes: RFC 8446 §7.5, empty context' },
+  httpsRequest: {
+    args: ['session', '{method, path, contentType?: string, body?: bytes, rangeStart?: number}'],
+    returns: '{status: number, contentType: string, retryAfter: number | null, body: bytes}',
+  },
+  httpsClose: { args: ['session'], returns: 'null' },
+  setClientIdentity: {
+    args: ['{tenantId, chain: [DER], key: PKCS#8} | null'],
+    returns: 'null; from now on apps of that tenant may use it, none may read the key',
+  },
+  setTime: { args: ['milliseconds since 1970'], returns: 'null' },
+  appList: {
+    args: [],
+    returns: '[{componentId, imageId, name, state: "running"|"backoff"|"stopped", restarts: number, uptime: number}]',
+  },
+  appInstalled: { args: ['componentId'], returns: 'null; (re)starts it from the newly committed image' },
+  appRemoved: { args: ['componentId'], returns: 'null' },
+} as const satisfies CallTable;
+
+/** The services, as the attached-device gateway (CLI, debuggers, tests) sees them. */
+export const GATEWAY_CALLS = {
+  status: {
+    args: [],
+    returns:
+      '{deviceId, osVersion, verdict: string | null, reasons: [string], tenantId: string | null, clientChain: [DER], updateChain: [DER], nextCheck: ms, images: as listImages, apps: as appList, queuedReports: number, lastError: string | null, phase: "starting"|"attesting"|"updating"|"idle"|"offline"}',
+  },
+  checkNow: { args: [], returns: 'status, after one whole round: attest, plan, update, report' },
+} as const satisfies CallTable;
+
+/** Pluton's own hardware, behind its mailbox core: silicon's side. */
+export const PLUTON_HARDWARE_CALLS = {
+  bootSelection: { args: [], returns: '{config: "current" | "fallback", record: bytes, failures: [...], resetReason}' },
+  trustedKeystore: { args: [], returns: 'bytes: the keystore package that the ROM verified' },
+  readFuses: { args: [], returns: '{chipSku, manufacturingState, rootKeyHash, securityVersions: {[imageType]: n}}' },
+  programSecurityVersion: { args: ['imageType', 'version'], returns: 'null; thermometer bits, one way' },
+  identityKey: { args: [], returns: 'bytes: SPKI of the attestation key' },
+  signIdentity: { args: ['message: bytes'], returns: 'bytes64: r‖s over SHA-256; the key stays' },
+  makeKey: { args: [], returns: '{slot: number, spki}' },
+  signKey: { args: ['slot', 'message'], returns: 'bytes64' },
+  exportKey: { args: ['slot'], returns: 'bytes: PKCS#8; slot emptied' },
+  verify: { args: ['spki: bytes', 'message', 'signature: bytes64'], returns: 'boolean: ECDSA P-256, SHA-256' },
+  sha256: { args: ['message'], returns: 'bytes32' },
+  sha1: { args: ['message'], returns: 'bytes20: thumbprints only' },
+  random: { args: ['length'], returns: 'bytes, or refused with EntropyFailure' },
+  extendMeasurement: { args: ['{imageType, name, digest, signerId, securityVersion}'], returns: 'null' },
+  measurements: { args: [], returns: '[as extended, in order]' },
+  bootSeed: { args: [], returns: 'bytes32, fresh at each reset' },
+  readFlash: { args: ['offset', 'length'], returns: 'bytes' },
+  startStage: { args: ['stage: "monitor"', 'bundle: bytes'], returns: 'null when its start() resolved' },
+} as const satisfies CallTable;
+
+/** The secure world's bus: silicon's side. */
+export const MONITOR_HARDWARE_CALLS = {
+  bootSelection: { args: [], returns: 'as Pluton' },
+  readFlash: { args: ['offset', 'length'], returns: 'bytes' },
+  programFlash: { args: ['offset', 'bytes: any length within whole flash; pages are programmed in order'], returns: 'null' },
+  eraseFlash: { args: ['offset', 'length: whole sectors'], returns: 'null' },
+  configureFirewall: { args: ['rules: [{master, region, read, write}]'], returns: 'null' },
+  lockFirewall: { args: [], returns: 'null; sticky until reset' },
+  setWatchdog: { args: ['milliseconds'], returns: 'null' },
+  reset: { args: ['reason: string'], returns: 'null' },
+  startStage: { args: ['stage: "kernel"', 'bundle: bytes'], returns: 'null when its start() resolved' },
+} as const satisfies CallTable;
+
+/** The normal world's bus and devices: silicon's side, plus the board's network. */
+export const KERNEL_HARDWARE_CALLS = {
+  gpioOpen: { args: ['pin', '"input" | "output"', 'initial: 0 | 1'], returns: 'null' },
+  gpioWrite: { args: ['pin', '0 | 1'], returns: 'null' },
+  gpioRead: { args: ['pin'], returns: '0 | 1' },
+  gpioClose: { args: ['pin'], returns: 'null' },
+  tlsConnect: {
+    args: ['{host, port, serverName, roots: [DER], clientChain?, clientKey?, alpn?: [string]}'],
+    returns: 'number: connection id',
+  },
+  tlsRead: { args: ['connection', 'most'], returns: 'bytes; empty at the end; waits for data' },
+  tlsWrite: { args: ['connection', 'bytes'], returns: 'null' },
+  tlsClose: { args: ['connection'], returns: 'null' },
+  tlsExporter: { args: ['connection', 'label', 'length'], returns: 'bytes' },
+  httpsOpen: KERNEL_CALLS.httpsOpen,
+  httpsExporter: KERNEL_CALLS.httpsExporter,
+  httpsRequest: KERNEL_CALLS.httpsRequest,
+  httpsClose: KERNEL_CALLS.httpsClose,
+  setTime: KERNEL_CALLS.setTime,
+  startStage: { args: ['stage: "services"', 'bundle: bytes'], returns: 'null when its start() resolved' },
+  startCompartment: {
+    args: ['number: id chosen by the kernel', 'program: bytes', 'module: bytes (WebAssembly)', 'options'],
+    returns: 'null when its start() resolved; its calls arrive at the kernel as caller "compartment:<id>"',
+  },
+  stopCompartment: { args: ['id'], returns: 'null; the thread is ended, whatever it does' },
+} as const satisfies CallTable;
+
+/** What a compartment's program may ask its own thread for. */
+export const COMPARTMENT_HARDWARE_CALLS = {
+  module: { args: [], returns: '{module: bytes, options}: as given to startCompartment' },
+} as const satisfies CallTable;

@@ -1,0 +1,40 @@
+import type { SystemImageTypeName } from './image-types.ts';
+
+/** Flash of the reference SKU, in bytes: NOR rules, 4 KiB sectors, 256-byte pages. */
+export const FLASH_SIZE = 16 * 1024 * 1024;
+export const FLASH_SECTOR = 4096;
+export const FLASH_PAGE = 256;
+
+/** A part of flash: first byte and length, both whole sectors. */
+export interface FlashRegion {
+  readonly offset: number;
+  readonly length: number;
+}
+export type SlotName = 'A' | 'B';
+
+const KIB = 1024;
+const systemSlot = (offset: number, length: number): Readonly<Record<SlotName, FlashRegion>> => ({
+  A: { offset, length },
+  B: { offset: offset + length, length },
+});
+
+/** Who keeps what where in the flash of the reference SKU. */
+export const FLASH_MAP = {
+  /** Boot records, see `boot-record.ts`: four sectors, used in turn. */
+  bootRecord: { offset: 0, length: 4 * FLASH_SECTOR },
+  /** Every system image has two slots of its own: each layer is updated alone. */
+  system: {
+    TrustedKeystore: systemSlot(0x010000, 32 * KIB),
+    UpdateCertStore: systemSlot(0x020000, 32 * KIB),
+    PlutonRuntime: systemSlot(0x040000, 512 * KIB),
+    SecurityMonitor: systemSlot(0x140000, 512 * KIB),
+    NormalWorldKernel: systemSlot(0x240000, 2048 * KIB),
+    Services: systemSlot(0x640000, 1024 * KIB),
+  } satisfies Record<SystemImageTypeName, Readonly<Record<SlotName, FlashRegion>>>,
+  /** Four slots for app images: a component's next image is staged beside its present one. */
+  applications: [0, 1, 2, 3].map((index): FlashRegion => ({ offset: 0x840000 + index * 1024 * KIB, length: 1024 * KIB })),
+  /** The log of failures and events that wait for upload. */
+  records: { offset: 0xc40000, length: 512 * KIB },
+  /** Mutable storage of apps. */
+  mutable: { offset: 0xcc0000, length: 512 * KIB },
+} as const;

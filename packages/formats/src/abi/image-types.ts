@@ -1,0 +1,65 @@
+/** Image types of an image package: the metadata's value and the REST enum (azure-sphere.md §2.3). */
+export const IMAGE_TYPES = {
+  OneBl: 1,
+  PlutonRuntime: 2,
+  WifiFirmware: 3,
+  SecurityMonitor: 4,
+  NormalWorldLoader: 5,
+  NormalWorldDtb: 6,
+  NormalWorldKernel: 7,
+  RootFs: 8,
+  Services: 9,
+  Applications: 10,
+  FwConfig: 13,
+  BootManifest: 16,
+  Nwfs: 17,
+  TrustedKeystore: 19,
+  Policy: 20,
+  CustomerBoardConfig: 21,
+  UpdateCertStore: 22,
+  BaseSystemUpdateManifest: 23,
+  FirmwareUpdateManifest: 24,
+  CustomerUpdateManifest: 25,
+  RecoveryManifest: 26,
+  ManifestSet: 27,
+  Other: 28,
+} as const;
+export type ImageTypeName = keyof typeof IMAGE_TYPES;
+export type ImageType = (typeof IMAGE_TYPES)[ImageTypeName];
+
+/** The images that make an OS release, in the order in which a device loads them. */
+export const SYSTEM_IMAGE_TYPES = [
+  'TrustedKeystore',
+  'PlutonRuntime',
+  'SecurityMonitor',
+  'UpdateCertStore',
+  'NormalWorldKernel',
+  'Services',
+] as const satisfies readonly ImageTypeName[];
+export type SystemImageTypeName = (typeof SYSTEM_IMAGE_TYPES)[number];
+
+/** Well-known component ids of the system images: one component a type, the same over all releases. */
+export const SYSTEM_COMPONENT_IDS: Readonly<Record<SystemImageTypeName, string>> = {
+  TrustedKeystore: '7f1d0013-5e7e-4f01-8d00-000000000013',
+  PlutonRuntime: '7f1d0002-5e7e-4f01-8d00-000000000002',
+  SecurityMonitor: '7f1d0004-5e7e-4f01-8d00-000000000004',
+  UpdateCertStore: '7f1d0016-5e7e-4f01-8d00-000000000016',
+  NormalWorldKernel: '7f1d0007-5e7e-4f01-8d00-000000000007',
+  Services: '7f1d0009-5e7e-4f01-8d00-000000000009',
+};
+
+/** Where a system image keeps its payload inside its file system. */
+export const SYSTEM_IMAGE_FILES = {
+  /** The JavaScript bundle of a stage image. */
+  bundle: '/bin/stage.js',
+  /** The kernel image only: the program that runs in every compartment beside the app's module. */
+  compartment: '/bin/compartment.js',
+  /** TrustedKeystore: CBOR, see `keystore.ts`. */
+  keystore: '/keystore.cbor',
+  /** UpdateCertStore: CBOR, see `keystore.ts`. */
+  certStore: '/certstore.cbor',
+} as const;
+
+/** Chip SKUs. 0 was the original's MT3620AN, whose name is not ours to use. */
+export const CHIP_SKUS = { 'SF-V1': 1 } as const;
+export type ChipSkuName = keyof typeof CHIP_SKUS;

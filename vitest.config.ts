@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+
+/** Threads, not isolated: the tests keep no state outside what they make (see CONTRIBUTING.md). */
+export default defineConfig({
+  test: {
+    include: ['packages/*/src/**/*.test.ts', 'test/**/*.test.ts'],
+    pool: 'threads',
+    isolate: false,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    reporters: ['default', './scripts/counts-reporter.ts'],
+  },
+});
