@@ -1,0 +1,100 @@
+// Starts everything a person can start: `npm start`, `npm test`, `npm run check`, `npm run bench`.
+// Plain JavaScript for any Node from 18 on: it runs before anything is installed, installs what is
+// missing, and hands over to the Node that the project brings with it.
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const bin = join(root, 'node_modules', '.bin');
+const [command = '', ...args] = process.argv.slice(2);
+
+/** npm writes this file last, so an interrupted install is seen as missing. */
+function isInstalled() {
+  const installed = join(root, 'node_modules', '.package-lock.json');
+  if (!existsSync(installed)) return false;
+  return statSync(installed).mtimeMs >= statSync(join(root, 'package-lock.json')).mtimeMs;
+}
+
+function install() {
+  process.stdout.write('Installing what is missing (npm ci) …\n');
+  const began = Date.now();
+  const npm = process.env.npm_execpath;
+  const run = npm
+    ? spawnSync(process.execPath, [npm, 'ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: 'inherit' })
+    : spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: 'inherit' });
+  if (run.status !== 0) fail('`npm ci` did not finish: see its message above.');
+  process.stdout.write(`Installed in ${((Date.now() - began) / 1000).toFixed(1)} s.\n`);
+}
+
+function fail(message) {
+  process.stderr.write(`sevenfold: ${message}\n`);
+  process.exit(1);
+}
+
+/** The project's own Node where its platform has one, else the one that runs this, if it is new enough. */
+function findNode() {
+  const own = join(bin, 'node');
+  if (existsSync(own) && spawnSync(own, ['--version']).status === 0) return own;
+  if (Number(process.versions.node.split('.')[0]) >= 24) return process.execPath;
+  return fail(
+    `Node ${process.versions.node} is too old to run the program itself (24 or newer is needed), and npm brought none for ${process.platform}-${process.arch}.\n` +
+      'Install Node 26, or use Linux on x64 or arm64 (a container or WSL will do).',
+  );
+}
+
+function environment() {
+  return { ...process.env, PATH: `${bin}:${process.env.PATH ?? ''}` };
+}
+
+/** Becomes the program where Node can (one process less in memory), else waits for it. */
+function become(node, programArgs) {
+  if (typeof process.execve === 'function' && process.platform === 'linux') {
+    process.execve(node, [node, ...programArgs], environment());
+  }
+  const child = spawn(node, programArgs, { cwd: root, stdio: 'inherit', env: environment() });
+  // The terminal sends Ctrl-C to the child as well: this process only waits for its end.
+  process.on('SIGINT', () => {});
+  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  child.on('exit', (code, signal) => process.exit(signal ? 130 : (code ?? 1)));
+}
+
+/** The parts of `npm run check`, in the order in which they are quickest to fail. */
+const CHECKS = [
+  ['types', 'tsc', ['-b']],
+  ['lint', 'oxlint', ['--deny-warnings', '.']],
+  ['format', 'oxfmt', ['--check', '.']],
+  ['architecture', 'vitest', ['run', 'test/architecture.test.ts']],
+  ['unused code', 'knip', []],
+];
+
+function check() {
+  const failed = [];
+  for (const [name, program, programArgs] of CHECKS) {
+    process.stdout.write(`check: ${name}\n`);
+    const run = spawnSync(join(bin, program), programArgs, { cwd: root, stdio: 'inherit', env: environment() });
+    if (run.status !== 0) failed.push(name);
+  }
+  if (failed.length > 0) fail(`check failed: ${failed.join(', ')}`);
+  process.stdout.write('check: all good\n');
+}
+
+if (!isInstalled()) install();
+const node = findNode();
+switch (command) {
+  case 'start':
+    become(node, [join(root, 'packages/cli/bin/sevenfold.mjs'), 'up', ...args]);
+    break;
+  case 'test':
+    become(node, [join(root, 'node_modules/vitest/vitest.mjs'), 'run', ...args]);
+    break;
+  case 'bench':
+    become(node, [join(root, 'bench/run.ts'), ...args]);
+    break;
+  case 'check':
+    check();
+    break;
+  default:
+    fail(`unknown command '${command}': use npm start, npm test, npm run check or npm run bench`);
+}
