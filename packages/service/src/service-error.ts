@@ -1,0 +1,52 @@
+import { SevenfoldError } from '@sevenfold/formats';
+
+/**
+ * Everything that the service refuses, as a closed vocabulary. The HTTP edges translate a code into a status
+ * (`http/problems.ts`); the meaning of a code never changes once it was released.
+ */
+export type ServiceErrorCode =
+  // store and data folder
+  | 'StoreClosed'
+  | 'NestedWrite'
+  | 'WorkFinished'
+  | 'TransactionNotAllowed'
+  | 'CommitFailed'
+  | 'NewerDatabase'
+  | 'DataFolderInUse'
+  | 'DataFolderDamaged'
+  // people and machines
+  | 'Unauthenticated'
+  | 'Forbidden'
+  | 'EnrolmentTokenInvalid'
+  | 'InvalidPublicKey'
+  // requests
+  | 'InvalidRequest'
+  | 'MalformedJson'
+  | 'UnsupportedMediaType'
+  | 'BodyTooLarge'
+  | 'MethodNotAllowed'
+  | 'RouteNotFound'
+  | 'TooManyRequests'
+  // things
+  | 'NotFound'
+  | 'AlreadyExists'
+  | 'Conflict'
+  | 'Gone'
+  | 'DeviceNotGenuine'
+  | 'DeviceClaimedElsewhere'
+  | 'ImageConflict'
+  | 'ImageNotDeployable'
+  | 'UntrustedSigner'
+  | 'BlobDamaged'
+  | 'BlobTooLarge'
+  | 'IncompleteRelease'
+  | 'InvalidEndorsements'
+  // devices
+  | 'InvalidEvidence'
+  | 'UnknownDevice'
+  | 'CertificateUnavailable';
+
+/** An error of the service: `code` is stable, `field` and `rule` name what was wrong with the input. */
+export class ServiceError extends SevenfoldError<ServiceErrorCode> {
+  override readonly name = 'ServiceError';
+}

@@ -1,0 +1,65 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { sql } from 'kysely';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openSqliteStore } from './sqlite-store.ts';
+import { storeSuite, type SuiteTables } from './store.suite.ts';
+
+const makeFolder = (): Promise<string> => mkdtemp(path.join(tmpdir(), 'sevenfold-store-'));
+
+storeSuite('SQLite', async () => {
+  const folder = await makeFolder();
+  return {
+    open: async () => openSqliteStore<SuiteTables>(path.join(folder, 'service.sqlite')),
+    dispose: () => rm(folder, { recursive: true }),
+  };
+});
+
+describe('SQLite store on disk', () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await makeFolder();
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  it('keeps its file from other users and syncs every commit', async () => {
+    const file = path.join(folder, 'service.sqlite');
+    const store = openSqliteStore(file);
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+    const mode = await sql<{ journal_mode: string }>`pragma journal_mode`.execute(store.read);
+    expect(mode.rows).toEqual([{ journal_mode: 'wal' }]);
+    const synchronous = await store.write(async (tx) => sql`pragma synchronous`.execute(tx));
+    expect(synchronous.rows).toEqual([{ synchronous: 2 }]);
+    await store.close();
+  });
+
+  it.each([1, 60, 333])(
+    'loses nothing acknowledged when its process is killed after %i acknowledgements',
+    async (killAfter) => {
+      const file = path.join(folder, 'service.sqlite');
+      const child = spawn(process.execPath, [path.join(import.meta.dirname, 'kill-safety.child.ts'), file], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      const acknowledged: number[] = [];
+      for await (const line of createInterface({ input: child.stdout })) {
+        acknowledged.push(Number(line));
+        if (acknowledged.length === killAfter) child.kill('SIGKILL');
+      }
+      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+      expect(child.signalCode).toBe('SIGKILL');
+
+      const store = openSqliteStore<{ entries: { id: number } }>(file);
+      const rows = await store.read.selectFrom('entries').select('id').execute();
+      const present = new Set(rows.map((row) => row.id));
+      expect(acknowledged.length).toBeGreaterThanOrEqual(killAfter);
+      expect(acknowledged.filter((id) => !present.has(id))).toEqual([]);
+      const check = await sql<{ integrity_check: string }>`pragma integrity_check`.execute(store.read);
+      expect(check.rows).toEqual([{ integrity_check: 'ok' }]);
+      await store.close();
+    },
+  );
+});

@@ -1,0 +1,133 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { chmodSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { setImmediate } from 'node:timers/promises';
+import { Kysely } from 'kysely';
+import { ServiceError } from '../service-error.ts';
+import type { Database } from './database.ts';
+import { sqliteDialect, SqliteSession } from './sqlite-dialect.ts';
+import type { Store } from './store.ts';
+
+/** Works that share one transaction at most: bounds how long the first of them waits for its fsync. */
+const MOST_WORKS_A_COMMIT = 256;
+
+interface Waiting<Tables> {
+  work(tx: Kysely<Tables>): unknown;
+  resolve(value: unknown): void;
+  reject(reason: unknown): void;
+}
+
+/**
+ * Opens (or makes, mode 0600) an SQLite database with WAL and `synchronous=FULL`: a commit returns after its fsync.
+ * One process a file: the caller holds the data folder's lock.
+ */
+export function openSqliteStore<Tables = Database>(file: string): Store<Tables> {
+  const database = new DatabaseSync(file, { timeout: 5000, enableForeignKeyConstraints: true });
+  chmodSync(file, 0o600);
+  database.exec('pragma journal_mode = wal');
+  database.exec('pragma synchronous = full');
+  // A second connection, so that reads see committed rows only while a transaction is open on the first.
+  const reading = new DatabaseSync(file, { readOnly: true, timeout: 5000 });
+  return new SqliteStore<Tables>(database, reading);
+}
+
+/** Group commit: works that arrive while a transaction is open join it, each in a savepoint of its own. */
+class SqliteStore<Tables> implements Store<Tables> {
+  readonly read: Kysely<Tables>;
+  readonly #writing: SqliteSession;
+  readonly #reading: DatabaseSync;
+  readonly #queue: Waiting<Tables>[] = [];
+  readonly #insideWork = new AsyncLocalStorage<true>();
+  #drained: Promise<void> = Promise.resolve();
+  #isDraining = false;
+  #isClosed = false;
+
+  constructor(writing: DatabaseSync, reading: DatabaseSync) {
+    this.#writing = new SqliteSession(writing);
+    this.#reading = reading;
+    this.read = new Kysely<Tables>({
+      dialect: sqliteDialect(new SqliteSession(reading), () => !this.#isClosed),
+    });
+  }
+
+  write<T>(work: (tx: Kysely<Tables>) => Promise<T> | T): Promise<T> {
+    if (this.#insideWork.getStore() === true) {
+      return Promise.reject(
+        new ServiceError('NestedWrite', 'store.write was called inside a work.', {
+          rule: 'a work uses the transaction that it was given',
+        }),
+      );
+    }
+    if (this.#isClosed) return Promise.reject(new ServiceError('StoreClosed', 'The store is closed.'));
+    return new Promise<T>((resolve, reject) => {
+      // What `resolve` is given is what this very `work` returned.
+      this.#queue.push({ work, resolve: (value) => resolve(value as T), reject });
+      if (this.#isDraining) return;
+      this.#isDraining = true;
+      this.#drained = this.#drain();
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    await this.#drained;
+    this.#reading.close();
+    this.#writing.database.close();
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#queue.length > 0) {
+      // One turn of the event loop: works that arrive together share the commit, and sockets are never starved.
+      await setImmediate();
+      await this.#commitGroup();
+    }
+    this.#isDraining = false;
+  }
+
+  async #commitGroup(): Promise<void> {
+    const database = this.#writing.database;
+    const settled: (() => void)[] = [];
+    const members: Waiting<Tables>[] = [];
+    try {
+      database.exec('begin immediate');
+      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+        members.push(next);
+        settled.push(await this.#runInSavepoint(next));
+        // The engine ends the transaction by itself on a full disk, for one: then nobody's rows are there.
+        if (!database.isTransaction) throw new Error('the engine rolled the transaction back');
+        if (members.length >= MOST_WORKS_A_COMMIT) break;
+      }
+      database.exec('commit');
+    } catch (cause) {
+      if (database.isTransaction) database.exec('rollback');
+      const error = new ServiceError(
+        'CommitFailed',
+        'The rows could not be made durable; nothing was changed.',
+        { cause },
+      );
+      const lost = members.length > 0 ? members : this.#queue.splice(0);
+      for (const member of lost) member.reject(error);
+      return;
+    }
+    for (const settle of settled) settle();
+  }
+
+  /** Answers with what to do once the group's commit is on disk. */
+  async #runInSavepoint(waiting: Waiting<Tables>): Promise<() => void> {
+    const database = this.#writing.database;
+    let isOpen = true;
+    const tx = new Kysely<Tables>({ dialect: sqliteDialect(this.#writing, () => isOpen) });
+    database.exec('savepoint work');
+    try {
+      const value = await this.#insideWork.run(true, async () => waiting.work(tx));
+      database.exec('release work');
+      return () => waiting.resolve(value);
+    } catch (reason) {
+      if (database.isTransaction) database.exec('rollback to work; release work');
+      return () => waiting.reject(reason);
+    } finally {
+      isOpen = false;
+    }
+  }
+}
