@@ -1,1 +1,16 @@
-export {};
+export * from './abi/calls.ts';
+export * from './abi/entropy.ts';
+export * from './abi/flash-map.ts';
+export * from './abi/image-types.ts';
+export * from './abi/port.ts';
+export * from './asxipfs.ts';
+export * from './asxipfs-parser.ts';
+export * from './bytes.ts';
+export * from './cbor.ts';
+export * from './cbor-reader.ts';
+export * from './errors.ts';
+export * from './guid.ts';
+export * from './image-metadata.ts';
+export * from './image-package.ts';
+export * from './keystore.ts';
+export * from './utf8.ts';

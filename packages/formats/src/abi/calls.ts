@@ -21,7 +21,10 @@ export const PLUTON_CALLS = {
     returns: 'boolean: signed by a keystore key that has this use',
   },
   createSessionKey: { args: [], returns: '{keyId: number, spki: bytes}' },
-  signWithSessionKey: { args: ['keyId: number', 'message: bytes'], returns: 'bytes64: r‖s over SHA-256 of message' },
+  signWithSessionKey: {
+    args: ['keyId: number', 'message: bytes'],
+    returns: 'bytes64: r‖s over SHA-256 of message',
+  },
   exportSessionKey: { args: ['keyId: number'], returns: 'bytes: PKCS#8; the slot is emptied' },
   sha256: { args: ['message: bytes'], returns: 'bytes32' },
   random: { args: ['length: number, at most 256'], returns: 'bytes' },
@@ -42,7 +45,8 @@ export const MONITOR_CALLS = {
   loadCompartmentProgram: { args: [], returns: 'bytes: the compartment program of the running kernel image' },
   listImages: {
     args: [],
-    returns: '[{imageType, slot, imageId, componentId, name, digest, size, securityVersion, state: "active"|"backup"|"staged"}]',
+    returns:
+      '[{imageType, slot, imageId, componentId, name, digest, size, securityVersion, state: "active"|"backup"|"staged"}]',
   },
   loadApplication: { args: ['componentId: string'], returns: 'bytes: the whole image package, verified now' },
   stageBegin: {
@@ -50,9 +54,15 @@ export const MONITOR_CALLS = {
     returns: 'number: staging id; resumes at {written} if the same image was begun before',
   },
   stageWrite: { args: ['stagingId', 'offset: number', 'bytes: at most 65536'], returns: 'null' },
-  stageFinish: { args: ['stagingId'], returns: 'null; verified by digest and signature, or refused and erased' },
+  stageFinish: {
+    args: ['stagingId'],
+    returns: 'null; verified by digest and signature, or refused and erased',
+  },
   stageAbort: { args: ['stagingId'], returns: 'null' },
-  commit: { args: ['stagingIds: [number]', 'removeComponentIds: [string]'], returns: '{restartRequired: boolean}; all or nothing' },
+  commit: {
+    args: ['stagingIds: [number]', 'removeComponentIds: [string]'],
+    returns: '{restartRequired: boolean}; all or nothing',
+  },
   confirmHealthy: { args: [], returns: 'null; ends a trial, then raises security versions' },
   restart: { args: [], returns: 'null; the device resets' },
   recordAppend: { args: ['record: bytes, at most 3800'], returns: 'number: record id' },
@@ -61,7 +71,10 @@ export const MONITOR_CALLS = {
   mutableRead: { args: ['componentId'], returns: 'bytes | null' },
   mutableWrite: { args: ['componentId', 'bytes: at most 65536'], returns: 'null; atomic' },
   mutableDelete: { args: ['componentId'], returns: 'boolean: there was one' },
-  watchdogKick: { args: ['milliseconds: number'], returns: 'null; reset unless kicked again within that time' },
+  watchdogKick: {
+    args: ['milliseconds: number'],
+    returns: 'null; reset unless kicked again within that time',
+  },
   attest: { args: ['challenge: bytes32'], returns: 'as Pluton' },
   verifySigned: { args: ['use', 'message', 'signature', 'keyId'], returns: 'as Pluton; only use "plan"' },
   createSessionKey: { args: [], returns: 'as Pluton' },
@@ -104,7 +117,10 @@ export const KERNEL_CALLS = {
     args: ['{host, port, serverName, roots: [DER], clientChain?: [DER], clientKey?: PKCS#8}'],
     returns: 'number: session id, TLS 1.3 up and the server authenticated',
   },
-  httpsExporter: { args: ['session', 'label: string', 'length: number'], returns: 'bytes: RFC 8446 §7.5, empty context' },
+  httpsExporter: {
+    args: ['session', 'label: string', 'length: number'],
+    returns: 'bytes: RFC 8446 §7.5, empty context',
+  },
   httpsRequest: {
     args: ['session', '{method, path, contentType?: string, body?: bytes, rangeStart?: number}'],
     returns: '{status: number, contentType: string, retryAfter: number | null, body: bytes}',
@@ -117,7 +133,8 @@ export const KERNEL_CALLS = {
   setTime: { args: ['milliseconds since 1970'], returns: 'null' },
   appList: {
     args: [],
-    returns: '[{componentId, imageId, name, state: "running"|"backoff"|"stopped", restarts: number, uptime: number}]',
+    returns:
+      '[{componentId, imageId, name, state: "running"|"backoff"|"stopped", restarts: number, uptime: number}]',
   },
   appInstalled: { args: ['componentId'], returns: 'null; (re)starts it from the newly committed image' },
   appRemoved: { args: ['componentId'], returns: 'null' },
@@ -135,16 +152,25 @@ export const GATEWAY_CALLS = {
 
 /** Pluton's own hardware, behind its mailbox core: silicon's side. */
 export const PLUTON_HARDWARE_CALLS = {
-  bootSelection: { args: [], returns: '{config: "current" | "fallback", record: bytes, failures: [...], resetReason}' },
+  bootSelection: {
+    args: [],
+    returns: '{config: "current" | "fallback", record: bytes, failures: [...], resetReason}',
+  },
   trustedKeystore: { args: [], returns: 'bytes: the keystore package that the ROM verified' },
-  readFuses: { args: [], returns: '{chipSku, manufacturingState, rootKeyHash, securityVersions: {[imageType]: n}}' },
+  readFuses: {
+    args: [],
+    returns: '{chipSku, manufacturingState, rootKeyHash, securityVersions: {[imageType]: n}}',
+  },
   programSecurityVersion: { args: ['imageType', 'version'], returns: 'null; thermometer bits, one way' },
   identityKey: { args: [], returns: 'bytes: SPKI of the attestation key' },
   signIdentity: { args: ['message: bytes'], returns: 'bytes64: r‖s over SHA-256; the key stays' },
   makeKey: { args: [], returns: '{slot: number, spki}' },
   signKey: { args: ['slot', 'message'], returns: 'bytes64' },
   exportKey: { args: ['slot'], returns: 'bytes: PKCS#8; slot emptied' },
-  verify: { args: ['spki: bytes', 'message', 'signature: bytes64'], returns: 'boolean: ECDSA P-256, SHA-256' },
+  verify: {
+    args: ['spki: bytes', 'message', 'signature: bytes64'],
+    returns: 'boolean: ECDSA P-256, SHA-256',
+  },
   sha256: { args: ['message'], returns: 'bytes32' },
   sha1: { args: ['message'], returns: 'bytes20: thumbprints only' },
   random: { args: ['length'], returns: 'bytes, or refused with EntropyFailure' },
@@ -159,7 +185,10 @@ export const PLUTON_HARDWARE_CALLS = {
 export const MONITOR_HARDWARE_CALLS = {
   bootSelection: { args: [], returns: 'as Pluton' },
   readFlash: { args: ['offset', 'length'], returns: 'bytes' },
-  programFlash: { args: ['offset', 'bytes: any length within whole flash; pages are programmed in order'], returns: 'null' },
+  programFlash: {
+    args: ['offset', 'bytes: any length within whole flash; pages are programmed in order'],
+    returns: 'null',
+  },
   eraseFlash: { args: ['offset', 'length: whole sectors'], returns: 'null' },
   configureFirewall: { args: ['rules: [{master, region, read, write}]'], returns: 'null' },
   lockFirewall: { args: [], returns: 'null; sticky until reset' },

@@ -32,7 +32,10 @@ export const FLASH_MAP = {
     Services: systemSlot(0x640000, 1024 * KIB),
   } satisfies Record<SystemImageTypeName, Readonly<Record<SlotName, FlashRegion>>>,
   /** Four slots for app images: a component's next image is staged beside its present one. */
-  applications: [0, 1, 2, 3].map((index): FlashRegion => ({ offset: 0x840000 + index * 1024 * KIB, length: 1024 * KIB })),
+  applications: [0, 1, 2, 3].map((index): FlashRegion => ({
+    offset: 0x840000 + index * 1024 * KIB,
+    length: 1024 * KIB,
+  })),
   /** The log of failures and events that wait for upload. */
   records: { offset: 0xc40000, length: 512 * KIB },
   /** Mutable storage of apps. */
