@@ -122,7 +122,7 @@ export const KERNEL_CALLS = {
     returns: 'bytes: RFC 8446 §7.5, empty context',
   },
   httpsRequest: {
-    args: ['session', '{method, path, contentType?: string, body?: bytes, rangeStart?: number}'],
+    args: ['session', '{method, path, contentType?: string, body?: bytes, rangeStart?: number, rangeLength?: number}'],
     returns: '{status: number, contentType: string, retryAfter: number | null, body: bytes}',
   },
   httpsClose: { args: ['session'], returns: 'null' },

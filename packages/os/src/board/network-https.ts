@@ -1,0 +1,152 @@
+import { Agent, request as httpRequest, type ClientRequestArgs, type IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
+import type { HttpsRequest, TlsTarget } from './network-arguments.ts';
+import { NetworkError, toNetworkError } from './network-errors.ts';
+import { exportKeyingMaterial } from './network-tls.ts';
+
+/** What came back. */
+export interface HttpsResponse {
+  readonly status: number;
+  readonly contentType: string;
+  /** Seconds, where the server named some (RFC 9110 §10.2.3, delay-seconds only). */
+  readonly retryAfter: number | null;
+  readonly body: Uint8Array;
+}
+
+/** Bounds of one exchange. */
+export interface HttpsLimits {
+  /** Bytes of a response body. */
+  readonly maxResponse: number;
+  /** Milliseconds from the request's first byte to the response's last. */
+  readonly responseTimeout: number;
+}
+
+/** Hands out the one socket, once: a second connection would not have the first one's exporter. */
+class OneSocketAgent extends Agent {
+  readonly #socket: TLSSocket;
+  #used = false;
+
+  constructor(socket: TLSSocket) {
+    super({ keepAlive: true, maxSockets: 1, maxFreeSockets: 1 });
+    this.#socket = socket;
+  }
+
+  override createConnection(
+    _options: ClientRequestArgs,
+    callback?: (error: Error | null, stream: Duplex) => void,
+  ): Duplex | undefined {
+    if (!this.#used && !this.#socket.destroyed) {
+      this.#used = true;
+      return this.#socket;
+    }
+    callback?.(new NetworkError('ConnectionLost', 'The server has ended this connection.'), this.#socket);
+    return undefined;
+  }
+}
+
+/** HTTP/1.1 with keep-alive over one TLS connection: exporter and requests belong to the same connection. */
+export class HttpsSession {
+  readonly #socket: TLSSocket;
+  readonly #agent: OneSocketAgent;
+  readonly #host: string;
+  readonly #limits: HttpsLimits;
+  #busy = false;
+
+  constructor(socket: TLSSocket, target: TlsTarget, limits: HttpsLimits) {
+    this.#socket = socket;
+    this.#agent = new OneSocketAgent(socket);
+    this.#host = `${target.serverName}:${target.port}`;
+    this.#limits = limits;
+  }
+
+  /** Keying material of the connection that carries this session's requests. */
+  exporter(label: string, length: number): Uint8Array {
+    return exportKeyingMaterial(this.#socket, label, length);
+  }
+
+  /** One exchange; a second one at the same time is refused with `SessionBusy`. */
+  async request(wanted: HttpsRequest): Promise<HttpsResponse> {
+    if (this.#busy) throw new NetworkError('SessionBusy', 'Another request of this session is waiting.');
+    this.#busy = true;
+    try {
+      return await this.#exchange(wanted);
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  #exchange(wanted: HttpsRequest): Promise<HttpsResponse> {
+    return new Promise((resolve, reject) => {
+      const headers: Record<string, string> = { host: this.#host };
+      if (wanted.contentType !== null) headers['content-type'] = wanted.contentType;
+      if (wanted.body !== null) headers['content-length'] = String(wanted.body.length);
+      if (wanted.range !== null) headers['range'] = rangeHeader(wanted.range);
+      const outgoing = httpRequest({
+        agent: this.#agent,
+        method: wanted.method,
+        path: wanted.path,
+        headers,
+        setHost: false,
+      });
+      const timer = setTimeout(() => {
+        outgoing.destroy(new NetworkError('ResponseTimeout', 'The server did not answer in time.'));
+      }, this.#limits.responseTimeout);
+      const fail = (error: unknown): void => {
+        clearTimeout(timer);
+        // Whatever is left of this exchange must not be taken for the next one's answer.
+        this.#socket.destroy();
+        reject(toNetworkError(error));
+      };
+      outgoing.once('error', fail);
+      outgoing.once('response', (incoming) => {
+        this.#collect(incoming).then((body) => {
+          clearTimeout(timer);
+          resolve(describe(incoming, body));
+        }, fail);
+      });
+      outgoing.end(wanted.body ?? undefined);
+    });
+  }
+
+  /** Ends the connection. */
+  close(): void {
+    this.#agent.destroy();
+    this.#socket.destroy();
+  }
+
+  async #collect(incoming: IncomingMessage): Promise<Uint8Array> {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    for await (const chunk of incoming) {
+      if (!(chunk instanceof Buffer)) throw new NetworkError('BadResponse', 'The body is not made of bytes.');
+      size += chunk.length;
+      if (size > this.#limits.maxResponse) {
+        throw new NetworkError(
+          'ResponseTooLarge',
+          `The response is larger than ${this.#limits.maxResponse} bytes.`,
+          {
+            rule: `at most ${this.#limits.maxResponse} bytes`,
+          },
+        );
+      }
+      chunks.push(chunk);
+    }
+    if (!incoming.complete) throw new NetworkError('ConnectionLost', 'The response was cut short.');
+    return new Uint8Array(Buffer.concat(chunks, size));
+  }
+}
+
+function rangeHeader(range: { start: number; length: number | null }): string {
+  return `bytes=${range.start}-${range.length === null ? '' : range.start + range.length - 1}`;
+}
+
+function describe(incoming: IncomingMessage, body: Uint8Array): HttpsResponse {
+  const retryAfter = incoming.headers['retry-after'];
+  return {
+    status: incoming.statusCode ?? 0,
+    contentType: incoming.headers['content-type'] ?? '',
+    retryAfter: retryAfter !== undefined && /^\d{1,7}$/.test(retryAfter) ? Number(retryAfter) : null,
+    body,
+  };
+}

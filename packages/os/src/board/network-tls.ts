@@ -1,0 +1,132 @@
+import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import tls, { type TLSSocket } from 'node:tls';
+import type { TlsTarget } from './network-arguments.ts';
+import { NetworkError, toNetworkError } from './network-errors.ts';
+
+/** How a board reaches the world. */
+export interface TlsOptions {
+  /** Name → address; null: there is no such name. Default: the machine's resolver. */
+  readonly resolve: (host: string) => Promise<string | null> | string | null;
+  /** Milliseconds for name, connection and handshake together. */
+  readonly connectTimeout: number;
+  readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
+}
+
+/** The machine's own resolver. */
+export async function systemResolve(host: string): Promise<string | null> {
+  if (isIP(host) !== 0) return host;
+  return (await lookup(host)).address;
+}
+
+function pem(label: string, der: Uint8Array): string {
+  const lines =
+    Buffer.from(der)
+      .toString('base64')
+      .match(/.{1,64}/g) ?? [];
+  return `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----\n`;
+}
+
+/**
+ * Opens a TLS connection whose server is authenticated by the target's roots alone (`ca` replaces the
+ * machine's own roots) and by its `serverName` (RFC 9525). Resolves after the handshake; sends nothing.
+ */
+export async function connectTls(
+  target: TlsTarget,
+  options: TlsOptions,
+  signal: AbortSignal,
+): Promise<TLSSocket> {
+  const deadline = AbortSignal.any([signal, AbortSignal.timeout(options.connectTimeout)]);
+  const address = await withDeadline(Promise.resolve(options.resolve(target.host)), deadline, signal);
+  if (address === null) {
+    throw new NetworkError('NameNotResolved', `There is no host named ${target.host}.`, { field: 'host' });
+  }
+  const socket = beginHandshake(target, address, options);
+  try {
+    await withDeadline(handshake(socket), deadline, signal);
+    // Losses between two calls are seen by the next call; without a listener they would end the process.
+    socket.on('error', () => {});
+    return socket;
+  } catch (error) {
+    socket.on('error', () => {});
+    socket.destroy();
+    throw error;
+  }
+}
+
+function beginHandshake(target: TlsTarget, address: string, options: TlsOptions): TLSSocket {
+  try {
+    return tls.connect({
+      host: address,
+      port: target.port,
+      // SNI carries names only (RFC 6066 §3); the identity check below takes addresses as well.
+      ...(isIP(target.serverName) === 0 ? { servername: target.serverName } : {}),
+      checkServerIdentity: (_host, certificate) => tls.checkServerIdentity(target.serverName, certificate),
+      ca: target.roots.map((root) => pem('CERTIFICATE', root)),
+      ...(target.client === null
+        ? {}
+        : {
+            cert: target.client.chain.map((certificate) => pem('CERTIFICATE', certificate)).join(''),
+            key: pem('PRIVATE KEY', target.client.key),
+          }),
+      ...(target.alpn.length === 0 ? {} : { ALPNProtocols: [...target.alpn] }),
+      minVersion: options.minVersion,
+      maxVersion: 'TLSv1.3',
+      rejectUnauthorized: true,
+    });
+  } catch (error) {
+    const rule = 'certificates and key are well-formed and belong together';
+    throw new NetworkError('BadArgument', 'The given certificates or key cannot be used.', {
+      rule,
+      cause: error,
+    });
+  }
+}
+
+function handshake(socket: TLSSocket): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.once('secureConnect', resolve);
+    socket.once('error', (error) => {
+      reject(socket.authorizationError == null ? toNetworkError(error) : notTrusted(error));
+    });
+    socket.once('close', () =>
+      reject(new NetworkError('ConnectionLost', 'The server closed during the handshake.')),
+    );
+  });
+}
+
+function notTrusted(error: Error): NetworkError {
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : 'unknown';
+  return new NetworkError(
+    'ServerNotTrusted',
+    `The server's certificate is not trusted: ${error.message} (${code}).`,
+    {
+      rule: code,
+      cause: error,
+    },
+  );
+}
+
+/** Rejects when the deadline passes first: with NetworkClosed if the board's network was closed. */
+export function withDeadline<T>(work: Promise<T>, deadline: AbortSignal, closed: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => {
+      reject(
+        closed.aborted
+          ? new NetworkError('NetworkClosed', 'The network of this board is closed.')
+          : new NetworkError('ConnectionTimeout', 'The server did not answer in time.'),
+      );
+    };
+    if (deadline.aborted) stop();
+    deadline.addEventListener('abort', stop, { once: true });
+    work
+      .then(resolve, (error: unknown) => reject(toNetworkError(error)))
+      .finally(() => deadline.removeEventListener('abort', stop));
+  });
+}
+
+/** Keying material of this very connection (RFC 8446 §7.5, empty context). */
+export function exportKeyingMaterial(socket: TLSSocket, label: string, length: number): Uint8Array {
+  if (socket.destroyed) throw new NetworkError('ConnectionLost', 'The connection has ended.');
+  return new Uint8Array(socket.exportKeyingMaterial(length, label, Buffer.alloc(0)));
+}

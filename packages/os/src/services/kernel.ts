@@ -1,0 +1,197 @@
+import type { Port, PortValue } from '@sevenfold/formats';
+import { bytesValue, listValue, numberValue, ReplyReader } from './values.ts';
+
+/** One image as the Security Monitor lists it. */
+export interface InstalledImage {
+  readonly imageType: number;
+  readonly componentId: string;
+  readonly imageId: string;
+  readonly digest: Uint8Array;
+  readonly name: string;
+  readonly state: string;
+}
+
+/** What the layers below found when they booted. */
+export interface BootInfo {
+  readonly trial: boolean;
+  readonly stages: readonly { readonly imageType: number; readonly imageId: string; readonly name: string }[];
+  readonly failures: readonly BootFailure[];
+  /** Images that were left for the other slots; null: none were. */
+  readonly fellBack: readonly string[] | null;
+}
+
+/** An image that a layer refused to start. */
+export interface BootFailure {
+  readonly imageType: number;
+  readonly slot: string;
+  readonly code: string;
+  readonly message: string;
+}
+
+/** A key inside Pluton that lives until it is exported. */
+export interface SessionKey {
+  readonly keyId: number;
+  readonly spki: Uint8Array;
+}
+
+/** A certificate chain (leaf first, DER) with its private key (PKCS#8). */
+export interface TlsIdentity {
+  readonly chain: readonly Uint8Array[];
+  readonly key: Uint8Array;
+}
+
+/** Whom `httpsOpen` connects to. */
+export interface ServerAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly serverName: string;
+  readonly roots: readonly Uint8Array[];
+}
+
+/** One request of an HTTPS session. */
+export interface HttpsRequest {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly contentType?: string;
+  readonly body?: Uint8Array;
+  readonly rangeStart?: number;
+  readonly rangeLength?: number;
+}
+
+/** What the server answered; `retryAfter` in seconds. */
+export interface HttpsResponse {
+  readonly status: number;
+  readonly contentType: string;
+  readonly retryAfter: number | null;
+  readonly body: Uint8Array;
+}
+
+/** An image to be staged. */
+export interface StagedImage {
+  readonly imageType: number;
+  readonly componentId: string;
+  readonly imageId: string;
+  readonly size: number;
+  readonly digest: Uint8Array;
+}
+
+/** The kernel as the services use it: its call table, with every answer parsed once. */
+export type Kernel = ReturnType<typeof kernelOver>;
+
+/** Wraps the kernel's port. */
+export function kernelOver(port: Port) {
+  return {
+    async identity(): Promise<{ deviceId: string; chipSku: number }> {
+      const reply = new ReplyReader(await port.call('identity'), 'identity');
+      return { deviceId: reply.text('deviceId'), chipSku: reply.number('chipSku') };
+    },
+    async bootInfo(): Promise<BootInfo> {
+      const reply = new ReplyReader(await port.call('bootInfo'), 'bootInfo');
+      return {
+        trial: reply.flag('trial'),
+        stages: reply.list('stages').map((stage) => ({
+          imageType: stage.number('imageType'),
+          imageId: stage.text('imageId'),
+          name: stage.text('name'),
+        })),
+        failures: reply.list('failures').map((failure) => ({
+          imageType: failure.number('imageType'),
+          slot: failure.text('slot'),
+          code: failure.text('code'),
+          message: failure.text('message'),
+        })),
+        fellBack: reply.optional('fellBack')?.texts('imageIds') ?? null,
+      };
+    },
+    async loadCertStore(): Promise<Uint8Array> {
+      return bytesValue(await port.call('loadCertStore'), 'loadCertStore');
+    },
+    /** As the monitor lists them, for the gateway. */
+    listImagesRaw: (): Promise<PortValue> => port.call('listImages'),
+    async listImages(): Promise<InstalledImage[]> {
+      return listValue(await port.call('listImages'), 'listImages').map((image) => ({
+        imageType: image.number('imageType'),
+        componentId: image.text('componentId'),
+        imageId: image.text('imageId'),
+        digest: image.bytes('digest'),
+        name: image.text('name'),
+        state: image.text('state'),
+      }));
+    },
+    async stageBegin(image: StagedImage): Promise<{ stagingId: number; written: number }> {
+      const reply = await port.call('stageBegin', { ...image });
+      if (typeof reply === 'number') return { stagingId: reply, written: 0 };
+      const fields = new ReplyReader(reply, 'stageBegin');
+      return { stagingId: fields.number('stagingId'), written: fields.number('written') };
+    },
+    stageWrite: (stagingId: number, offset: number, bytes: Uint8Array) =>
+      port.call('stageWrite', stagingId, offset, bytes),
+    stageFinish: (stagingId: number) => port.call('stageFinish', stagingId),
+    async commit(stagingIds: readonly number[], removeComponentIds: readonly string[]): Promise<boolean> {
+      const reply = new ReplyReader(await port.call('commit', stagingIds, removeComponentIds), 'commit');
+      return reply.flag('restartRequired');
+    },
+    confirmHealthy: () => port.call('confirmHealthy'),
+    restart: () => port.call('restart'),
+    recordAppend: (record: Uint8Array) => port.call('recordAppend', record),
+    async recordList(most: number): Promise<{ id: number; record: Uint8Array }[]> {
+      return listValue(await port.call('recordList', most), 'recordList').map((entry) => ({
+        id: entry.number('id'),
+        record: entry.bytes('record'),
+      }));
+    },
+    recordRemove: (ids: readonly number[]) => port.call('recordRemove', ids),
+    async attest(challenge: Uint8Array): Promise<Uint8Array> {
+      return bytesValue(await port.call('attest', challenge), 'attest');
+    },
+    async verifySigned(
+      use: string,
+      message: Uint8Array,
+      signature: Uint8Array,
+      keyId: Uint8Array,
+    ): Promise<boolean> {
+      return (await port.call('verifySigned', use, message, signature, keyId)) === true;
+    },
+    async createSessionKey(): Promise<SessionKey> {
+      const reply = new ReplyReader(await port.call('createSessionKey'), 'createSessionKey');
+      return { keyId: reply.number('keyId'), spki: reply.bytes('spki') };
+    },
+    async signWithSessionKey(keyId: number, message: Uint8Array): Promise<Uint8Array> {
+      return bytesValue(await port.call('signWithSessionKey', keyId, message), 'signWithSessionKey');
+    },
+    async exportSessionKey(keyId: number): Promise<Uint8Array> {
+      return bytesValue(await port.call('exportSessionKey', keyId), 'exportSessionKey');
+    },
+    async sha256(message: Uint8Array): Promise<Uint8Array> {
+      return bytesValue(await port.call('sha256', message), 'sha256');
+    },
+    async random(length: number): Promise<Uint8Array> {
+      return bytesValue(await port.call('random', length), 'random');
+    },
+    async httpsOpen(server: ServerAddress, client: TlsIdentity | null): Promise<number> {
+      const identity = client === null ? {} : { clientChain: client.chain, clientKey: client.key };
+      return numberValue(await port.call('httpsOpen', { ...server, ...identity }), 'httpsOpen');
+    },
+    async httpsExporter(session: number, label: string, length: number): Promise<Uint8Array> {
+      return bytesValue(await port.call('httpsExporter', session, label, length), 'httpsExporter');
+    },
+    async httpsRequest(session: number, request: HttpsRequest): Promise<HttpsResponse> {
+      const reply = new ReplyReader(await port.call('httpsRequest', session, { ...request }), 'httpsRequest');
+      const retryAfter = reply.optionalNumber('retryAfter');
+      return {
+        status: reply.number('status'),
+        contentType: reply.text('contentType'),
+        retryAfter,
+        body: reply.bytes('body'),
+      };
+    },
+    httpsClose: (session: number) => port.call('httpsClose', session),
+    setClientIdentity: (
+      identity: { tenantId: string; chain: readonly Uint8Array[]; key: Uint8Array } | null,
+    ) => port.call('setClientIdentity', identity),
+    setTime: (milliseconds: number) => port.call('setTime', milliseconds),
+    appListRaw: (): Promise<PortValue> => port.call('appList'),
+    appInstalled: (componentId: string) => port.call('appInstalled', componentId),
+    appRemoved: (componentId: string) => port.call('appRemoved', componentId),
+  };
+}

@@ -1,0 +1,116 @@
+import {
+  FLASH_MAP,
+  IMAGE_TYPES,
+  SYSTEM_COMPONENT_IDS,
+  SYSTEM_IMAGE_TYPES,
+  equalBytes,
+  type PlanPayload,
+  type SystemImageTypeName,
+} from '@sevenfold/formats';
+import { ServicesError } from './errors.ts';
+import type { InstalledImage } from './kernel.ts';
+
+/** One image of a plan. */
+export type PlannedImage = PlanPayload['images'][number];
+
+/** What is to be done to follow a plan. */
+export interface PlannedWork {
+  /** To be downloaded and committed together; empty: nothing is missing. */
+  readonly missing: readonly PlannedImage[];
+  /** Present components that the plan takes away. */
+  readonly remove: readonly string[];
+  /** Ids of images that this device has left once and does not try again. */
+  readonly held: readonly string[];
+}
+
+function refuse(
+  code: 'PlanNotFresh' | 'PlanForAnotherDevice' | 'PlanImpossible',
+  field: string,
+  rule: string,
+): never {
+  throw new ServicesError(code, `The plan is refused at ${field}: ${rule}.`, { field, rule });
+}
+
+/** The plan answers this very request of this very device (its signature was checked before). */
+export function requireOwnPlan(plan: PlanPayload, expected: { deviceId: string; nonce: Uint8Array }): void {
+  if (!equalBytes(plan.nonce, expected.nonce)) refuse('PlanNotFresh', 'nonce', 'the nonce of our request');
+  if (plan.deviceId !== expected.deviceId) refuse('PlanForAnotherDevice', 'deviceId', "this device's id");
+}
+
+function systemTypeOf(imageType: number): SystemImageTypeName | null {
+  return SYSTEM_IMAGE_TYPES.find((name) => IMAGE_TYPES[name] === imageType) ?? null;
+}
+
+/** Every image has a place here: known type, the type's own component, a size that fits, each component once. */
+function requirePossible(plan: PlanPayload): void {
+  const components = new Set<string>();
+  let applications = 0;
+  plan.images.forEach((image, index) => {
+    const field = `images.${index}`;
+    if (components.has(image.componentId))
+      refuse('PlanImpossible', `${field}.componentId`, 'each component once');
+    components.add(image.componentId);
+    const system = systemTypeOf(image.imageType);
+    if (system === null && image.imageType !== IMAGE_TYPES.Applications) {
+      refuse('PlanImpossible', `${field}.imageType`, 'a system image type or Applications');
+    }
+    const own = Object.values(SYSTEM_COMPONENT_IDS).includes(image.componentId);
+    if (
+      own !== (system !== null) ||
+      (system !== null && image.componentId !== SYSTEM_COMPONENT_IDS[system])
+    ) {
+      refuse('PlanImpossible', `${field}.componentId`, "the image type's own component");
+    }
+    if (system === null) applications += 1;
+    const room = system === null ? FLASH_MAP.applications[0]?.length : FLASH_MAP.system[system].A.length;
+    if (image.size <= 0 || image.size > (room ?? 0))
+      refuse('PlanImpossible', `${field}.size`, `1 to ${room} bytes`);
+  });
+  if (applications > FLASH_MAP.applications.length) {
+    refuse('PlanImpossible', 'images', `at most ${FLASH_MAP.applications.length} applications`);
+  }
+  for (const component of plan.removeComponents) {
+    if (components.has(component))
+      refuse('PlanImpossible', 'removeComponents', 'no component that is also installed');
+    if (Object.values(SYSTEM_COMPONENT_IDS).includes(component)) {
+      refuse('PlanImpossible', 'removeComponents', 'no component of the OS');
+    }
+  }
+}
+
+/**
+ * What a plan means for what is installed. Pure. `left` are ids of images that a boot has left: as long as one of
+ * them is planned, no image of the OS is touched, since a release is tried as a whole.
+ */
+export function decideWork(
+  plan: PlanPayload,
+  installed: readonly InstalledImage[],
+  left: ReadonlySet<string>,
+): PlannedWork {
+  requirePossible(plan);
+  const active = installed.filter((image) => image.state === 'active');
+  const missing = plan.images.filter(
+    (wanted) =>
+      !active.some(
+        (present) =>
+          present.componentId === wanted.componentId &&
+          present.imageId === wanted.imageId &&
+          equalBytes(present.digest, wanted.digest),
+      ),
+  );
+  const held = missing.filter((image) => left.has(image.imageId)).map((image) => image.imageId);
+  const systemHeld = missing.some(
+    (image) => left.has(image.imageId) && systemTypeOf(image.imageType) !== null,
+  );
+  const allowed = missing.filter(
+    (image) => !left.has(image.imageId) && !(systemHeld && systemTypeOf(image.imageType) !== null),
+  );
+  // A new keystore goes first and alone: what else is planned may be signed by a key that only it names (§6.7).
+  const keystore = allowed.filter((image) => image.imageType === IMAGE_TYPES.TrustedKeystore);
+  const remove = plan.removeComponents.filter((component) =>
+    active.some((image) => image.componentId === component),
+  );
+  return keystore.length > 0 && allowed.length > 1
+    ? { missing: keystore, remove: [], held }
+    : { missing: allowed, remove, held };
+}

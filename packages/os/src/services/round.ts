@@ -1,0 +1,174 @@
+import {
+  decodeCertStore,
+  encodeErrorReport,
+  equalBytes,
+  decodeErrorReport,
+  type CertStore,
+  type Clock,
+} from '@sevenfold/formats';
+import { bootFailureLines, bootReport, bootReportIdentity, osVersionOf } from './boot-report.ts';
+import { createDaa, type Credentials, type Daa } from './daa.ts';
+import type { BootInfo, Kernel } from './kernel.ts';
+import { uploadReports } from './reporter.ts';
+import { runUpdate } from './updater.ts';
+
+/** What the services are doing. */
+export type Phase = 'starting' | 'attesting' | 'updating' | 'idle' | 'offline';
+
+/** The services' memory between rounds. */
+export interface ServicesState {
+  readonly phase: Phase;
+  readonly credentials: Credentials | null;
+  /** When the next attestation is due, on the monotonic clock. */
+  readonly attestDue: number;
+  /** An OS that is tried: it must prove itself to be kept. */
+  readonly trial: boolean;
+  readonly lastError: string | null;
+}
+
+/** What a round came to. */
+export interface RoundResult {
+  /** Milliseconds to the next round as the service wishes; null: the round failed. */
+  readonly nextCheck: number | null;
+  /** Milliseconds that the service asked us to stay away at least. */
+  readonly appointment: number | null;
+  readonly restartRequired: boolean;
+}
+
+/** Everything of a running device that its services work with. */
+export interface ServicesContext {
+  readonly kernel: Kernel;
+  readonly clock: Clock;
+  readonly store: CertStore;
+  readonly daa: Daa;
+  readonly deviceId: string;
+  readonly osVersion: string;
+  readonly boot: BootInfo;
+  readonly log: (line: string) => void;
+  state: ServicesState;
+}
+
+/** Gathers what the services need from the kernel. */
+export async function openServices(
+  kernel: Kernel,
+  clock: Clock,
+  log: (line: string) => void,
+): Promise<ServicesContext> {
+  const { deviceId } = await kernel.identity();
+  const boot = await kernel.bootInfo();
+  const store = decodeCertStore(await kernel.loadCertStore());
+  return {
+    kernel,
+    clock,
+    store,
+    daa: createDaa(kernel, store, clock, deviceId),
+    deviceId,
+    osVersion: osVersionOf(boot.stages),
+    boot,
+    log,
+    state: { phase: 'starting', credentials: null, attestDue: 0, trial: boot.trial, lastError: null },
+  };
+}
+
+/** Queues the report of a boot that refused or left an image, unless it waits in the queue already. */
+export async function queueBootReport({
+  kernel,
+  clock,
+  deviceId,
+  osVersion,
+  boot,
+}: ServicesContext): Promise<void> {
+  const reportId = (await kernel.sha256(bootReportIdentity(deviceId, boot))).slice(0, 16);
+  const report = bootReport(boot, { reportId, osVersion, time: clock.now(), uptime: clock.monotonic() });
+  if (report === null) return;
+  for (const { record } of await kernel.recordList(1000)) {
+    try {
+      if (equalBytes(decodeErrorReport(record).reportId, reportId)) return;
+    } catch {
+      // Not a report: the reporter drops it, and says so.
+    }
+  }
+  await kernel.recordAppend(encodeErrorReport(report));
+}
+
+/**
+ * One round: attest if due (or `whole`), confirm a tried OS, ask for the plan and follow it, deliver reports.
+ * Never rejects: what failed is in the state's `lastError`.
+ */
+export async function runRound(context: ServicesContext, whole: boolean): Promise<RoundResult> {
+  try {
+    const credentials = await attestWhenDue(context, whole);
+    await confirmTrial(context);
+    context.state = { ...context.state, phase: 'updating' };
+    const update = await runUpdate(
+      {
+        kernel: context.kernel,
+        store: context.store,
+        clock: context.clock,
+        deviceId: context.deviceId,
+        osVersion: context.osVersion,
+        failures: bootFailureLines(context.boot),
+        left: new Set(context.boot.fellBack ?? []),
+        log: context.log,
+      },
+      credentials.update,
+    );
+    await uploadReports(context, credentials.update);
+    const held =
+      update.held.length === 0 ? null : `PlanHeld: images that were left before: ${update.held.join(', ')}`;
+    context.state = { ...context.state, phase: 'idle', lastError: held };
+    const untilAttest = Math.max(0, context.state.attestDue - context.clock.monotonic());
+    // A keystore that was committed alone is followed by the rest of its plan without delay.
+    return {
+      nextCheck: Math.min(update.nextCheck, untilAttest),
+      appointment: null,
+      restartRequired: update.restartRequired,
+    };
+  } catch (error) {
+    const lastError = describeError(error);
+    context.log(`round failed: ${lastError}`);
+    context.state = { ...context.state, phase: 'offline', lastError };
+    // Perhaps it is our certificate that the service no longer takes: the next try begins with a new one.
+    if (/^(ServiceRefused|HandshakeRefused):/.test(lastError))
+      context.state = { ...context.state, attestDue: 0 };
+    return { nextCheck: null, appointment: appointmentOf(error), restartRequired: false };
+  }
+}
+
+async function attestWhenDue(context: ServicesContext, whole: boolean): Promise<Credentials> {
+  const present = context.state.credentials;
+  if (present !== null && !whole && context.clock.monotonic() < context.state.attestDue) return present;
+  context.state = { ...context.state, phase: 'attesting' };
+  const credentials = await context.daa.attest();
+  const { judgement } = credentials;
+  context.state = {
+    ...context.state,
+    credentials,
+    attestDue: context.clock.monotonic() + judgement.nextCheck,
+  };
+  const why = judgement.reasons.length === 0 ? '' : ` (${judgement.reasons.join('; ')})`;
+  const certificate =
+    judgement.client === null ? 'update certificate only' : `tenant ${judgement.client.tenantId}`;
+  context.log(`attested: ${judgement.verdict}${why}, ${certificate}`);
+  return credentials;
+}
+
+/** The service has seen this OS and answered: it works as far as that it can be updated again. */
+async function confirmTrial(context: ServicesContext): Promise<void> {
+  if (!context.state.trial) return;
+  await context.kernel.confirmHealthy();
+  context.state = { ...context.state, trial: false };
+  context.log('this OS is healthy and stays');
+}
+
+function describeError(error: unknown): string {
+  if (!(error instanceof Object)) return 'Internal: unknown failure';
+  const code: unknown = Reflect.get(error, 'code');
+  const message: unknown = Reflect.get(error, 'message');
+  return `${typeof code === 'string' ? code : 'Internal'}: ${typeof message === 'string' ? message : 'unknown failure'}`;
+}
+
+function appointmentOf(error: unknown): number | null {
+  const retryAfter: unknown = error instanceof Object ? Reflect.get(error, 'retryAfter') : null;
+  return typeof retryAfter === 'number' ? retryAfter : null;
+}
