@@ -23,6 +23,11 @@ export interface CborLimits {
   readonly maxBytes?: number;
   /** Nesting of arrays and maps: 16 unless told. */
   readonly maxDepth?: number;
+  /**
+   * Accept map keys in any order: for documents of other makers only, which then need not encode again to the
+   * same bytes. All other rules hold.
+   */
+  readonly anyKeyOrder?: boolean;
 }
 const DEFAULT_MAX_BYTES = 1024 * 1024;
 const DEFAULT_MAX_DEPTH = 16;
@@ -110,9 +115,11 @@ class CborDecoder {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   readonly #maxDepth: number;
+  readonly #anyKeyOrder: boolean;
   #at = 0;
 
-  constructor(bytes: Uint8Array, maxDepth: number) {
+  constructor(bytes: Uint8Array, maxDepth: number, anyKeyOrder: boolean) {
+    this.#anyKeyOrder = anyKeyOrder;
     this.#bytes = bytes;
     this.#view = viewOf(bytes);
     this.#maxDepth = maxDepth;
@@ -233,12 +240,13 @@ class CborDecoder {
           `A map key at byte ${start} is neither an integer nor a text.`,
         );
       }
-      const encoded = this.#bytes.subarray(start, this.#at);
-      const order = previous === null ? -1 : compareBytes(previous, encoded);
-      if (order === 0) {
+      if (map.has(key)) {
         throw new FormatError('CborDuplicateKey', `The map key ${JSON.stringify(key)} appears twice.`);
       }
-      if (order > 0) throw this.#notDeterministic('Map keys out of order', start);
+      const encoded = this.#bytes.subarray(start, this.#at);
+      if (!this.#anyKeyOrder && previous !== null && compareBytes(previous, encoded) > 0) {
+        throw this.#notDeterministic('Map keys out of order', start);
+      }
       previous = encoded;
       map.set(key, this.value(depth + 1));
     }
@@ -252,13 +260,13 @@ class CborDecoder {
  * bytes are refused, each by its own code. Byte strings are copies.
  */
 export function decodeCbor(untrusted: Uint8Array, limits: CborLimits = {}): CborValue {
-  const { maxBytes = DEFAULT_MAX_BYTES, maxDepth = DEFAULT_MAX_DEPTH } = limits;
+  const { maxBytes = DEFAULT_MAX_BYTES, maxDepth = DEFAULT_MAX_DEPTH, anyKeyOrder = false } = limits;
   if (untrusted.length > maxBytes) {
     throw new FormatError('CborTooLarge', `The CBOR data has ${untrusted.length} bytes.`, {
       rule: `at most ${maxBytes} bytes`,
     });
   }
-  const decoder = new CborDecoder(plainBytes(untrusted), maxDepth);
+  const decoder = new CborDecoder(plainBytes(untrusted), maxDepth, anyKeyOrder);
   const value = decoder.value(0);
   if (!decoder.finished) {
     throw new FormatError('CborTrailingBytes', 'More bytes follow after the end of the CBOR data.');
