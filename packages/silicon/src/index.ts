@@ -1,1 +1,22 @@
-export {};
+export * from './chip.ts';
+export { insecureSeededEntropy, sha256, systemEntropy } from './engines.ts';
+export { PROPORTION_CUTOFF, REPETITION_CUTOFF } from './entropy-source.ts';
+export * from './errors.ts';
+export * from './file-storage.ts';
+export * from './firewall.ts';
+export type { Flash, FlashStorage } from './flash.ts';
+export {
+  FUSE_FIELDS,
+  MANUFACTURING_STATES,
+  MAX_SECURITY_VERSION,
+  type Fuses,
+  type FuseStorage,
+  type ManufacturingState,
+} from './fuses.ts';
+export { GPIO_PINS, GPIO_REGISTERS, LedModel, type Gpio, type PinListener } from './gpio.ts';
+export * from './hardware-ports.ts';
+export * from './memory-storage.ts';
+export type { Measurement, PlutonHardware } from './pluton.ts';
+export type { Fault, PowerSupply } from './power.ts';
+export * from './provision.ts';
+export * from './rom.ts';

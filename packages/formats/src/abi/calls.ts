@@ -30,6 +30,11 @@ export const PLUTON_CALLS = {
   random: { args: ['length: number, at most 256'], returns: 'bytes' },
   raiseSecurityVersion: { args: ['imageType: number', 'version: number'], returns: 'null' },
   measurements: { args: [], returns: '[{imageType, name, digest, signerId, securityVersion}]' },
+  bootReport: {
+    args: [],
+    returns:
+      '{config: "current" | "fallback", trial: boolean, resetReason, stages: [as bootInfo], failures: [as bootInfo]}: how ROM and Pluton came here',
+  },
 } as const satisfies CallTable;
 
 /** The Security Monitor: only the kernel may call. */
@@ -51,9 +56,16 @@ export const MONITOR_CALLS = {
   loadApplication: { args: ['componentId: string'], returns: 'bytes: the whole image package, verified now' },
   stageBegin: {
     args: ['{imageType, componentId, imageId, size, digest: bytes32}'],
-    returns: 'number: staging id; resumes at {written} if the same image was begun before',
+    returns: 'number: staging id; if the same image was begun before, stageProgress says where to go on',
   },
-  stageWrite: { args: ['stagingId', 'offset: number', 'bytes: at most 65536'], returns: 'null' },
+  stageProgress: {
+    args: ['stagingId'],
+    returns: '{written: number, complete: boolean}: bytes that are safely in flash; write on from there',
+  },
+  stageWrite: {
+    args: ['stagingId', 'offset: number, at most what is written', 'bytes: at most 65536'],
+    returns: 'null; in order; bytes already written may be written again if they are the same',
+  },
   stageFinish: {
     args: ['stagingId'],
     returns: 'null; verified by digest and signature, or refused and erased',
@@ -93,6 +105,7 @@ export const SERVICES_MONITOR_CALLS = [
   'loadCertStore',
   'listImages',
   'stageBegin',
+  'stageProgress',
   'stageWrite',
   'stageFinish',
   'stageAbort',
@@ -222,6 +235,11 @@ export const KERNEL_HARDWARE_CALLS = {
     returns: 'null when its start() resolved; its calls arrive at the kernel as caller "compartment:<id>"',
   },
   stopCompartment: { args: ['id'], returns: 'null; the thread is ended, whatever it does' },
+} as const satisfies CallTable;
+
+/** What the hardware tells the kernel by itself, as caller `hardware`: no stage and no compartment can forge that. */
+export const KERNEL_EVENTS = {
+  compartmentEnded: { args: ['number: id', 'reason: string'], returns: 'null; the thread of a compartment died by itself' },
 } as const satisfies CallTable;
 
 /** What a compartment's program may ask its own thread for. */

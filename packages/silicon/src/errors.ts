@@ -1,0 +1,27 @@
+import { SevenfoldError } from '@sevenfold/formats';
+
+/** Every way in which the chip refuses or fails. Closed: layers above decide by these codes. */
+export type SiliconErrorCode =
+  /** Power went away at this very operation, or is off: the chip does nothing until it is powered on. */
+  | 'PowerCut'
+  /** A master touched what the firewall does not let it touch. */
+  | 'BusFault'
+  | 'FirewallLocked'
+  /** The noise source failed its health tests (SP 800-90B §4): no keys, no nonces. */
+  | 'EntropyFailure'
+  /** A fuse field is burnt and locked, or would have to go back. */
+  | 'FuseLocked'
+  | 'FuseOneWay'
+  | 'NotManufactured'
+  | 'OutOfRange'
+  | 'NoSuchKey'
+  | 'KeySlotsFull'
+  | 'UnknownCall'
+  | 'BadArgument'
+  | 'PinNotOpen'
+  | 'PinInUse'
+  /** The folder or file behind the chip is not a chip's. */
+  | 'StorageUnusable';
+
+/** Thrown by the chip and by its ports. */
+export class SiliconError extends SevenfoldError<SiliconErrorCode> {}

@@ -1,0 +1,61 @@
+import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { FLASH_SIZE } from '@sevenfold/formats';
+import { SiliconError } from './errors.ts';
+import type { FlashStorage } from './flash.ts';
+import { FUSE_BYTES, type FuseStorage } from './fuses.ts';
+
+/** Opens a file of exactly `size` bytes, made full of holes where there is none yet. */
+function openFile(path: string, size: number): number {
+  const handle = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+  const present = fstatSync(handle).size;
+  if (present === 0) ftruncateSync(handle, size);
+  else if (present !== size) {
+    closeSync(handle);
+    throw new SiliconError('StorageUnusable', `${path} has ${present} bytes.`, { rule: `${size} bytes` });
+  }
+  return handle;
+}
+
+function readFully(handle: number, offset: number, length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  for (let done = 0; done < length; ) {
+    const count = readSync(handle, bytes, done, length - done, offset + done);
+    if (count === 0) throw new SiliconError('StorageUnusable', 'The file behind the chip has become shorter.');
+    done += count;
+  }
+  return bytes;
+}
+
+const inverted = (bytes: Uint8Array): Uint8Array => bytes.map((byte) => byte ^ 0xff);
+
+/**
+ * Flash in a file, read page by page as it is needed. Every write is one positioned write, so that killing the
+ * process is nothing but a power cut. The file holds inverted bits: a hole in it (zeros) is erased flash.
+ */
+export function fileFlash(path: string, size: number = FLASH_SIZE): FlashStorage {
+  const handle = openFile(path, size);
+  return {
+    size,
+    read: (offset, length) => inverted(readFully(handle, offset, length)),
+    write(offset, bytes) {
+      writeSync(handle, inverted(bytes), 0, bytes.length, offset);
+    },
+    close() {
+      fsyncSync(handle);
+      closeSync(handle);
+    },
+  };
+}
+
+/** Fuses in a file, written through: a burnt bit is on the disk before `write` returns. */
+export function fileFuses(path: string): FuseStorage {
+  const handle = openFile(path, FUSE_BYTES);
+  return {
+    read: () => readFully(handle, 0, FUSE_BYTES),
+    write(offset, value) {
+      writeSync(handle, Uint8Array.of(value), 0, 1, offset);
+      fsyncSync(handle);
+    },
+    close: () => closeSync(handle),
+  };
+}

@@ -1,0 +1,193 @@
+import {
+  BOOT_ATTEMPTS,
+  DEFAULT_BOOT_RECORD,
+  FLASH_MAP,
+  IMAGE_TYPES,
+  ImageRefused,
+  SYSTEM_IMAGE_FILES,
+  attemptMarkOffset,
+  decodeKeystore,
+  equalBytes,
+  imageUse,
+  loadSystemImage,
+  parseFileSystem,
+  parseImagePackage,
+  readBootRecords,
+  verifyImage,
+  type BootConfig,
+  type BootRecord,
+  type BootReport,
+  type ImagePackage,
+  type LoadedImage,
+  type SystemImageTypeName,
+  type TrustedKeystore,
+  type VerificationEngines,
+  type VerifiedImage,
+} from '@sevenfold/formats';
+import type { Chip } from './chip.ts';
+import { sha1, sha256, verifyP256 } from './engines.ts';
+
+/** What the ROM chose to boot. */
+export interface BootSelection {
+  readonly config: 'current' | 'fallback';
+  readonly record: BootRecord;
+  /** True while the current configuration is on trial and this is one of its attempts. */
+  readonly trial: boolean;
+}
+
+/** What the ROM hands to the Pluton runtime. */
+export interface RomHandover {
+  readonly selection: BootSelection;
+  readonly report: BootReport;
+  /** The keystore package that was verified. */
+  readonly keystorePackage: Uint8Array;
+  /** The Pluton runtime's bundle, verified and measured. */
+  readonly bundle: Uint8Array;
+}
+
+/** How the mask ROM ends: with something to run, or not at all. */
+export type RomOutcome =
+  | { readonly kind: 'start'; readonly handover: RomHandover }
+  | { readonly kind: 'stopped'; readonly selection: BootSelection | null; readonly code: string; readonly message: string };
+
+type VerifiedIdentity = VerifiedImage & {
+  readonly imageId: string;
+  readonly componentId: string;
+  readonly name: string;
+};
+
+const engines: VerificationEngines = {
+  sha256: (message) => Promise.resolve(sha256(message)),
+  verify: (spki, message, signature) => Promise.resolve(verifyP256(spki, message, signature)),
+};
+
+/**
+ * The mask ROM: chooses a configuration, trusts a keystore because its root key's hash is fused, trusts a Pluton
+ * runtime because a key of that keystore signed it, and measures both. Throws `PowerCut` and nothing else.
+ */
+export async function runRom(chip: Chip, log: (line: string) => void): Promise<RomOutcome> {
+  if (!chip.fuses.isLocked('rootKeyHash') || !chip.fuses.isLocked('identitySeed')) {
+    const message = 'the chip is not manufactured: no root key hash or no identity is fused';
+    log(`stopped: NotManufactured – ${message}`);
+    return { kind: 'stopped', selection: null, code: 'NotManufactured', message };
+  }
+  const selection = selectConfig(chip, log);
+  const slots = selectedConfig(selection).system;
+  const report: BootReport = { stages: [], failures: [] };
+  const load = (type: SystemImageTypeName, verify: (untrusted: Uint8Array) => Promise<VerifiedIdentity>) =>
+    loadSystemImage<VerifiedIdentity>({
+      type,
+      preferred: slots[type],
+      readFlash: (offset, length) => Promise.resolve(chip.flash.read(offset, length)),
+      verify,
+      log,
+      report,
+    });
+
+  const keystore = await load('TrustedKeystore', (untrusted) => verifyKeystore(chip, untrusted));
+  if (keystore === null) return stopped(selection, 'TrustedKeystore', log);
+  measure(chip, keystore);
+
+  const trusted = decodeKeystore(contentOf(keystore.identity.package, SYSTEM_IMAGE_FILES.keystore));
+  const runtime = await load('PlutonRuntime', (untrusted) => verifyRuntime(chip, trusted, untrusted));
+  if (runtime === null) return stopped(selection, 'PlutonRuntime', log);
+  measure(chip, runtime);
+
+  const bundle = contentOf(runtime.identity.package, SYSTEM_IMAGE_FILES.bundle);
+  return { kind: 'start', handover: { selection, report, keystorePackage: keystore.package, bundle } };
+}
+
+/** The keystore: signed by the very root key whose hash is fused, and not older than the fused counter. */
+async function verifyKeystore(chip: Chip, untrusted: Uint8Array): Promise<VerifiedIdentity> {
+  // 1. Who claims to be the root? Nothing is believed yet but that these bytes parse.
+  const unverified = decodeKeystore(contentOf(parseImagePackage(untrusted), SYSTEM_IMAGE_FILES.keystore));
+  const { rootSpki } = unverified;
+  // 2. Only the fused root counts.
+  if (!equalBytes(sha256(rootSpki), chip.fuses.rootKeyHash)) {
+    throw new ImageRefused('WrongRoot', 'The keystore is under another root key than the fused one.');
+  }
+  // 3. Type, component, signature by that root, chip SKU, security version.
+  const use = imageUse(IMAGE_TYPES.TrustedKeystore);
+  const root = { spki: rootSpki, thumbprint: sha1(rootSpki), uses: [use] };
+  const image = await verifyForChip(chip, 'TrustedKeystore', { keys: [root], revokedImageDigests: [] }, untrusted);
+  // 4. Each key is the one that its thumbprint names.
+  if (unverified.keys.some((key) => !equalBytes(sha1(key.spki), key.thumbprint))) {
+    throw new ImageRefused('InvalidKeystore', 'A key of the keystore is not the one that its thumbprint names.');
+  }
+  return image;
+}
+
+/** The Pluton runtime: signed by a keystore key that may sign it, not revoked, for this chip, recent enough, and whole. */
+async function verifyRuntime(chip: Chip, trusted: TrustedKeystore, untrusted: Uint8Array): Promise<VerifiedIdentity> {
+  const image = await verifyForChip(chip, 'PlutonRuntime', trusted, untrusted);
+  contentOf(image.package, SYSTEM_IMAGE_FILES.bundle);
+  return image;
+}
+
+async function verifyForChip(
+  { fuses }: Chip,
+  type: SystemImageTypeName,
+  { keys, revokedImageDigests }: Pick<TrustedKeystore, 'keys' | 'revokedImageDigests'>,
+  untrusted: Uint8Array,
+): Promise<VerifiedIdentity> {
+  const policy = {
+    imageType: IMAGE_TYPES[type],
+    chipSku: fuses.chipSku,
+    leastSecurityVersion: fuses.securityVersion(type),
+    keys,
+    revokedImageDigests,
+  };
+  const image = await verifyImage(untrusted, policy, engines);
+  const { imageId, componentId, name } = image.package.fields;
+  return { ...image, imageId, componentId, name };
+}
+
+/**
+ * Chooses what to boot from the newest boot record. A trial has three attempts, each marked in flash before it
+ * begins; when they are used up the fallback holds, once and for all.
+ */
+function selectConfig(chip: Chip, log: (line: string) => void): BootSelection {
+  const { offset, length } = FLASH_MAP.bootRecord;
+  const found = readBootRecords(chip.flash.read(offset, length));
+  if (found === null) {
+    log('no boot record can be read: trying slot A of every image, without apps');
+    return { config: 'current', record: DEFAULT_BOOT_RECORD, trial: false };
+  }
+  const { record, marks, sector } = found;
+  if (!record.trial || marks.healthy) return { config: 'current', record, trial: false };
+  if (marks.nextAttempt === null) {
+    log(`trial of boot record ${record.sequence} failed ${BOOT_ATTEMPTS} times: booting the fallback`);
+    return { config: 'fallback', record, trial: false };
+  }
+  chip.flash.program(attemptMarkOffset(sector, marks.nextAttempt), Uint8Array.of(0));
+  log(`trial of boot record ${record.sequence}: attempt ${marks.attempts + 1} of ${BOOT_ATTEMPTS}`);
+  return { config: 'current', record, trial: true };
+}
+
+/** The slots of a selection. */
+export function selectedConfig({ record, config }: BootSelection): BootConfig {
+  return (config === 'fallback' ? record.fallback : null) ?? record.current;
+}
+
+function contentOf(image: ImagePackage, path: string): Uint8Array {
+  const content = parseFileSystem(image.payload).read(path);
+  if (content === null) throw new ImageRefused('MissingContent', `The image holds no ${path}.`, { field: path });
+  return content;
+}
+
+function measure(chip: Chip, { identity }: LoadedImage<VerifiedIdentity>): void {
+  const { name, digest, signerId, securityVersion } = identity;
+  chip.pluton.extendMeasurement({
+    imageType: identity.package.fields.imageType,
+    name,
+    digest,
+    signerId,
+    securityVersion,
+  });
+}
+
+function stopped(selection: BootSelection, type: SystemImageTypeName, log: (line: string) => void): RomOutcome {
+  const message = `no copy of ${type} is fit to run`;
+  log(`stopped: NoBootableImage – ${message}`);
+  return { kind: 'stopped', selection, code: 'NoBootableImage', message };
+}
