@@ -1,6 +1,8 @@
+import type { X509Certificate } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import tls, { type TLSSocket } from 'node:tls';
+import { PkiError, parseCertificate, verifyChain } from '@sevenfold/pki';
 import type { TlsTarget } from './network-arguments.ts';
 import { NetworkError, toNetworkError } from './network-errors.ts';
 
@@ -11,6 +13,11 @@ export interface TlsOptions {
   /** Milliseconds for name, connection and handshake together. */
   readonly connectTimeout: number;
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
+  /**
+   * The board's own time in ms since 1970, where it is not the machine's: then our own path validation judges the
+   * server at that time (P-256 chains only), since OpenSSL knows the machine's time alone. Null: the machine's.
+   */
+  readonly now: (() => number) | null;
 }
 
 /** The machine's own resolver. */
@@ -44,6 +51,7 @@ export async function connectTls(
   const socket = beginHandshake(target, address, options);
   try {
     await withDeadline(handshake(socket), deadline, signal);
+    if (options.now !== null) judgeServer(socket, target, options.now());
     // Losses between two calls are seen by the next call; without a listener they would end the process.
     socket.on('error', () => {});
     return socket;
@@ -72,7 +80,7 @@ function beginHandshake(target: TlsTarget, address: string, options: TlsOptions)
       ...(target.alpn.length === 0 ? {} : { ALPNProtocols: [...target.alpn] }),
       minVersion: options.minVersion,
       maxVersion: 'TLSv1.3',
-      rejectUnauthorized: true,
+      rejectUnauthorized: options.now === null,
     });
   } catch (error) {
     const rule = 'certificates and key are well-formed and belong together';
@@ -93,6 +101,26 @@ function handshake(socket: TLSSocket): Promise<void> {
       reject(new NetworkError('ConnectionLost', 'The server closed during the handshake.')),
     );
   });
+}
+
+/** RFC 5280 §6 and RFC 9525 at the board's own time. Nothing was sent to the server yet but the handshake. */
+function judgeServer(socket: TLSSocket, target: TlsTarget, now: number): void {
+  const presented: X509Certificate[] = [];
+  let next = socket.getPeerX509Certificate();
+  while (next !== undefined && presented.length < 8) {
+    presented.push(next);
+    next = next.issuerCertificate;
+  }
+  const identity = tls.checkServerIdentity(target.serverName, socket.getPeerCertificate());
+  if (identity !== undefined) throw notTrusted(identity);
+  try {
+    const [leaf, ...intermediates] = presented.map(({ raw }) => parseCertificate(new Uint8Array(raw)));
+    if (leaf === undefined) throw new NetworkError('ServerNotTrusted', 'The server has no certificate.');
+    const roots = target.roots.map((root) => parseCertificate(root));
+    verifyChain({ leaf, intermediates, roots, now, purpose: 'serverAuth' });
+  } catch (error) {
+    throw error instanceof PkiError ? notTrusted(error) : error;
+  }
 }
 
 function notTrusted(error: Error): NetworkError {

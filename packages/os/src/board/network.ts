@@ -37,6 +37,11 @@ export interface BoardNetwork {
 export interface BoardNetworkOptions {
   /** Name → address; null: there is no such name. Default: the machine's resolver. */
   readonly resolve?: (host: string) => Promise<string | null> | string | null;
+  /**
+   * The board's own time, ms since 1970, where it is not the machine's (virtual time): servers are then judged at
+   * that time, and only those whose chains are of P-256 throughout.
+   */
+  readonly now?: () => number;
   /** Told the time (ms since 1970) that the OS learnt from its authenticated service. */
   readonly setTime?: (milliseconds: number) => void;
   /** Milliseconds for name, connection and handshake together; default 10,000. */
@@ -114,6 +119,7 @@ export function createBoardNetwork(options: BoardNetworkOptions = {}): BoardNetw
     resolve: options.resolve ?? systemResolve,
     connectTimeout: options.connectTimeout ?? 10_000,
     minVersion,
+    now: options.now ?? null,
   });
   const limits = {
     maxResponse: options.maxResponse ?? 4 * 1024 * 1024,
@@ -173,7 +179,8 @@ export function createBoardNetwork(options: BoardNetworkOptions = {}): BoardNetw
           integerArgument(length, 'length', MAX_EXPORT),
         ),
     setTime: ([milliseconds]) => {
-      options.setTime?.(integerArgument(milliseconds, 'milliseconds', 8.64e15));
+      const time = integerArgument(milliseconds, 'milliseconds', 8.64e15);
+      options.setTime?.(time);
       return null;
     },
   };

@@ -1,0 +1,104 @@
+import { createRequire } from 'node:module';
+import { dirname, join, relative } from 'node:path';
+import { build, stop, type BuildResult } from 'esbuild';
+import { DeviceError } from './errors.ts';
+
+/** What is bundled: the four stages and the program that runs beside every app. */
+export type BundleName = 'pluton' | 'monitor' | 'kernel' | 'services' | 'compartment';
+
+/** Where the sources of the OS are. */
+const OS_SOURCES = dirname(createRequire(import.meta.url).resolve('@sevenfold/os'));
+const REPOSITORY = join(OS_SOURCES, '../../..');
+
+interface BundleRow {
+  readonly entry: string;
+  /** The folder whose code may be in the bundle, besides `@sevenfold/formats`. */
+  readonly folder: string;
+}
+
+const BUNDLES: Readonly<Record<BundleName, BundleRow>> = {
+  pluton: { entry: 'pluton/main.ts', folder: 'pluton' },
+  monitor: { entry: 'monitor/main.ts', folder: 'monitor' },
+  kernel: { entry: 'kernel/main.ts', folder: 'kernel' },
+  services: { entry: 'services/main.ts', folder: 'services' },
+  compartment: { entry: 'kernel/compartment/main.ts', folder: 'kernel' },
+};
+
+/**
+ * Bundles one stage from this repository's own sources into one script that imports nothing and leaves its module
+ * in the global `stage` (architecture.md §3.2). The same sources and version give the same bytes, wherever they lie.
+ */
+export async function bundleStage(name: BundleName, version: string): Promise<Uint8Array> {
+  const row = BUNDLES[name];
+  const result = await run(name, row, version);
+  requireSelfContained(name, row, result);
+  const output = result.outputFiles[0];
+  if (output === undefined) throw new DeviceError('BundleFailed', `The stage ${name} gave no bundle.`);
+  return new Uint8Array(output.contents);
+}
+
+let users = 0;
+
+/** Runs `work`, which bundles, and ends the bundler's process when nobody uses it any more. */
+export async function withBundler<T>(work: () => Promise<T>): Promise<T> {
+  users += 1;
+  try {
+    return await work();
+  } finally {
+    users -= 1;
+    if (users === 0) await stop();
+  }
+}
+
+async function run(name: BundleName, row: BundleRow, version: string) {
+  try {
+    return await build({
+      absWorkingDir: REPOSITORY,
+      entryPoints: [join(OS_SOURCES, row.entry)],
+      bundle: true,
+      format: 'iife',
+      globalName: 'stage',
+      target: 'es2024',
+      platform: 'neutral',
+      packages: 'bundle',
+      treeShaking: true,
+      minifySyntax: true,
+      minifyWhitespace: true,
+      charset: 'utf8',
+      legalComments: 'none',
+      define: { STAGE_VERSION: JSON.stringify(version) },
+      banner: { js: `/* ${name} ${version} */` },
+      // The bundle depends on what is named here alone, never on a configuration file that lies near.
+      tsconfigRaw: { compilerOptions: { verbatimModuleSyntax: true } },
+      write: false,
+      metafile: true,
+      logLevel: 'silent',
+    });
+  } catch (error) {
+    const text = error instanceof Error ? error.message : 'unknown failure';
+    throw new DeviceError('BundleFailed', `The stage ${name} cannot be bundled: ${text}`, { cause: error });
+  }
+}
+
+/** Nothing is left to be imported at run time, and nothing came from where a stage may not take it. */
+function requireSelfContained(
+  name: BundleName,
+  row: BundleRow,
+  { metafile }: BuildResult<{ write: false; metafile: true }>,
+): void {
+  const external = Object.values(metafile.outputs).flatMap((output) => output.imports);
+  const own = relative(REPOSITORY, join(OS_SOURCES, row.folder));
+  const formats = relative(REPOSITORY, join(OS_SOURCES, '../../formats'));
+  const foreign = Object.keys(metafile.inputs).filter(
+    (input) =>
+      !input.startsWith(`${own}/`) &&
+      !input.startsWith(`${formats}/`) &&
+      !input.startsWith('node_modules/cborg/'),
+  );
+  const culprit = external[0]?.path ?? foreign[0];
+  if (culprit === undefined) return;
+  throw new DeviceError('BundleNotSelfContained', `The stage ${name} takes in ${culprit}.`, {
+    field: culprit,
+    rule: `only @sevenfold/formats and packages/os/src/${row.folder}`,
+  });
+}
