@@ -1,0 +1,153 @@
+import { der, DerReader, toHex } from '@sevenfold/formats';
+
+import { PkiError } from './errors.ts';
+import { readExtensions, type Extensions } from './extensions.ts';
+import { readName, type DistinguishedName } from './name.ts';
+import { OID } from './oids.ts';
+
+/** A certificate as it was read: well-formed after RFC 5280 §4, and nothing more. `verifyChain` says what it is worth. */
+export interface Certificate extends Extensions {
+  /** The whole certificate, as it came. */
+  readonly der: Uint8Array;
+  /** What the signature is over. */
+  readonly tbs: Uint8Array;
+  /** Lower-case hex of the serial number. */
+  readonly serial: string;
+  readonly issuer: DistinguishedName;
+  readonly subject: DistinguishedName;
+  /** First and last moment of validity, both inclusive; ms since 1970. */
+  readonly notBefore: number;
+  readonly notAfter: number;
+  readonly spki: Uint8Array;
+  /** Dotted OID. */
+  readonly signatureAlgorithm: string;
+  /** DER of the signature value. */
+  readonly signature: Uint8Array;
+}
+
+/** Certificates of ours have less than 1 KiB; of others, few have more than 4. */
+const MAX_CERTIFICATE_LENGTH = 16 * 1024;
+const VERSION_3 = 2;
+const MAX_SERIAL_LENGTH = 20;
+
+/** The one signature algorithm that is issued and accepted: ECDSA with SHA-256, without parameters (RFC 5758 §3.2). */
+export const ECDSA_WITH_SHA256: Uint8Array = der.sequence(der.oid(OID.ecdsaWithSha256));
+
+/**
+ * Reads an X.509 v3 certificate strictly. Refuses with a `FormatError` what is not DER, with a `PkiError` what breaks
+ * RFC 5280; the error names field and rule.
+ */
+export function parseCertificate(untrusted: Uint8Array): Certificate {
+  if (untrusted.length > MAX_CERTIFICATE_LENGTH) {
+    throw new PkiError('CertificateTooLarge', 'the certificate is too large', {
+      rule: `at most ${MAX_CERTIFICATE_LENGTH} bytes`,
+    });
+  }
+  const whole = new Uint8Array(untrusted);
+  return DerReader.read(whole, (reader) =>
+    reader.sequence((parts) => {
+      const tbs = parts.raw();
+      const signatureAlgorithm = readAlgorithm(parts);
+      const signature = parts.bitString();
+      return { der: whole, tbs, signature, ...readTbs(tbs, signatureAlgorithm) };
+    }),
+  );
+}
+
+/** RFC 5280 §4.1.2. */
+function readTbs(tbs: Uint8Array, outerAlgorithm: string): Omit<Certificate, 'der' | 'tbs' | 'signature'> {
+  return DerReader.read(tbs, (reader) =>
+    reader.sequence((fields) => {
+      readVersion(fields);
+      const serial = readSerial(fields);
+      const signatureAlgorithm = readAlgorithm(fields);
+      if (signatureAlgorithm !== outerAlgorithm) {
+        throw new PkiError('AlgorithmMismatch', 'the two signature algorithms differ', {
+          field: 'signatureAlgorithm',
+          rule: 'RFC 5280 §4.1.1.2',
+        });
+      }
+      const issuer = readName(fields, 'issuer');
+      if (issuer.attributes.length === 0) {
+        throw new PkiError('BadName', 'the issuer has no name', {
+          field: 'issuer',
+          rule: 'RFC 5280 §4.1.2.4',
+        });
+      }
+      const validity = readValidity(fields);
+      const subject = readName(fields, 'subject');
+      const spki = readSpki(fields);
+      // The unique ids [1] and [2] are obsolete (RFC 5280 §4.1.2.8): whoever has them is refused as trailing bytes.
+      const extensions = fields.explicit(3, readExtensions);
+      return { serial, issuer, subject, ...validity, spki, signatureAlgorithm, ...extensions };
+    }),
+  );
+}
+
+function readVersion(reader: DerReader): void {
+  const version = reader.optionalExplicit(0, (inner) => inner.smallInteger());
+  if (version !== VERSION_3) {
+    throw new PkiError('UnsupportedVersion', 'the certificate is not of version 3', {
+      field: 'version',
+      rule: 'RFC 5280 §4.1.2.1',
+    });
+  }
+}
+
+function readSerial(reader: DerReader): string {
+  const content = reader.integerContent();
+  const isPositive = (content[0] ?? 0) < 0x80 && content.some((octet) => octet !== 0);
+  if (!isPositive || content.length > MAX_SERIAL_LENGTH) {
+    throw new PkiError('BadSerial', 'the serial number is not a positive one of at most 20 bytes', {
+      field: 'serialNumber',
+      rule: 'RFC 5280 §4.1.2.2',
+    });
+  }
+  return toHex(content[0] === 0 ? content.subarray(1) : content);
+}
+
+function readAlgorithm(reader: DerReader): string {
+  return reader.sequence((algorithm) => {
+    const oid = algorithm.oid();
+    if (oid !== OID.ecdsaWithSha256 || !algorithm.done) {
+      throw new PkiError(
+        'UnsupportedAlgorithm',
+        `the signature algorithm ${oid} is not accepted, or has parameters`,
+        {
+          field: 'signatureAlgorithm',
+          rule: `${OID.ecdsaWithSha256} without parameters (RFC 5758 §3.2)`,
+        },
+      );
+    }
+    return oid;
+  });
+}
+
+function readValidity(reader: DerReader): { readonly notBefore: number; readonly notAfter: number } {
+  return reader.sequence((times) => {
+    const notBefore = times.time();
+    const notAfter = times.time();
+    if (notAfter < notBefore) {
+      throw new PkiError('BadValidity', 'the certificate ends before it begins', {
+        field: 'validity',
+        rule: 'RFC 5280 §4.1.2.5',
+      });
+    }
+    return { notBefore, notAfter };
+  });
+}
+
+/** RFC 5280 §4.1.2.7, as bytes; what key it holds shows when it is used. */
+function readSpki(reader: DerReader): Uint8Array {
+  const spki = reader.raw().slice();
+  DerReader.read(spki, (outer) =>
+    outer.sequence((parts) => {
+      parts.sequence((algorithm) => {
+        algorithm.oid();
+        if (!algorithm.done) algorithm.any();
+      });
+      parts.bitString();
+    }),
+  );
+  return spki;
+}

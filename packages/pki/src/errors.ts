@@ -1,0 +1,37 @@
+import { SevenfoldError } from '@sevenfold/formats';
+
+/** What can be wrong with a key, a certificate or a chain. */
+export type PkiErrorCode =
+  // key stores and keys
+  | 'BadKeyName'
+  | 'KeyExists'
+  | 'KeyNotFound'
+  | 'KeyFileExposed'
+  | 'BadKey'
+  | 'BadPem'
+  // one certificate, as bytes
+  | 'CertificateTooLarge'
+  | 'BadCertificate'
+  | 'UnsupportedVersion'
+  | 'BadSerial'
+  | 'BadValidity'
+  | 'BadName'
+  | 'BadExtension'
+  | 'DuplicateExtension'
+  | 'UnsupportedAlgorithm'
+  | 'AlgorithmMismatch'
+  | 'BadRequest'
+  // a chain, after RFC 5280 §6
+  | 'UnknownIssuer'
+  | 'BadSignature'
+  | 'NotYetValid'
+  | 'Expired'
+  | 'NotACertificateAuthority'
+  | 'PathTooLong'
+  | 'WrongKeyUsage'
+  | 'WrongPurpose'
+  | 'UnknownCriticalExtension'
+  | 'TooManyCertificates';
+
+/** Every refusal of this package. */
+export class PkiError extends SevenfoldError<PkiErrorCode> {}
