@@ -171,8 +171,9 @@ export type FormatErrorCode =
   | 'HardwareImportTooDeep'
   | 'DuplicatePeripheralName'
   | 'UnknownPeripheralMapping'
-  // boot records (boot-record.ts)
-  | 'InvalidBootRecord';
+  // boot records and slots (abi/boot-record.ts, abi/slot.ts)
+  | 'InvalidBootRecord'
+  | 'InvalidSlotHeader';
 
 /** Refusal of bytes or of a document: the one error that parsers of this package throw. */
 export class FormatError extends SevenfoldError<FormatErrorCode> {}

@@ -1,0 +1,187 @@
+import { decodeCbor, encodeCbor } from '../cbor.ts';
+import { cborMap, CborMapReader, readBytes, readText, readUint } from '../cbor-reader.ts';
+import { FormatError } from '../errors.ts';
+
+/** Source of the code from `offset` on, up to the offset of the next row. */
+export interface SymbolLine {
+  /** Byte offset in the module file. */
+  readonly offset: number;
+  readonly file: string;
+  /** From 1; 0 says that from here on no source is known. */
+  readonly line: number;
+  /** Name of the function, an inlined one included. */
+  readonly function: string;
+}
+
+/** The name of a function of the module. */
+export interface SymbolFunction {
+  /** Index in the module's function space. */
+  readonly index: number;
+  readonly name: string;
+}
+
+/** What turns frames of a report into source lines: made when an app is built, kept by the service. */
+export interface SymbolMap {
+  /** Says which build this belongs to, such as an image id. */
+  readonly buildId?: string;
+  /** Ascending by index, each once. */
+  readonly functions: readonly SymbolFunction[];
+  /** Ascending by offset, each once. */
+  readonly lines: readonly SymbolLine[];
+}
+
+/** Where a frame is in the source. */
+export interface SourcePlace {
+  readonly function: string;
+  readonly file: string;
+  readonly line: number;
+}
+
+export const SYMBOL_MAP_LIMITS = {
+  maxBytes: 8 * 1024 * 1024,
+  maxNames: 65_536,
+  maxName: 1024,
+  maxFunctions: 65_536,
+  maxLines: 500_000,
+} as const;
+const LIMITS = SYMBOL_MAP_LIMITS;
+const MAX_OFFSET = 0xffffffff;
+
+/**
+ * Names are kept once, in `texts`; `functions` is pairs (index, text), `lines` is groups of four
+ * (offset - offset before, file text, line, function text), packed into byte strings of u32, little-endian.
+ */
+const MAP_KEYS = { buildId: 1, texts: 2, functions: 3, lines: 4 } as const;
+
+function packWords(words: readonly number[]): Uint8Array {
+  const bytes = new Uint8Array(words.length * 4);
+  const view = new DataView(bytes.buffer);
+  for (const [index, word] of words.entries()) view.setUint32(index * 4, word, true);
+  return bytes;
+}
+
+function unpackWords(bytes: Uint8Array, field: string, group: number): readonly number[] {
+  if (bytes.length % (group * 4) !== 0) {
+    throw new FormatError('WrongLength', `${field} has ${bytes.length} bytes.`, {
+      field,
+      rule: `a multiple of ${group * 4}`,
+    });
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Array.from({ length: bytes.length / 4 }, (_, index) => view.getUint32(index * 4, true));
+}
+
+function checkAscending(values: readonly number[], field: string): void {
+  for (const [index, value] of values.entries()) {
+    if (value <= (values[index - 1] ?? -1) || value > MAX_OFFSET) {
+      throw new FormatError('NotSorted', `${field}.${index} is out of order.`, {
+        field: `${field}.${index}`,
+        rule: 'ascending, each once, at most 2^32 - 1',
+      });
+    }
+  }
+}
+
+/** Encodes a symbol map; what it would refuse to decode is refused here already. */
+export function encodeSymbolMap(map: SymbolMap): Uint8Array<ArrayBuffer> {
+  const numbers = new Map<string, number>();
+  const textNumber = (text: string): number => {
+    const number = numbers.get(text) ?? numbers.size;
+    numbers.set(text, number);
+    return number;
+  };
+  checkAscending(
+    map.functions.map((each) => each.index),
+    'functions',
+  );
+  checkAscending(
+    map.lines.map((each) => each.offset),
+    'lines',
+  );
+  const functions = map.functions.flatMap((each) => [each.index, textNumber(each.name)]);
+  const lines: number[] = [];
+  let before = 0;
+  for (const row of map.lines) {
+    const line = readUint(row.line, 'lines.line', { max: MAX_OFFSET });
+    lines.push(row.offset - before, textNumber(row.file), line, textNumber(row.function));
+    before = row.offset;
+  }
+  const encoded = encodeCbor(
+    cborMap(MAP_KEYS, {
+      buildId: map.buildId,
+      texts: [...numbers.keys()],
+      functions: packWords(functions),
+      lines: packWords(lines),
+    }),
+  );
+  decodeSymbolMap(encoded);
+  return encoded;
+}
+
+/** Decodes a symbol map. Bounded in bytes, names, functions and rows. */
+export function decodeSymbolMap(untrusted: Uint8Array): SymbolMap {
+  const reader = new CborMapReader(
+    decodeCbor(untrusted, { maxBytes: LIMITS.maxBytes, maxDepth: 2 }),
+    MAP_KEYS,
+  );
+  const buildId = reader.optional('buildId', () => reader.text('buildId', 128));
+  const texts = reader.array('texts', LIMITS.maxNames, (item, field) =>
+    readText(item, field, LIMITS.maxName),
+  );
+  const words = (name: 'functions' | 'lines', group: number, most: number): readonly number[] =>
+    unpackWords(readBytes(reader.value(name), name, { max: most * group * 4 }), name, group);
+  const functionWords = words('functions', 2, LIMITS.maxFunctions);
+  const lineWords = words('lines', 4, LIMITS.maxLines);
+  reader.end();
+  const text = (number: number | undefined, field: string): string => {
+    const found = texts[number ?? -1];
+    if (found === undefined) {
+      throw new FormatError('ValueOutOfRange', `${field} names a text that is not there.`, { field });
+    }
+    return found;
+  };
+  const functions: SymbolFunction[] = [];
+  for (let at = 0; at < functionWords.length; at += 2) {
+    functions.push({ index: functionWords[at] ?? 0, name: text(functionWords[at + 1], 'functions') });
+  }
+  const lines: SymbolLine[] = [];
+  let offset = 0;
+  for (let at = 0; at < lineWords.length; at += 4) {
+    offset += lineWords[at] ?? 0;
+    lines.push({
+      offset,
+      file: text(lineWords[at + 1], 'lines'),
+      line: lineWords[at + 2] ?? 0,
+      function: text(lineWords[at + 3], 'lines'),
+    });
+  }
+  checkAscending(
+    functions.map((each) => each.index),
+    'functions',
+  );
+  checkAscending(
+    lines.map((each) => each.offset),
+    'lines',
+  );
+  return { ...(buildId === undefined ? {} : { buildId }), functions, lines };
+}
+
+/** Where the code at a byte offset of the module comes from, or `null` where that is not known. */
+export function lookupSymbol(map: SymbolMap, offset: number): SourcePlace | null {
+  let low = 0;
+  let high = map.lines.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((map.lines[middle]?.offset ?? 0) <= offset) low = middle + 1;
+    else high = middle;
+  }
+  const row = map.lines[low - 1];
+  return row === undefined || row.line === 0
+    ? null
+    : { function: row.function, file: row.file, line: row.line };
+}
+
+/** The name of a function by its index, or `null` where it has none. */
+export function lookupFunction(map: SymbolMap, index: number): string | null {
+  return map.functions.find((each) => each.index === index)?.name ?? null;
+}
