@@ -106,6 +106,8 @@ function encodeBody(route: Route, body: unknown): { body: Uint8Array | null; con
       if (!(body instanceof Uint8Array))
         throw clientError('InvalidCall', `${route.name} needs bytes as its body.`);
       return { body, contentType: 'application/octet-stream' };
+    default:
+      return route.body satisfies never;
   }
 }
 

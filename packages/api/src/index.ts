@@ -27,7 +27,12 @@ export {
 export type { Device, DeviceGroup, Product, Tenant, TenantCertificate } from './routes/registry.ts';
 export { openApiDocument } from './openapi.ts';
 export { ApiError, type ApiClientErrorCode } from './errors.ts';
-export { createRequestSigner, type RequestClaims, type RequestSigner } from './request-signer.ts';
+export {
+  createRequestSigner,
+  principalIdFor,
+  type RequestClaims,
+  type RequestSigner,
+} from './request-signer.ts';
 export {
   createClient,
   type Client,

@@ -74,6 +74,8 @@ function requestBody(route: Route): JsonObject {
       };
     case 'bytes':
       return { requestBody: { required: true, content: { 'application/octet-stream': {} } } };
+    default:
+      return route.body satisfies never;
   }
 }
 

@@ -10,8 +10,8 @@ export const guid = z
     'a GUID in lower case: 8-4-4-4-12 hex digits',
   );
 
-/** The public identity of a chip: its attestation key's X‖Y, in hex (azure-sphere.md §1.3). */
-export const deviceId = z.string().regex(/^[0-9a-f]{128}$/, '128 hex digits in lower case');
+/** The public identity of a chip: SHA-256 of its attestation key's SPKI, in hex. */
+export const deviceId = z.string().regex(/^[0-9a-f]{64}$/, '64 hex digits in lower case');
 
 /** SHA-256 as hex. */
 export const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/, '64 hex digits in lower case');
@@ -44,7 +44,7 @@ const IMAGE_TYPE_NAMES = Object.keys(IMAGE_TYPES) as [ImageTypeName, ...ImageTyp
 export const imageType = z.enum(IMAGE_TYPE_NAMES);
 
 /** Chip SKUs are small numbers; 0 is a real one. */
-export const chipSku = z.int().min(0).max(65_535);
+export const chipSku = z.int().min(0).max(0xffff_ffff);
 
 /** Name of an OS release, such as `26.11.0`. */
 export const releaseName = z

@@ -14,12 +14,13 @@ export type Principal = z.infer<typeof principal>;
 
 /** One line of the audit trail: who asked for which change, and what came of it. */
 export const auditEntry = z.object({
-  sequence: z.int(),
+  entryId: z.string(),
   time,
   principalId: guid.nullable(),
   tenantId: guid.nullable(),
   operation: z.string(),
   target: z.string(),
+  /** `started`, `done`, or the code of the refusal. */
   outcome: z.string(),
   requestId: z.string(),
 });

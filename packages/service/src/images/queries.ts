@@ -1,0 +1,34 @@
+import type { Kysely, Selectable } from 'kysely';
+import type { Database } from '../store/database.ts';
+import type { ImageTables } from './schema.ts';
+
+export type ImageRow = Selectable<ImageTables['images']>;
+type Db = Kysely<Database>;
+
+export function selectImage(db: Db, imageId: string): Promise<ImageRow | undefined> {
+  return db.selectFrom('images').selectAll().where('imageId', '=', imageId).executeTakeFirst();
+}
+
+export function selectImages(
+  db: Db,
+  tenantId: string,
+  after: string | undefined,
+  limit: number,
+): Promise<ImageRow[]> {
+  let query = db
+    .selectFrom('images')
+    .selectAll()
+    .where('tenantId', '=', tenantId)
+    .orderBy('imageId')
+    .limit(limit);
+  if (after !== undefined) query = query.where('imageId', '>', after);
+  return query.execute();
+}
+
+export async function insertImage(db: Db, row: ImageRow): Promise<void> {
+  await db.insertInto('images').values(row).execute();
+}
+
+export async function setSymbols(db: Db, imageId: string, symbolsDigest: string): Promise<void> {
+  await db.updateTable('images').set({ symbolsDigest }).where('imageId', '=', imageId).execute();
+}

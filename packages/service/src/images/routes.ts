@@ -1,0 +1,43 @@
+import type { Image } from '@sevenfold/api';
+import { toTime, type Handlers } from '../http/handlers.ts';
+import { getTenant } from '../registry/tenants.ts';
+import type { ServiceContext } from '../service-context.ts';
+import type { StoredImage } from './image.ts';
+import { getImage, listImages, uploadSymbols } from './images.ts';
+import { uploadImage } from './upload-image.ts';
+
+type ImageHandlers = Pick<Handlers, 'images' | 'uploadImage' | 'image' | 'uploadSymbols'>;
+
+/** Answers the image routes of `IMAGE_ROUTES`. */
+export function imageHandlers(
+  context: Pick<ServiceContext, 'store' | 'blobs' | 'keys' | 'clock'>,
+): ImageHandlers {
+  return {
+    async images({ params, query }) {
+      const { items, next } = await listImages(context, params.tenantId, query);
+      return { items: items.map(toImage), next };
+    },
+    async uploadImage({ params, body }) {
+      await getTenant(context, params.tenantId);
+      return toImage(await uploadImage(context, params.tenantId, body));
+    },
+    image: async ({ params }) => toImage(await getImage(context.store.read, params.tenantId, params.imageId)),
+    uploadSymbols: async ({ params, body }) =>
+      toImage(await uploadSymbols(context, params.tenantId, params.imageId, body)),
+  };
+}
+
+/** An image as people see it. */
+export function toImage(image: StoredImage): Image {
+  return {
+    imageId: image.imageId,
+    componentId: image.componentId,
+    imageType: image.imageType,
+    name: image.name,
+    size: image.size,
+    digest: image.digest,
+    buildTime: toTime(image.buildTime),
+    uploadedAt: toTime(image.uploadedAt),
+    hasSymbols: image.symbolsDigest !== null,
+  };
+}

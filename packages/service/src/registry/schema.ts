@@ -1,0 +1,85 @@
+import type { CapabilitySchema } from '../store/schema.ts';
+
+/** Rows of this capability. Times in ms since 1970. `nameKey` is the name without case: unique in its parent. */
+export interface RegistryTables {
+  tenants: { tenantId: string; name: string; nameKey: string; createdAt: number };
+  products: {
+    productId: string;
+    tenantId: string;
+    name: string;
+    nameKey: string;
+    description: string;
+    createdAt: number;
+  };
+  deviceGroups: {
+    deviceGroupId: string;
+    tenantId: string;
+    productId: string;
+    name: string;
+    nameKey: string;
+    description: string;
+    osFeed: string;
+    updatePolicy: string;
+    createdAt: number;
+  };
+  devices: {
+    /** A device is claimed by one tenant at most. */
+    deviceId: string;
+    tenantId: string;
+    deviceGroupId: string | null;
+    chipSku: number;
+    blocked: number;
+    claimedAt: number;
+  };
+}
+
+export const REGISTRY_SCHEMA: CapabilitySchema = {
+  capability: 'registry',
+  async create(db) {
+    await db.schema
+      .createTable('tenants')
+      .addColumn('tenantId', 'text', (column) => column.primaryKey())
+      .addColumn('name', 'text', (column) => column.notNull())
+      .addColumn('nameKey', 'text', (column) => column.notNull().unique())
+      .addColumn('createdAt', 'bigint', (column) => column.notNull())
+      .execute();
+    await db.schema
+      .createTable('products')
+      .addColumn('productId', 'text', (column) => column.primaryKey())
+      .addColumn('tenantId', 'text', (column) => column.notNull().references('tenants.tenantId'))
+      .addColumn('name', 'text', (column) => column.notNull())
+      .addColumn('nameKey', 'text', (column) => column.notNull())
+      .addColumn('description', 'text', (column) => column.notNull())
+      .addColumn('createdAt', 'bigint', (column) => column.notNull())
+      .addUniqueConstraint('productsByName', ['tenantId', 'nameKey'])
+      .execute();
+    await db.schema
+      .createTable('deviceGroups')
+      .addColumn('deviceGroupId', 'text', (column) => column.primaryKey())
+      .addColumn('tenantId', 'text', (column) => column.notNull().references('tenants.tenantId'))
+      .addColumn('productId', 'text', (column) => column.notNull().references('products.productId'))
+      .addColumn('name', 'text', (column) => column.notNull())
+      .addColumn('nameKey', 'text', (column) => column.notNull())
+      .addColumn('description', 'text', (column) => column.notNull())
+      .addColumn('osFeed', 'text', (column) => column.notNull())
+      .addColumn('updatePolicy', 'text', (column) => column.notNull())
+      .addColumn('createdAt', 'bigint', (column) => column.notNull())
+      .addUniqueConstraint('deviceGroupsByName', ['productId', 'nameKey'])
+      .execute();
+    await db.schema
+      .createIndex('deviceGroupsOfTenant')
+      .on('deviceGroups')
+      .columns(['tenantId', 'deviceGroupId'])
+      .execute();
+    await db.schema
+      .createTable('devices')
+      .addColumn('deviceId', 'text', (column) => column.primaryKey())
+      .addColumn('tenantId', 'text', (column) => column.notNull().references('tenants.tenantId'))
+      .addColumn('deviceGroupId', 'text', (column) => column.references('deviceGroups.deviceGroupId'))
+      .addColumn('chipSku', 'bigint', (column) => column.notNull())
+      .addColumn('blocked', 'integer', (column) => column.notNull())
+      .addColumn('claimedAt', 'bigint', (column) => column.notNull())
+      .execute();
+    await db.schema.createIndex('devicesOfTenant').on('devices').columns(['tenantId', 'deviceId']).execute();
+  },
+};
