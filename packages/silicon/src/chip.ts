@@ -1,5 +1,6 @@
 import { toHex, type Entropy } from '@sevenfold/formats';
 import { Bus } from './bus.ts';
+import { sha256 } from './engines.ts';
 import { SiliconError } from './errors.ts';
 import { Flash, type FlashStorage } from './flash.ts';
 import { Fuses, type FuseStorage, type ManufacturingState } from './fuses.ts';
@@ -25,14 +26,17 @@ export interface Manufacturing {
 
 /** Who a chip is, as it tells at its service port. */
 export interface ChipIdentity {
-  /** 128 hexadecimal digits: X‖Y of the attestation key (azure-sphere.md §1.3). */
+  /** 64 hexadecimal digits: SHA-256 of the attestation key's SPKI. */
   readonly deviceId: string;
   readonly attestationSpki: Uint8Array;
 }
 
-/** X‖Y of a P-256 key stand at the end of its SPKI. */
+/**
+ * A device's id is the hash of its attestation key: it fits any key type, and a certificate's CN (RFC 5280 allows 64
+ * characters there).
+ */
 export function deviceIdOf(spki: Uint8Array): string {
-  return toHex(spki.subarray(spki.length - 64));
+  return toHex(sha256(spki));
 }
 
 /** A virtual chip. Off until `powerOn`; what a power cut leaves in flash and fuses is all there is afterwards. */
