@@ -1,0 +1,104 @@
+import {
+  ABI_KINDS,
+  APPLICATION_RUNTIME_VERSION,
+  IMAGE_TYPES,
+  parseAppManifest,
+  parseFileSystem,
+  type AppManifest,
+  type ImagePackage,
+} from '@sevenfold/formats';
+import type { CompartmentOptions } from './compartment-calls.ts';
+import { KernelError } from './errors.ts';
+import { checkModule, type ModuleLimits } from './wasm-module.ts';
+
+/** What an app may use: the part of its manifest that this kernel enforces. */
+export interface ApplicationCapabilities {
+  readonly gpio: readonly number[];
+  readonly allowedConnections: readonly string[];
+  /** Tenant whose certificate it may use; null: none. */
+  readonly deviceAuthentication: string | null;
+  /** Bytes; 0: none. */
+  readonly mutableStorage: number;
+}
+
+/** An installed app, ready to run. */
+export interface Application {
+  readonly componentId: string;
+  readonly imageId: string;
+  readonly name: string;
+  readonly capabilities: ApplicationCapabilities;
+  readonly module: Uint8Array;
+  readonly options: CompartmentOptions;
+}
+
+const MANIFEST_PATH = '/app_manifest.json';
+const KIB = 1024;
+
+function runsHere(manifest: AppManifest, runtimes: readonly { kind: number; version: number }[]): boolean {
+  return (
+    (manifest.targetApplicationRuntimeVersion ?? 0) <= APPLICATION_RUNTIME_VERSION &&
+    runtimes.every(({ kind, version }) => kind === ABI_KINDS.ApplicationRuntime && version <= APPLICATION_RUNTIME_VERSION)
+  );
+}
+
+/**
+ * Takes an app's verified package apart and judges whether it may run here. Steps in order: an application image of
+ * this component; its manifest; a runtime this OS offers; a high-level app; a module that passes `checkModule`.
+ */
+export function readApplication(image: ImagePackage, componentId: string, limits: ModuleLimits): Application {
+  const { payload, fields } = image;
+  if (fields.imageType !== IMAGE_TYPES.Applications) {
+    throw new KernelError('NotAnApplication', `The image is of type ${fields.imageType}.`, { field: 'imageType' });
+  }
+  const files = parseFileSystem(payload);
+  const manifestBytes = files.read(MANIFEST_PATH);
+  if (manifestBytes === null) {
+    throw new KernelError('NotAnApplication', `The image has no ${MANIFEST_PATH}.`, { field: MANIFEST_PATH });
+  }
+  const manifest = parseAppManifest(manifestBytes);
+  if (fields.componentId !== componentId || manifest.componentId !== componentId) {
+    throw new KernelError('ComponentMismatch', `Package or manifest is not of component ${componentId}.`, {
+      field: 'ComponentId',
+    });
+  }
+  if (!runsHere(manifest, fields.abiDepends ?? [])) {
+    throw new KernelError('IncompatibleApplicationRuntime', 'The app needs a newer application runtime.', {
+      field: 'TargetApplicationRuntimeVersion',
+      rule: `at most ${APPLICATION_RUNTIME_VERSION}`,
+    });
+  }
+  if (manifest.applicationType !== 'Default') {
+    throw new KernelError('UnsupportedApplication', 'Only high-level apps run in a compartment.', {
+      field: 'ApplicationType',
+    });
+  }
+  const entry = files.read(manifest.entryPoint);
+  if (entry === null) {
+    throw new KernelError('NotAnApplication', `The image has no ${manifest.entryPoint}.`, { field: 'EntryPoint' });
+  }
+  // Own copies, since bytes of a file system are views of the whole image.
+  const module = entry.slice();
+  checkModule(module, limits);
+  const mutableStorage = (manifest.capabilities.mutableStorageKb ?? 0) * KIB;
+  return {
+    componentId,
+    imageId: fields.imageId,
+    name: manifest.name,
+    capabilities: {
+      gpio: manifest.capabilities.gpio,
+      allowedConnections: manifest.capabilities.allowedConnections,
+      deviceAuthentication: manifest.capabilities.deviceAuthentication ?? null,
+      mutableStorage,
+    },
+    module,
+    options: {
+      args: [manifest.entryPoint, ...manifest.cmdArgs],
+      entryPoint: manifest.entryPoint,
+      files: files
+        .paths()
+        .filter((path) => path !== manifest.entryPoint)
+        .map((path) => ({ path, bytes: files.read(path)?.slice() ?? new Uint8Array(0) })),
+      mutableQuota: mutableStorage,
+    },
+  };
+}

@@ -1,0 +1,200 @@
+import { isBytes, parseImagePackage, toProblem, type Clock, type Port, type PortValue } from '@sevenfold/formats';
+import { readApplication, type Application } from './application-image.ts';
+import { Compartment, type ApplicationEnd } from './compartments.ts';
+import type { Connections } from './connections.ts';
+import { KernelError } from './errors.ts';
+import type { FailureLog } from './failures.ts';
+import type { Pins } from './pins.ts';
+import { deathsInARow, restartDelay } from './restart-policy.ts';
+import type { ModuleLimits } from './wasm-module.ts';
+
+/** What the applications run on. */
+export interface ApplicationHost {
+  readonly monitor: Port;
+  readonly hardware: Port;
+  readonly clock: Clock;
+  readonly log: (line: string) => void;
+  readonly pins: Pins;
+  readonly connections: Connections;
+  readonly failures: FailureLog;
+  /** The program that runs beside every module. */
+  readonly program: Uint8Array;
+  readonly limits: ModuleLimits;
+}
+
+interface Entry {
+  readonly componentId: string;
+  application: Application | null;
+  compartment: Compartment | null;
+  state: 'running' | 'backoff' | 'stopped';
+  restarts: number;
+  deathsInARow: number;
+  /** Rises whenever it is installed or removed: what was planned for an earlier one is void then. */
+  generation: number;
+}
+
+/** Every installed app: starts it, restarts it when it dies, ends it. */
+export class Applications {
+  readonly #host: ApplicationHost;
+  readonly #entries = new Map<string, Entry>();
+  readonly #live = new Map<number, Compartment>();
+  #nextId = 1;
+  #work: Promise<unknown> = Promise.resolve();
+
+  constructor(host: ApplicationHost) {
+    this.#host = host;
+  }
+
+  /** The compartment of a caller such as `compartment:7`; null when it has been ended. */
+  find(caller: string): Compartment | null {
+    const [, id] = /^compartment:(\d{1,15})$/.exec(caller) ?? [];
+    return id === undefined ? null : (this.#live.get(Number(id)) ?? null);
+  }
+
+  /** (Re)starts an app from its installed image. An image that may not run is reported, and rejects. */
+  install(componentId: string): Promise<void> {
+    return this.#inTurn(async () => {
+      const entry = this.#entries.get(componentId) ?? {
+        componentId,
+        application: null,
+        compartment: null,
+        state: 'stopped',
+        restarts: 0,
+        deathsInARow: 0,
+        generation: 0,
+      };
+      this.#entries.set(componentId, entry);
+      await this.#reset(entry);
+      entry.application = await this.#load(componentId);
+      await this.#launch(entry, entry.application);
+    });
+  }
+
+  async #load(componentId: string): Promise<Application> {
+    const { monitor, limits, failures, log } = this.#host;
+    const packageBytes = await monitor.call('loadApplication', componentId);
+    if (!isBytes(packageBytes)) throw new KernelError('BadReply', 'The monitor gave no package.');
+    const image = parseImagePackage(packageBytes);
+    try {
+      return readApplication(image, componentId, limits);
+    } catch (error) {
+      const { code, message } = toProblem(error);
+      log(`app ${image.fields.name} refused: ${code}: ${message}`);
+      const { imageId } = image.fields;
+      const end = { kind: 'trap', trap: `refused: ${code}`, frames: [] } as const;
+      await failures.append({ application: { componentId, imageId }, end, uptime: 0, log: [message] });
+      throw error;
+    }
+  }
+
+  remove(componentId: string): Promise<void> {
+    return this.#inTurn(async () => {
+      const entry = this.#entries.get(componentId);
+      if (entry === undefined) throw new KernelError('NoSuchApplication', `There is no app ${componentId}.`);
+      this.#entries.delete(componentId);
+      await this.#reset(entry);
+    });
+  }
+
+  /** As `appList` has it. */
+  list(): PortValue {
+    return [...this.#entries.values()].map(({ componentId, application, compartment, state, restarts }) => ({
+      componentId,
+      imageId: application?.imageId ?? '',
+      name: application?.name ?? '',
+      state,
+      restarts,
+      uptime: compartment === null ? 0 : Math.round(this.#host.clock.monotonic() - compartment.startedAt),
+    }));
+  }
+
+  /** A compartment said how its app ended, or could not be started. */
+  async ended(compartment: Compartment, end: ApplicationEnd): Promise<void> {
+    if (this.#live.get(compartment.id) !== compartment) return;
+    const { clock, failures, log } = this.#host;
+    const uptime = clock.monotonic() - compartment.startedAt;
+    const { application } = compartment;
+    log(`app ${application.name} ${end.kind === 'exit' ? `exited with ${end.exitCode}` : `trapped: ${end.trap}`}`);
+    await this.#end(compartment);
+    try {
+      await failures.append({ application, end, uptime, log: compartment.lines });
+    } catch (error) {
+      log(`the death of app ${application.name} could not be recorded: ${toProblem(error).message}`);
+    }
+    const entry = this.#entries.get(application.componentId);
+    if (entry === undefined || entry.compartment !== compartment) return;
+    entry.compartment = null;
+    entry.state = 'backoff';
+    entry.deathsInARow = deathsInARow(entry.deathsInARow, uptime);
+    const delay = restartDelay(entry.deathsInARow);
+    log(`app ${application.name} restarts in ${delay} ms`);
+    void this.#restartLater(entry, application, delay);
+  }
+
+  async #restartLater(entry: Entry, application: Application, delay: number): Promise<void> {
+    const { generation } = entry;
+    await this.#host.clock.sleep(delay);
+    await this.#inTurn(async () => {
+      if (entry.generation !== generation) return;
+      entry.restarts += 1;
+      await this.#launch(entry, application);
+    });
+  }
+
+  async #launch(entry: Entry, application: Application): Promise<void> {
+    const { hardware, clock, log, program } = this.#host;
+    const compartment = new Compartment(this.#nextId, application, clock.monotonic());
+    this.#nextId += 1;
+    this.#live.set(compartment.id, compartment);
+    entry.compartment = compartment;
+    entry.state = 'running';
+    try {
+      await hardware.call('startCompartment', compartment.id, program, application.module, {
+        args: application.options.args,
+        entryPoint: application.options.entryPoint,
+        files: application.options.files.map((file) => ({ ...file })),
+        mutableQuota: application.options.mutableQuota,
+      });
+      log(`app ${application.name} (${application.imageId.slice(0, 8)}) started`);
+    } catch (error) {
+      const trap = `not started: ${toProblem(error).message}`.slice(0, 256);
+      await this.ended(compartment, { kind: 'trap', trap, frames: [] });
+    }
+  }
+
+  /** Ends what runs of an entry and voids what was planned for it. */
+  async #reset(entry: Entry): Promise<void> {
+    entry.generation += 1;
+    entry.restarts = 0;
+    entry.deathsInARow = 0;
+    entry.state = 'stopped';
+    entry.application = null;
+    const { compartment } = entry;
+    entry.compartment = null;
+    if (compartment !== null) await this.#end(compartment);
+  }
+
+  async #end(compartment: Compartment): Promise<void> {
+    // From here on its calls are refused: nothing new can be opened while what is open is closed.
+    this.#live.delete(compartment.id);
+    const { hardware, pins, connections, log } = this.#host;
+    for (const step of [
+      () => hardware.call('stopCompartment', compartment.id),
+      () => pins.release(compartment),
+      () => connections.release(compartment),
+    ]) {
+      try {
+        await step();
+      } catch (error) {
+        log(`while ending app ${compartment.application.name}: ${toProblem(error).message}`);
+      }
+    }
+  }
+
+  /** One change at a time: an install never meets a restart half way. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#work.then(work);
+    this.#work = result.catch(() => undefined);
+    return result;
+  }
+}

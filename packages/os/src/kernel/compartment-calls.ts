@@ -1,0 +1,36 @@
+import type { CallTable } from '@sevenfold/formats';
+
+/** What a compartment's program may ask of the kernel: everything that needs a privilege. */
+export const COMPARTMENT_CALLS = {
+  log: { args: ['line: string, at most 1023 characters'], returns: 'null; waits, so that a flood slows the app, not the kernel' },
+  random: { args: ['length: number, at most 256'], returns: 'bytes' },
+  gpioOpen: { args: ['pin', '"input" | "output"', 'initial: 0 | 1'], returns: 'null' },
+  gpioRead: { args: ['pin'], returns: '0 | 1' },
+  gpioWrite: { args: ['pin', '0 | 1'], returns: 'null' },
+  gpioClose: { args: ['pin'], returns: 'null' },
+  mutableRead: { args: [], returns: 'bytes; empty if there was no file: it is made' },
+  mutableWrite: { args: ['content: bytes'], returns: 'null; in flash' },
+  mutableDelete: { args: [], returns: 'null' },
+  deviceAuthReady: { args: [], returns: 'boolean: the device has a certificate for the tenant of the manifest' },
+  tlsConnect: { args: ['host', 'port', 'identity: "none" | "device"'], returns: 'number: connection' },
+  tlsRead: { args: ['connection', 'most'], returns: 'bytes; empty at the end; waits for data' },
+  tlsWrite: { args: ['connection', 'bytes'], returns: 'null' },
+  tlsClose: { args: ['connection'], returns: 'null' },
+  exited: {
+    args: ['{kind: "exit", exitCode} | {kind: "trap", trap: string, frames: [{function, offset}]}'],
+    returns: 'null; the last call: the kernel ends the compartment',
+  },
+} as const satisfies CallTable;
+export type CompartmentCall = keyof typeof COMPARTMENT_CALLS;
+
+/** What the kernel hands to `startCompartment` beside program and module, and the program reads from `module`. */
+export interface CompartmentOptions {
+  /** `argv`: the path of the entry point, then the manifest's CmdArgs. */
+  readonly args: readonly string[];
+  /** Path of the module in the image: reading it gives the module. */
+  readonly entryPoint: string;
+  /** Every other file of the image, by absolute path. */
+  readonly files: readonly { readonly path: string; readonly bytes: Uint8Array }[];
+  /** Bytes of mutable storage; 0: none. */
+  readonly mutableQuota: number;
+}

@@ -1,0 +1,122 @@
+import {
+  bytesArgument,
+  choiceArgument,
+  listArgument,
+  PortError,
+  recordArgument,
+  serveCalls,
+  textArgument,
+  uintArgument,
+  type CallImplementation,
+  type Port,
+  type PortHandler,
+  type PortValue,
+} from '@sevenfold/formats';
+import type { Applications } from './applications.ts';
+import { COMPARTMENT_CALLS } from './compartment-calls.ts';
+import type { ApplicationEnd, Compartment } from './compartments.ts';
+import type { Connections } from './connections.ts';
+import type { Pins } from './pins.ts';
+import type { MutableStorage } from './storage.ts';
+
+/** What compartments' calls work on. */
+export interface CompartmentServices {
+  readonly applications: Applications;
+  readonly pins: Pins;
+  readonly connections: Connections;
+  readonly storage: MutableStorage;
+  readonly monitor: Port;
+  /** A line of an app's log. */
+  readonly say: (compartment: Compartment, line: string) => void;
+}
+
+const LONGEST_LINE = 1023;
+const MOST_ENTROPY = 256;
+const MOST_PIN = 255;
+const LONGEST_HOST = 253;
+const LARGEST_TRANSFER = 65_536;
+const MOST_FRAMES = 64;
+const LONGEST_TRAP = 64;
+const LEVELS = { min: 0, max: 1 };
+const U32 = { max: 0xffffffff };
+
+const levelArgument = (value: PortValue | undefined): 0 | 1 => (uintArgument(value, 'level', LEVELS) === 1 ? 1 : 0);
+
+function endArgument(untrusted: PortValue | undefined): ApplicationEnd {
+  const isExit =
+    typeof untrusted === 'object' && untrusted !== null && Reflect.get(untrusted, 'kind') === 'exit';
+  if (isExit) {
+    const { exitCode } = recordArgument(untrusted, 'end', ['kind', 'exitCode']);
+    return { kind: 'exit', exitCode: uintArgument(exitCode, 'end.exitCode', { max: 255 }) };
+  }
+  const { kind, trap, frames } = recordArgument(untrusted, 'end', ['kind', 'trap', 'frames']);
+  return {
+    kind: choiceArgument(kind, 'end.kind', ['trap']),
+    trap: textArgument(trap, 'end.trap', LONGEST_TRAP),
+    frames: listArgument(frames, 'end.frames', MOST_FRAMES, (item, field) => {
+      const frame = recordArgument(item, field, ['function', 'offset']);
+      return {
+        function: uintArgument(frame.function, `${field}.function`, U32),
+        offset: uintArgument(frame.offset, `${field}.offset`, U32),
+      };
+    }),
+  };
+}
+
+/** Answers the calls of compartments that run; each only for what it itself holds and its manifest names. */
+export function serveCompartments(services: CompartmentServices): PortHandler {
+  const { applications, pins, connections, storage, monitor } = services;
+  const of =
+    (answer: (compartment: Compartment, ...args: readonly PortValue[]) => PortValue | Promise<PortValue>): CallImplementation =>
+    (args, caller) => {
+      const compartment = applications.find(caller);
+      if (compartment === null) throw new PortError('CallerNotAllowed', `${caller} has been ended.`, { field: 'caller' });
+      return answer(compartment, ...args);
+    };
+  const pinOf = (value: PortValue | undefined): number => uintArgument(value, 'pin', { max: MOST_PIN });
+  const connectionOf = (value: PortValue | undefined): number => uintArgument(value, 'connection');
+  return serveCalls(COMPARTMENT_CALLS, (caller) => applications.find(caller) !== null, {
+    log: of((compartment, line) => {
+      services.say(compartment, textArgument(line, 'line', LONGEST_LINE));
+      return null;
+    }),
+    random: of((_compartment, length) => monitor.call('random', uintArgument(length, 'length', { min: 1, max: MOST_ENTROPY }))),
+    gpioOpen: of((compartment, pin, direction, initial) =>
+      pins.open(
+        compartment,
+        pinOf(pin),
+        choiceArgument(direction, 'direction', ['input', 'output']),
+        levelArgument(initial),
+      ),
+    ),
+    gpioRead: of((compartment, pin) => pins.read(compartment, pinOf(pin))),
+    gpioWrite: of((compartment, pin, level) => pins.write(compartment, pinOf(pin), levelArgument(level))),
+    gpioClose: of((compartment, pin) => pins.close(compartment, pinOf(pin))),
+    mutableRead: of((compartment) => storage.read(compartment)),
+    mutableWrite: of((compartment, content) =>
+      storage.write(compartment, bytesArgument(content, 'content', { max: LARGEST_TRANSFER })),
+    ),
+    mutableDelete: of((compartment) => storage.delete(compartment)),
+    deviceAuthReady: of((compartment) => connections.isReady(compartment)),
+    tlsConnect: of((compartment, host, port, identity) =>
+      connections.connect(
+        compartment,
+        textArgument(host, 'host', LONGEST_HOST),
+        uintArgument(port, 'port', { min: 1, max: 65_535 }),
+        choiceArgument(identity, 'identity', ['none', 'device']),
+      ),
+    ),
+    tlsRead: of((compartment, connection, most) =>
+      connections.read(compartment, connectionOf(connection), uintArgument(most, 'most', { min: 1, max: LARGEST_TRANSFER })),
+    ),
+    tlsWrite: of((compartment, connection, bytes) =>
+      connections.write(compartment, connectionOf(connection), bytesArgument(bytes, 'bytes', { max: LARGEST_TRANSFER })),
+    ),
+    tlsClose: of((compartment, connection) => connections.close(compartment, connectionOf(connection))),
+    exited: of((compartment, end) => {
+      // Not waited for: ending the compartment ends the very call that this answers.
+      void applications.ended(compartment, endArgument(end));
+      return null;
+    }),
+  });
+}

@@ -1,0 +1,107 @@
+import { utf8Decode } from '@sevenfold/formats';
+import type { ImportsAnswered } from '../import-table.ts';
+import { EpollFile } from './epoll-file.ts';
+import { CallRefused } from './errno.ts';
+import type { Guest } from './guest.ts';
+import { MutableFile } from './mutable-file.ts';
+import { NON_BLOCKING } from './open-file.ts';
+import { PinFile } from './pin-file.ts';
+import { TimerFile } from './timer-file.ts';
+import { TlsFile } from './tls-file.ts';
+import type { Waiting } from './waiting.ts';
+import { nanoseconds } from './wasi-process.ts';
+
+const NS_PER_MS = 1_000_000;
+const LONGEST_HOST = 253;
+const LONGEST_MESSAGE = 4096;
+const MOST_EVENTS = 64;
+const EPOLL_EVENT_SIZE = 16;
+
+type Sevenfold = 'sevenfold';
+
+/** The Applibs calls that are answered inside. */
+export function applibsCalls(guest: Guest) {
+  const { memory, fds, clock, waker } = guest;
+  return {
+    timer_create(clockId: number, flags: number, out: number) {
+      if ((flags & ~NON_BLOCKING) !== 0) throw new CallRefused('EINVAL');
+      const timer = new TimerFile(clock, waker, clockId);
+      timer.flags = flags;
+      memory.write32(out, fds.add(timer));
+    },
+    timer_set(fd: number, flags: number, value: bigint, interval: bigint) {
+      fds.getAs(fd, TimerFile).set(flags, Number(value) / NS_PER_MS, Number(interval) / NS_PER_MS);
+    },
+    timer_get(fd: number, out: number) {
+      const { value, interval } = fds.getAs(fd, TimerFile).get();
+      memory.write64(out, nanoseconds(value));
+      memory.write64(out + 8, nanoseconds(interval));
+    },
+    epoll_create(out: number) {
+      memory.write32(out, fds.add(new EpollFile(fds)));
+    },
+    epoll_ctl(epfd: number, operation: number, fd: number, events: number, data: bigint) {
+      fds.getAs(epfd, EpollFile).control(operation, fd, events, BigInt.asUintN(64, data));
+    },
+  } satisfies Readonly<Record<ImportsAnswered<Sevenfold, 'inside'>, (...args: never[]) => void>>;
+}
+
+/** The Applibs calls that cross to the kernel or wait. */
+export function waitingApplibsCalls(guest: Guest, waiting: Waiting) {
+  const { memory, fds, clock, kernel, waker, options } = guest;
+  return {
+    async log_write(pointer: number, length: number) {
+      await guest.log.write(memory.copy(pointer, Math.min(length >>> 0, LONGEST_MESSAGE)));
+    },
+    async gpio_open(pin: number, isOutput: number, mode: number, value: number, out: number) {
+      memory.bytes(out, 4);
+      fds.reserve();
+      memory.write32(out, fds.add(await PinFile.open(kernel, pin, isOutput !== 0, mode, value)));
+    },
+    async gpio_get(fd: number, out: number) {
+      const pin = fds.getAs(fd, PinFile);
+      memory.bytes(out, 1);
+      memory.write8(out, await pin.level());
+    },
+    gpio_set: (fd: number, value: number) => fds.getAs(fd, PinFile).setLevel(value),
+    async epoll_wait(epfd: number, out: number, most: number, timeout: number, outCount: number) {
+      const epoll = fds.getAs(epfd, EpollFile);
+      if (most <= 0) throw new CallRefused('EINVAL');
+      const count = Math.min(most, MOST_EVENTS);
+      memory.bytes(out, count * EPOLL_EVENT_SIZE);
+      const deadline = timeout < 0 ? null : clock.monotonic() + timeout;
+      const events = await waiting.until(guest, deadline, () => {
+        const { events: found, changesAt } = epoll.ready(count);
+        return { found: found.length === 0 ? null : found, changesAt };
+      });
+      (events ?? []).forEach((event, index) => {
+        memory.write32(out + index * EPOLL_EVENT_SIZE, event.events);
+        memory.write32(out + index * EPOLL_EVENT_SIZE + 4, 0);
+        memory.write64(out + index * EPOLL_EVENT_SIZE + 8, event.data);
+      });
+      memory.write32(outCount, events?.length ?? 0);
+    },
+    async mutable_open(out: number) {
+      memory.bytes(out, 4);
+      fds.reserve();
+      const other = fds.find(MutableFile);
+      memory.write32(out, fds.add(await MutableFile.open(kernel, options.mutableQuota, other)));
+    },
+    async mutable_delete() {
+      if (fds.find(MutableFile) !== null) throw new CallRefused('EBUSY');
+      await kernel.call('mutableDelete');
+    },
+    async device_auth_ready(out: number) {
+      memory.bytes(out, 1);
+      memory.write8(out, (await kernel.call('deviceAuthReady')) === true ? 1 : 0);
+    },
+    async tls_connect(pointer: number, length: number, port: number, identity: number, out: number) {
+      if (length >>> 0 > LONGEST_HOST) throw new CallRefused('EINVAL');
+      const bytes = memory.copy(pointer, length);
+      memory.bytes(out, 4);
+      fds.reserve();
+      const host = utf8Decode(bytes);
+      memory.write32(out, fds.add(await TlsFile.connect(kernel, waker, host, port, identity)));
+    },
+  } satisfies Readonly<Record<ImportsAnswered<Sevenfold, 'waits'>, (...args: never[]) => void | Promise<void>>>;
+}

@@ -1,0 +1,83 @@
+/** Values of wasi-libc's `errno.h`, which are WASI's (`wasi_snapshot_preview1.witx`, errno). */
+export const ERRNO = {
+  success: 0,
+  EACCES: 2,
+  EAGAIN: 6,
+  EBADF: 8,
+  EBUSY: 10,
+  ECONNREFUSED: 14,
+  ECONNRESET: 15,
+  EDQUOT: 19,
+  EEXIST: 20,
+  EFAULT: 21,
+  EHOSTUNREACH: 23,
+  EINVAL: 28,
+  EIO: 29,
+  EISDIR: 31,
+  ELOOP: 32,
+  EMFILE: 33,
+  ENAMETOOLONG: 37,
+  ENETDOWN: 38,
+  ENODEV: 43,
+  ENOENT: 44,
+  ENOSYS: 52,
+  ENOTDIR: 54,
+  EPERM: 63,
+  EPIPE: 64,
+  EPROTO: 65,
+  EROFS: 69,
+  ESPIPE: 70,
+  ETIMEDOUT: 73,
+  ENOTCAPABLE: 76,
+} as const;
+export type ErrnoName = Exclude<keyof typeof ERRNO, 'success'>;
+
+/** A host call's refusal: what the app sees as `errno`. Never leaves the compartment. */
+export class CallRefused extends Error {
+  readonly errno: number;
+  constructor(name: ErrnoName) {
+    super(name);
+    this.errno = ERRNO[name];
+  }
+}
+
+/** Codes of the kernel and of the board's network as the documented errno (azure-sphere.md §4.4, sevenfold/tls.h). */
+const ERRNO_OF_CODE: Readonly<Record<string, ErrnoName>> = {
+  AccessDenied: 'EACCES',
+  BadArgument: 'EINVAL',
+  BadText: 'EINVAL',
+  NoSuchDevice: 'ENODEV',
+  DeviceBusy: 'EBUSY',
+  NotOpen: 'EBADF',
+  TooManyOpen: 'EMFILE',
+  NoSuchFile: 'ENOENT',
+  QuotaExceeded: 'EDQUOT',
+  NotReady: 'EAGAIN',
+  StorageFailed: 'EIO',
+  TooManySessions: 'EMFILE',
+  NoSuchSession: 'EBADF',
+  NameNotResolved: 'EHOSTUNREACH',
+  ConnectionRefused: 'ECONNREFUSED',
+  ConnectionTimeout: 'ETIMEDOUT',
+  ConnectionLost: 'ECONNRESET',
+  ServerNotTrusted: 'EPROTO',
+  HandshakeRefused: 'EPROTO',
+  NetworkClosed: 'ENETDOWN',
+};
+
+function codeOf(error: unknown): string {
+  const code: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined;
+  return typeof code === 'string' ? code : '';
+}
+
+/** Whether the kernel has ended this compartment: nothing more can be answered. */
+export function isEnded(error: unknown): boolean {
+  const code = codeOf(error);
+  return code === 'CallerNotAllowed' || code === 'StageStopped';
+}
+
+/** The errno for an error of a port. What is not a refusal of the table is EIO. */
+export function errnoOf(error: unknown): number {
+  if (error instanceof CallRefused) return error.errno;
+  return ERRNO[ERRNO_OF_CODE[codeOf(error)] ?? 'EIO'];
+}

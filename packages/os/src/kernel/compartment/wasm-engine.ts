@@ -1,0 +1,24 @@
+/** An instance's exports that matter here. */
+export interface ModuleInstance {
+  readonly exports: Readonly<Record<string, unknown>>;
+}
+
+/** A host function for which the module may be suspended while its promise is pending (JSPI). */
+export type HostFunction = (...args: never[]) => unknown;
+
+/** The engine's WebAssembly API as far as a compartment uses it, with JavaScript Promise Integration. */
+interface Engine {
+  compile(bytes: Uint8Array): Promise<object>;
+  instantiate(
+    module: object,
+    imports: Readonly<Record<string, Readonly<Record<string, HostFunction>>>>,
+  ): Promise<ModuleInstance>;
+  readonly Suspending: new (call: HostFunction) => HostFunction;
+  promising(call: () => unknown): () => Promise<unknown>;
+}
+
+// The language's built-in; TypeScript's library declares it with the browser only.
+declare const WebAssembly: Engine;
+
+/** The engine of this realm. */
+export const engine: Engine = WebAssembly;

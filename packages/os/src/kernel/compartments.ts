@@ -1,0 +1,41 @@
+import type { Application } from './application-image.ts';
+
+/** Lines of an app's log that travel with the report of its death, and characters of each. */
+const REPORT_LINES = 20;
+const REPORT_CHARACTERS = 256;
+
+/** How an app ended. */
+export type ApplicationEnd =
+  | { readonly kind: 'exit'; readonly exitCode: number }
+  | {
+      readonly kind: 'trap';
+      readonly trap: string;
+      readonly frames: readonly { readonly function: number; readonly offset: number }[];
+    };
+
+/** One run of one app: what it holds, and what would be told of its death. */
+export class Compartment {
+  readonly id: number;
+  readonly application: Application;
+  /** Monotonic ms. */
+  readonly startedAt: number;
+  readonly pins = new Set<number>();
+  readonly connections = new Set<number>();
+  #lines: string[] = [];
+
+  constructor(id: number, application: Application, startedAt: number) {
+    this.id = id;
+    this.application = application;
+    this.startedAt = startedAt;
+  }
+
+  note(line: string): void {
+    this.#lines.push(line.slice(0, REPORT_CHARACTERS).toWellFormed());
+    if (this.#lines.length > REPORT_LINES) this.#lines = this.#lines.slice(-REPORT_LINES);
+  }
+
+  /** The last lines, oldest first. */
+  get lines(): readonly string[] {
+    return this.#lines;
+  }
+}

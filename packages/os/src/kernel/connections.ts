@@ -1,0 +1,99 @@
+import { isBytes, type Port, type PortValue } from '@sevenfold/formats';
+import type { Compartment } from './compartments.ts';
+import { KernelError } from './errors.ts';
+
+/** The device's certificate for a tenant. The key never goes further than the board's network. */
+export interface ClientIdentity {
+  readonly tenantId: string;
+  /** DER, leaf first. */
+  readonly chain: readonly Uint8Array[];
+  /** PKCS#8. */
+  readonly key: Uint8Array;
+}
+
+const MOST_CONNECTIONS = 8;
+
+/** TLS of apps: the firewall by host name, and the device's certificate for apps of its tenant. */
+export class Connections {
+  readonly #hardware: Port;
+  readonly #roots: readonly Uint8Array[];
+  #identity: ClientIdentity | null = null;
+
+  constructor(hardware: Port, roots: readonly Uint8Array[]) {
+    this.#hardware = hardware;
+    this.#roots = roots;
+  }
+
+  setIdentity(identity: ClientIdentity | null): void {
+    this.#identity = identity;
+  }
+
+  isReady(compartment: Compartment): boolean {
+    const { deviceAuthentication } = compartment.application.capabilities;
+    return deviceAuthentication !== null && this.#identity?.tenantId === deviceAuthentication;
+  }
+
+  /** Steps in order: host named by the manifest; identity allowed and there; room; connected. */
+  async connect(compartment: Compartment, host: string, port: number, identity: 'none' | 'device'): Promise<number> {
+    const { allowedConnections } = compartment.application.capabilities;
+    if (!allowedConnections.some((allowed) => allowed.toLowerCase() === host.toLowerCase())) {
+      throw new KernelError('AccessDenied', 'The manifest does not name this host.', {
+        field: 'Capabilities.AllowedConnections',
+      });
+    }
+    const client = identity === 'device' ? this.#identityFor(compartment) : null;
+    if (compartment.connections.size >= MOST_CONNECTIONS) {
+      throw new KernelError('TooManyOpen', `An app may have ${MOST_CONNECTIONS} connections.`);
+    }
+    const connection = await this.#hardware.call('tlsConnect', {
+      host,
+      port,
+      serverName: host,
+      roots: this.#roots,
+      ...(client === null ? {} : { clientChain: client.chain, clientKey: client.key }),
+    });
+    if (typeof connection !== 'number') throw new KernelError('BadReply', 'The network gave no connection.');
+    compartment.connections.add(connection);
+    return connection;
+  }
+
+  async read(compartment: Compartment, connection: number, most: number): Promise<PortValue> {
+    this.#require(compartment, connection);
+    const bytes = await this.#hardware.call('tlsRead', connection, most);
+    if (!isBytes(bytes)) throw new KernelError('BadReply', 'The network gave no bytes.');
+    return bytes;
+  }
+
+  async write(compartment: Compartment, connection: number, bytes: Uint8Array): Promise<null> {
+    this.#require(compartment, connection);
+    await this.#hardware.call('tlsWrite', connection, bytes);
+    return null;
+  }
+
+  async close(compartment: Compartment, connection: number): Promise<null> {
+    this.#require(compartment, connection);
+    compartment.connections.delete(connection);
+    await this.#hardware.call('tlsClose', connection);
+    return null;
+  }
+
+  /** Closes whatever a compartment that ended had open. */
+  async release(compartment: Compartment): Promise<void> {
+    for (const connection of compartment.connections) await this.close(compartment, connection);
+  }
+
+  #identityFor(compartment: Compartment): ClientIdentity {
+    const wanted = compartment.application.capabilities.deviceAuthentication;
+    const where = { field: 'Capabilities.DeviceAuthentication' };
+    if (wanted === null) throw new KernelError('AccessDenied', 'The manifest does not ask for device authentication.', where);
+    if (this.#identity === null) throw new KernelError('NotReady', 'The device has no certificate yet.');
+    if (this.#identity.tenantId !== wanted) {
+      throw new KernelError('AccessDenied', 'The device belongs to another tenant than the manifest names.', where);
+    }
+    return this.#identity;
+  }
+
+  #require(compartment: Compartment, connection: number): void {
+    if (!compartment.connections.has(connection)) throw new KernelError('NotOpen', 'This connection is not open.');
+  }
+}

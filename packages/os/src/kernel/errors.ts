@@ -1,0 +1,35 @@
+import { SevenfoldError } from '@sevenfold/formats';
+
+/** Why the kernel refuses a call, an application or a module. Closed: callers decide by these codes. */
+export type KernelErrorCode =
+  | 'NoSuchApplication'
+  | 'BadReply'
+  // what a compartment asks for; it turns each into the documented errno (see compartment/errno.ts)
+  | 'AccessDenied'
+  | 'NoSuchDevice'
+  | 'DeviceBusy'
+  | 'NotOpen'
+  | 'TooManyOpen'
+  | 'NoSuchFile'
+  | 'QuotaExceeded'
+  | 'NotReady'
+  | 'StorageFailed'
+  // images and modules
+  | 'NotAnApplication'
+  | 'ComponentMismatch'
+  | 'IncompatibleApplicationRuntime'
+  | 'UnsupportedApplication'
+  | 'ModuleMalformed'
+  | 'ModuleTooLarge'
+  | 'UnknownImport'
+  | 'WrongImportSignature'
+  | 'MemoryNotDeclared'
+  | 'MemoryOverQuota'
+  | 'SharedMemory'
+  | 'TableTooLarge'
+  | 'StartFunction'
+  | 'MissingExport'
+  | 'UnsupportedFeature';
+
+/** A refusal of the kernel. */
+export class KernelError extends SevenfoldError<KernelErrorCode> {}

@@ -1,0 +1,113 @@
+/** Who answers a call of an application's module. */
+export type Answer =
+  /** The compartment itself, at once. */
+  | 'inside'
+  /** The compartment itself, or the kernel over its port: the module may be suspended meanwhile. */
+  | 'waits'
+  /** Nobody: `ENOSYS`, what a compartment has no notion of. */
+  | 'unknown'
+  /** Nobody: `ENOTCAPABLE`, what would change something that is read-only for every app. */
+  | 'never';
+
+/** One import: its WebAssembly signature and who answers it. */
+export interface ImportRow {
+  /** `i` is i32, `I` is i64. */
+  readonly params: string;
+  /** `i`: an errno value of wasi-libc, 0 when the call succeeded; empty: does not return. */
+  readonly result: 'i' | '';
+  readonly answer: Answer;
+}
+
+const inside = (params: string): ImportRow & { answer: 'inside' } => ({ params, result: 'i', answer: 'inside' });
+const waits = (params: string): ImportRow & { answer: 'waits' } => ({ params, result: 'i', answer: 'waits' });
+const unknown = (params: string): ImportRow & { answer: 'unknown' } => ({ params, result: 'i', answer: 'unknown' });
+const never = (params: string): ImportRow & { answer: 'never' } => ({ params, result: 'i', answer: 'never' });
+
+/**
+ * Everything an application's module may import: the whole system interface of a compartment.
+ * A module that names anything else, or the same with another signature, is refused before it runs.
+ */
+export const IMPORT_TABLE = {
+  /** WASI preview 1 (WebAssembly/WASI, `wasi_snapshot_preview1.witx`). */
+  wasi_snapshot_preview1: {
+    args_get: inside('ii'),
+    args_sizes_get: inside('ii'),
+    environ_get: inside('ii'),
+    environ_sizes_get: inside('ii'),
+    clock_res_get: inside('ii'),
+    clock_time_get: inside('iIi'),
+    fd_advise: inside('iIIi'),
+    fd_allocate: never('iII'),
+    fd_close: waits('i'),
+    fd_datasync: inside('i'),
+    fd_fdstat_get: inside('ii'),
+    fd_fdstat_set_flags: inside('ii'),
+    fd_fdstat_set_rights: never('iII'),
+    fd_filestat_get: inside('ii'),
+    fd_filestat_set_size: waits('iI'),
+    fd_filestat_set_times: never('iIIi'),
+    fd_pread: inside('iiiIi'),
+    fd_prestat_get: inside('ii'),
+    fd_prestat_dir_name: inside('iii'),
+    fd_pwrite: waits('iiiIi'),
+    fd_read: waits('iiii'),
+    fd_readdir: inside('iiiIi'),
+    fd_renumber: unknown('ii'),
+    fd_seek: inside('iIii'),
+    fd_sync: inside('i'),
+    fd_tell: inside('ii'),
+    fd_write: waits('iiii'),
+    path_create_directory: never('iii'),
+    path_filestat_get: inside('iiiii'),
+    path_filestat_set_times: never('iiiiIIi'),
+    path_link: never('iiiiiii'),
+    path_open: inside('iiiiiIIii'),
+    path_readlink: unknown('iiiiii'),
+    path_remove_directory: never('iii'),
+    path_rename: never('iiiiii'),
+    path_symlink: never('iiiii'),
+    path_unlink_file: never('iii'),
+    poll_oneoff: waits('iiii'),
+    proc_exit: { params: 'i', result: '', answer: 'inside' },
+    proc_raise: unknown('i'),
+    random_get: waits('ii'),
+    sched_yield: waits(''),
+    sock_accept: unknown('iii'),
+    sock_recv: unknown('iiiiii'),
+    sock_send: unknown('iiiii'),
+    sock_shutdown: unknown('ii'),
+  },
+  /** What the Applibs of the SDK stand on; the application's half is packages/sdk/lib/host.h. */
+  sevenfold: {
+    log_write: waits('ii'),
+    gpio_open: waits('iiiii'),
+    gpio_get: waits('ii'),
+    gpio_set: waits('ii'),
+    timer_create: inside('iii'),
+    timer_set: inside('iiII'),
+    timer_get: inside('ii'),
+    epoll_create: inside('i'),
+    epoll_ctl: inside('iiiiI'),
+    epoll_wait: waits('iiiii'),
+    mutable_open: waits('i'),
+    mutable_delete: waits(''),
+    device_auth_ready: waits('i'),
+    tls_connect: waits('iiiii'),
+  },
+} as const satisfies Readonly<Record<string, Readonly<Record<string, ImportRow>>>>;
+
+type Table = typeof IMPORT_TABLE;
+type ModuleName = keyof Table;
+
+/** The names of one module's imports that are answered so: a binding that misses one does not compile. */
+export type ImportsAnswered<M extends ModuleName, A extends Answer> = {
+  [Name in keyof Table[M]]: Table[M][Name] extends { answer: A } ? Name : never;
+}[keyof Table[M]];
+
+/** Looks an import up; null when the table does not have it. */
+export function findImport(moduleName: string, name: string): ImportRow | null {
+  const modules: Readonly<Record<string, Readonly<Record<string, ImportRow>>>> = IMPORT_TABLE;
+  if (!Object.hasOwn(modules, moduleName)) return null;
+  const rows = modules[moduleName];
+  return rows !== undefined && Object.hasOwn(rows, name) ? (rows[name] ?? null) : null;
+}

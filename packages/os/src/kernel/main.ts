@@ -1,0 +1,96 @@
+import { decodeCertStore, isBytes, toProblem, type Clock, type Port, type StageHandle } from '@sevenfold/formats';
+import { Applications } from './applications.ts';
+import { readBootFacts, readInstalledApplications } from './boot-facts.ts';
+import { serveCompartments } from './compartment-port.ts';
+import { Connections } from './connections.ts';
+import { KernelError } from './errors.ts';
+import { FailureLog } from './failures.ts';
+import { ApplicationLog } from './log-limit.ts';
+import { Pins } from './pins.ts';
+import { STABLE_UPTIME } from './restart-policy.ts';
+import { serveServices } from './services-port.ts';
+import { MutableStorage } from './storage.ts';
+
+/** Linear memory of an app on the reference SKU (azure-sphere.md §3.4). */
+const MEMORY_QUOTA = 256 * 1024;
+/** The watchdog resets the device when the kernel has not come round for so many ms. */
+const WATCHDOG = 60_000;
+const WATCHDOG_PERIOD = 15_000;
+
+function port(handle: StageHandle, name: string): Port {
+  const found = handle.ports[name];
+  if (found === undefined) throw new TypeError(`The kernel needs the port ${name}.`);
+  return found;
+}
+
+async function load(monitor: Port, call: string): Promise<Uint8Array> {
+  const bytes = await monitor.call(call);
+  if (!isBytes(bytes)) throw new KernelError('BadReply', `The monitor's ${call} gave no bytes.`);
+  return bytes;
+}
+
+async function feedWatchdog(monitor: Port, clock: Clock): Promise<never> {
+  for (;;) {
+    await monitor.call('watchdogKick', WATCHDOG);
+    await clock.sleep(WATCHDOG_PERIOD);
+  }
+}
+
+async function startApplications(applications: Applications, monitor: Port, log: (line: string) => void): Promise<void> {
+  for (const componentId of readInstalledApplications(await monitor.call('listImages'))) {
+    try {
+      await applications.install(componentId);
+    } catch (error) {
+      // An app that may not run keeps no other from running.
+      log(`app ${componentId} did not start: ${toProblem(error).message}`);
+    }
+  }
+}
+
+/**
+ * Starts the kernel: its own state, the OS services, then every installed app. After a reset by the watchdog it comes
+ * up in safe mode: apps wait until the kernel has been up for a minute, so that the services can replace the one that
+ * hangs the device.
+ */
+export async function start(handle: StageHandle): Promise<void> {
+  const monitor = port(handle, 'monitor');
+  const hardware = port(handle, 'hardware');
+  const { clock } = handle;
+  const log = (line: string): void => handle.log(line);
+
+  const boot = readBootFacts(await monitor.call('bootInfo'));
+  const certStore = decodeCertStore(await load(monitor, 'loadCertStore'));
+  const pins = new Pins(hardware);
+  const connections = new Connections(hardware, certStore.tlsRoots);
+  const failures = new FailureLog(monitor, clock, boot.osVersion);
+  const applications = new Applications({
+    monitor,
+    hardware,
+    clock,
+    log,
+    pins,
+    connections,
+    failures,
+    program: await load(monitor, 'loadCompartmentProgram'),
+    limits: { memory: MEMORY_QUOTA },
+  });
+  const applicationLog = new ApplicationLog(clock, log);
+  const services = serveServices({ monitor, hardware, applications, connections, failures });
+  const compartments = serveCompartments({
+    applications,
+    pins,
+    connections,
+    storage: new MutableStorage(monitor),
+    monitor,
+    say: (compartment, line) => applicationLog.say(compartment, line),
+  });
+  handle.serve((caller, method, args) =>
+    caller.startsWith('compartment:') ? compartments(caller, method, args) : services(caller, method, args),
+  );
+
+  feedWatchdog(monitor, clock).catch((error: unknown) => log(`the watchdog is not fed: ${toProblem(error).message}`));
+  await hardware.call('startStage', 'services', await load(monitor, 'loadServices'));
+  if (!boot.wasHung) return startApplications(applications, monitor, log);
+  log('safe mode: the watchdog reset this device, apps start in a minute');
+  void clock.sleep(STABLE_UPTIME).then(() => startApplications(applications, monitor, log));
+}

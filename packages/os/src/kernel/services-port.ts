@@ -1,0 +1,85 @@
+import {
+  bytesArgument,
+  KERNEL_CALLS,
+  listArgument,
+  MONITOR_CALLS,
+  PortError,
+  recordArgument,
+  serveCalls,
+  SERVICES_MONITOR_CALLS,
+  textArgument,
+  type Port,
+  type PortHandler,
+  type PortValue,
+} from '@sevenfold/formats';
+import type { Applications } from './applications.ts';
+import type { ClientIdentity, Connections } from './connections.ts';
+import type { FailureLog } from './failures.ts';
+
+/** What the services' calls work on. */
+export interface ServicesHost {
+  readonly monitor: Port;
+  readonly hardware: Port;
+  readonly applications: Applications;
+  readonly connections: Connections;
+  readonly failures: FailureLog;
+}
+
+const LONGEST_ID = 64;
+const MOST_CERTIFICATES = 16;
+const LARGEST_CERTIFICATE = 16 * 1024;
+const LARGEST_KEY = 8192;
+
+function identityArgument(untrusted: PortValue | undefined): ClientIdentity | null {
+  if (untrusted === null) return null;
+  const { tenantId, chain, key } = recordArgument(untrusted, 'identity', ['tenantId', 'chain', 'key']);
+  return {
+    tenantId: textArgument(tenantId, 'identity.tenantId', LONGEST_ID),
+    chain: listArgument(chain, 'identity.chain', MOST_CERTIFICATES, (item, field) =>
+      bytesArgument(item, field, { min: 1, max: LARGEST_CERTIFICATE }),
+    ),
+    key: bytesArgument(key, 'identity.key', { min: 1, max: LARGEST_KEY }),
+  };
+}
+
+const isServices = (caller: string): boolean => caller === 'services';
+
+/** Answers the OS services: the kernel's own calls, and those of the monitor that pass through unchanged. */
+export function serveServices(host: ServicesHost): PortHandler {
+  const { monitor, hardware, applications, connections, failures } = host;
+  const componentOf = (value: PortValue | undefined): string => textArgument(value, 'componentId', LONGEST_ID);
+  const own = serveCalls(KERNEL_CALLS, isServices, {
+    httpsOpen: (args) => hardware.call('httpsOpen', ...args),
+    httpsExporter: (args) => hardware.call('httpsExporter', ...args),
+    httpsRequest: (args) => hardware.call('httpsRequest', ...args),
+    httpsClose: (args) => hardware.call('httpsClose', ...args),
+    setTime: (args) => hardware.call('setTime', ...args),
+    setClientIdentity: ([identity]) => {
+      connections.setIdentity(identityArgument(identity));
+      return null;
+    },
+    appList: () => applications.list(),
+    appInstalled: async ([componentId]) => {
+      await applications.install(componentOf(componentId));
+      return null;
+    },
+    appRemoved: async ([componentId]) => {
+      await applications.remove(componentOf(componentId));
+      return null;
+    },
+  });
+  return async (caller, method, args) => {
+    const passed = SERVICES_MONITOR_CALLS.find((name) => name === method);
+    if (passed === undefined) return own(caller, method, args);
+    if (!isServices(caller)) throw new PortError('CallerNotAllowed', `${caller} may not call here.`, { field: 'caller' });
+    if (args.length !== MONITOR_CALLS[passed].args.length) {
+      throw new PortError('BadArgument', `${passed} takes ${MONITOR_CALLS[passed].args.length} arguments.`, { field: 'args' });
+    }
+    if (passed !== 'recordList') return monitor.call(passed, ...args);
+    // What the services have seen may be on its way: from now on it stays as it is.
+    failures.freeze();
+    const records = await monitor.call(passed, ...args);
+    failures.freeze();
+    return records;
+  };
+}

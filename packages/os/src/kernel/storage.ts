@@ -1,0 +1,58 @@
+import { isBytes, type Port } from '@sevenfold/formats';
+import type { Compartment } from './compartments.ts';
+import { KernelError } from './errors.ts';
+
+/** The one mutable file of each app: bound to its component id, kept in flash by the Security Monitor. */
+export class MutableStorage {
+  readonly #monitor: Port;
+
+  constructor(monitor: Port) {
+    this.#monitor = monitor;
+  }
+
+  /** The content; the file is made if there is none. */
+  async read(compartment: Compartment): Promise<Uint8Array> {
+    const { componentId } = this.#require(compartment);
+    const content = await this.#ask(() => this.#monitor.call('mutableRead', componentId));
+    if (isBytes(content)) return content;
+    const empty = new Uint8Array(0);
+    await this.#ask(() => this.#monitor.call('mutableWrite', componentId, empty));
+    return empty;
+  }
+
+  async write(compartment: Compartment, content: Uint8Array): Promise<null> {
+    const { componentId, capabilities } = this.#require(compartment);
+    if (content.length > capabilities.mutableStorage) {
+      throw new KernelError('QuotaExceeded', 'The mutable file would be larger than the manifest’s SizeKB.', {
+        field: 'Capabilities.MutableStorage.SizeKB',
+        rule: `at most ${capabilities.mutableStorage} bytes`,
+      });
+    }
+    await this.#ask(() => this.#monitor.call('mutableWrite', componentId, content));
+    return null;
+  }
+
+  async delete(compartment: Compartment): Promise<null> {
+    const { componentId } = this.#require(compartment);
+    const existed = await this.#ask(() => this.#monitor.call('mutableDelete', componentId));
+    if (existed !== true) throw new KernelError('NoSuchFile', 'There is no mutable file.');
+    return null;
+  }
+
+  #require(compartment: Compartment): Compartment['application'] {
+    if (compartment.application.capabilities.mutableStorage === 0) {
+      throw new KernelError('AccessDenied', 'The manifest does not ask for mutable storage.', {
+        field: 'Capabilities.MutableStorage',
+      });
+    }
+    return compartment.application;
+  }
+
+  async #ask<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      return await call();
+    } catch (error) {
+      throw new KernelError('StorageFailed', 'The flash refused.', { cause: error });
+    }
+  }
+}
