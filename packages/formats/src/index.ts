@@ -31,3 +31,8 @@ export * from './device-protocol/plan.ts';
 export * from './device-protocol/problem.ts';
 export * from './device-protocol/reports.ts';
 export * from './device-protocol/symbol-map.ts';
+export * from './app-capabilities.ts';
+export * from './app-manifest.ts';
+export * from './app-manifest-packer.ts';
+export * from './hardware-definition.ts';
+export * from './json.ts';
