@@ -16,7 +16,9 @@ export type DeviceErrorCode =
   /** The release cannot be built or written as asked. */
   | 'ReleaseInvalid'
   /** The device is off, or it stopped while it booted. */
-  | 'DeviceNotRunning';
+  | 'DeviceNotRunning'
+  /** The gateway answered something that is no status. */
+  | 'StatusUnreadable';
 
 /** A virtual device could not be made, opened or run. */
 export class DeviceError extends SevenfoldError<DeviceErrorCode> {}

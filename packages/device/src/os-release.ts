@@ -11,6 +11,7 @@ import {
   finishImagePackage,
   guidFromRandom,
   parseImagePackage,
+  slotCapacity,
   toHex,
   writeFileSystem,
   type CertStore,
@@ -58,7 +59,7 @@ export interface OsReleaseOptions {
 
 /** One image of a release. */
 export interface ReleaseImage {
-  readonly imageType: SystemImageTypeName;
+  readonly type: SystemImageTypeName;
   readonly componentId: string;
   readonly imageId: string;
   readonly name: string;
@@ -183,12 +184,12 @@ async function packImage(
       field: imageType,
     });
   }
-  const room = FLASH_MAP.system[imageType].A.length;
+  const room = slotCapacity(FLASH_MAP.system[imageType].A);
   if (bytes.length > room) {
     throw new DeviceError('ReleaseInvalid', `The image ${content.name} has ${bytes.length} bytes.`, {
       field: imageType,
       rule: `at most ${room} bytes`,
     });
   }
-  return { imageType, componentId, imageId, name: content.name, digest: sha256(bytes), package: bytes };
+  return { type: imageType, componentId, imageId, name: content.name, digest: sha256(bytes), package: bytes };
 }

@@ -1,10 +1,7 @@
-import { SevenfoldError, type ErrorPlace } from '@sevenfold/formats';
+import { SevenfoldError, toProblem, type ErrorPlace } from '@sevenfold/formats';
 
 /** Every way in which the OS services can fail; what the kernel or the network refused keeps its own code. */
 export type ServicesErrorCode =
-  /** The gateway called something that is not in `GATEWAY_CALLS`. */
-  | 'UnknownCall'
-  | 'NotAllowed'
   /** The kernel's answer has not the shape of its call table. */
   | 'BadReply'
   /** The service answered with a problem of its own; `field` and `rule` are the service's. */
@@ -32,4 +29,10 @@ export class ServicesError extends SevenfoldError<ServicesErrorCode> {
     super(code, message, where);
     this.retryAfter = where.retryAfter ?? null;
   }
+}
+
+/** `Code: sentence` of whatever was thrown, from whichever realm: what crosses a port is judged by its shape. */
+export function describeError(error: unknown): string {
+  const { code, message } = toProblem(error);
+  return `${code}: ${message}`;
 }

@@ -1,5 +1,4 @@
-import { GATEWAY_CALLS, type PortHandler, type PortValue } from '@sevenfold/formats';
-import { ServicesError } from './errors.ts';
+import { GATEWAY_CALLS, serveCalls, type PortHandler, type PortValue } from '@sevenfold/formats';
 import type { ServicesContext } from './round.ts';
 
 /** What the gateway may ask of the main loop. */
@@ -12,16 +11,14 @@ export interface Rounds {
 
 /** The attached-device gateway: answers `GATEWAY_CALLS` for the caller `gateway`, and nobody else. */
 export function serveGateway(context: ServicesContext, rounds: Rounds): PortHandler {
-  return async (caller, method) => {
-    if (caller !== 'gateway') {
-      throw new ServicesError('NotAllowed', `The services answer the gateway only, not ${caller}.`);
-    }
-    if (!Object.hasOwn(GATEWAY_CALLS, method)) {
-      throw new ServicesError('UnknownCall', `The gateway has no call ${method}.`);
-    }
-    if (method === 'checkNow') await rounds.checkNow();
-    return describeStatus(context, rounds.nextCheck());
-  };
+  const status = (): Promise<PortValue> => describeStatus(context, rounds.nextCheck());
+  return serveCalls(GATEWAY_CALLS, (caller) => caller === 'gateway', {
+    status,
+    async checkNow() {
+      await rounds.checkNow();
+      return status();
+    },
+  });
 }
 
 async function describeStatus(context: ServicesContext, nextCheck: number): Promise<PortValue> {

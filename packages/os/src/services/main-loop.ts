@@ -1,3 +1,4 @@
+import { describeError } from './errors.ts';
 import type { Rounds } from './gateway.ts';
 import { uploadReports } from './reporter.ts';
 import { runRound, type RoundResult, type ServicesContext } from './round.ts';
@@ -50,7 +51,7 @@ export function createMainLoop(context: ServicesContext): MainLoop {
       await uploadReports(context, identity);
     } catch (error) {
       // They stay in flash; the next round says what is wrong if it lasts.
-      log(`reports not delivered: ${error instanceof Error ? error.message : 'unknown failure'}`);
+      log(`reports not delivered: ${describeError(error)}`);
     }
   }
 
@@ -67,11 +68,13 @@ export function createMainLoop(context: ServicesContext): MainLoop {
         waiting = [];
         const result = await runRound(context, asked.length > 0);
         due = clock.monotonic() + (await delayAfter(result));
-        for (const resolve of asked) resolve();
+        // Before a restart nobody who asked meanwhile gets another round: this one's outcome is all there is to tell.
+        const answered = result.restartRequired ? [...asked, ...waiting] : asked;
+        for (const resolve of answered) resolve();
         if (result.restartRequired) {
           log('restarting into the new OS');
           // Who asked gets the answer first.
-          if (asked.length > 0) await clock.sleep(RESTART_DELAY);
+          if (answered.length > 0) await clock.sleep(RESTART_DELAY);
           await kernel.restart();
           return;
         }

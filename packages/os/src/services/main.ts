@@ -1,4 +1,5 @@
 import type { StageHandle } from '@sevenfold/formats';
+import { describeError } from './errors.ts';
 import { serveGateway } from './gateway.ts';
 import { kernelOver } from './kernel.ts';
 import { createMainLoop } from './main-loop.ts';
@@ -15,6 +16,6 @@ export async function start(handle: StageHandle): Promise<void> {
   await queueBootReport(context);
   loop.run().catch((error: unknown) => {
     // Only a kernel that no longer answers ends the loop: the watchdog takes care of it.
-    log(`stopped: ${error instanceof Error ? error.message : 'unknown failure'}`);
+    log(`stopped: ${describeError(error)}`);
   });
 }

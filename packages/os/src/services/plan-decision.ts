@@ -4,6 +4,7 @@ import {
   SYSTEM_COMPONENT_IDS,
   SYSTEM_IMAGE_TYPES,
   equalBytes,
+  slotCapacity,
   type PlanPayload,
   type SystemImageTypeName,
 } from '@sevenfold/formats';
@@ -62,9 +63,9 @@ function requirePossible(plan: PlanPayload): void {
       refuse('PlanImpossible', `${field}.componentId`, "the image type's own component");
     }
     if (system === null) applications += 1;
-    const room = system === null ? FLASH_MAP.applications[0]?.length : FLASH_MAP.system[system].A.length;
-    if (image.size <= 0 || image.size > (room ?? 0))
-      refuse('PlanImpossible', `${field}.size`, `1 to ${room} bytes`);
+    const slot = system === null ? FLASH_MAP.applications[0] : FLASH_MAP.system[system].A;
+    const room = slot === undefined ? 0 : slotCapacity(slot);
+    if (image.size <= 0 || image.size > room) refuse('PlanImpossible', `${field}.size`, `1 to ${room} bytes`);
   });
   if (applications > FLASH_MAP.applications.length) {
     refuse('PlanImpossible', 'images', `at most ${FLASH_MAP.applications.length} applications`);

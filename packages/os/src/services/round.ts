@@ -1,6 +1,7 @@
 import {
   decodeCertStore,
   encodeErrorReport,
+  fitErrorReport,
   equalBytes,
   decodeErrorReport,
   type CertStore,
@@ -8,6 +9,7 @@ import {
 } from '@sevenfold/formats';
 import { bootFailureLines, bootReport, bootReportIdentity, osVersionOf } from './boot-report.ts';
 import { createDaa, type Credentials, type Daa } from './daa.ts';
+import { ServicesError, describeError } from './errors.ts';
 import type { BootInfo, Kernel } from './kernel.ts';
 import { uploadReports } from './reporter.ts';
 import { runUpdate } from './updater.ts';
@@ -88,7 +90,7 @@ export async function queueBootReport({
       // Not a report: the reporter drops it, and says so.
     }
   }
-  await kernel.recordAppend(encodeErrorReport(report));
+  await kernel.recordAppend(encodeErrorReport(fitErrorReport(report)));
 }
 
 /**
@@ -161,14 +163,6 @@ async function confirmTrial(context: ServicesContext): Promise<void> {
   context.log('this OS is healthy and stays');
 }
 
-function describeError(error: unknown): string {
-  if (!(error instanceof Object)) return 'Internal: unknown failure';
-  const code: unknown = Reflect.get(error, 'code');
-  const message: unknown = Reflect.get(error, 'message');
-  return `${typeof code === 'string' ? code : 'Internal'}: ${typeof message === 'string' ? message : 'unknown failure'}`;
-}
-
 function appointmentOf(error: unknown): number | null {
-  const retryAfter: unknown = error instanceof Object ? Reflect.get(error, 'retryAfter') : null;
-  return typeof retryAfter === 'number' ? retryAfter : null;
+  return error instanceof ServicesError ? error.retryAfter : null;
 }

@@ -1,4 +1,9 @@
-import { EXPORTER_LABEL, decodeDeviceProblem, type CertStore } from '@sevenfold/formats';
+import {
+  DEVICE_CONTENT_TYPES,
+  EXPORTER_LABEL,
+  decodeDeviceProblem,
+  type CertStore,
+} from '@sevenfold/formats';
 import { ServicesError } from './errors.ts';
 import type { HttpsRequest, HttpsResponse, Kernel, TlsIdentity } from './kernel.ts';
 
@@ -15,7 +20,6 @@ export interface ServiceSession {
 
 /** Bytes of an answer that is read at all; a plan or a chain is far smaller. */
 const LARGEST_ANSWER = 256 * 1024;
-const CBOR = 'application/cbor';
 
 /** Connects to the first endpoint of the certificate store that answers and proves who it is. */
 export async function openServiceSession(
@@ -47,7 +51,7 @@ function overSession(kernel: Kernel, session: number): ServiceSession {
   return {
     exporter: () => kernel.httpsExporter(session, EXPORTER_LABEL, 32),
     async post(path, body) {
-      const response = await exchange({ method: 'POST', path, contentType: CBOR, body });
+      const response = await exchange({ method: 'POST', path, contentType: DEVICE_CONTENT_TYPES.cbor, body });
       if (response.body.length > LARGEST_ANSWER) throw unexpected(path, `at most ${LARGEST_ANSWER} bytes`);
       return response.body;
     },

@@ -4,12 +4,12 @@ import {
   decodePlanPayload,
   decodeSign1,
   encodePlanRequest,
-  imagePath,
+  devicePathOfImage,
   type CertStore,
   type Clock,
   type PlanPayload,
 } from '@sevenfold/formats';
-import { ServicesError } from './errors.ts';
+import { ServicesError, describeError } from './errors.ts';
 import type { Kernel, TlsIdentity } from './kernel.ts';
 import { decideWork, requireOwnPlan, type PlannedImage } from './plan-decision.ts';
 import { openServiceSession, type ServiceSession } from './service-session.ts';
@@ -118,7 +118,7 @@ async function announceApps(
       await change();
     } catch (error) {
       // The update itself is committed; an app that does not start is the kernel's to report.
-      log(`app ${id} did not start: ${error instanceof Error ? error.message : 'unknown reason'}`);
+      log(`app ${id} did not start: ${describeError(error)}`);
     }
   }
 }
@@ -157,7 +157,7 @@ class Download {
     for (let attempt = 1; ; attempt++) {
       try {
         this.#session ??= await openServiceSession(kernel, store, this.#identity);
-        return await this.#session.range(imagePath(imageId), offset, length);
+        return await this.#session.range(devicePathOfImage(imageId), offset, length);
       } catch (error) {
         await this.close();
         // What the service itself refuses will not be different in a second.

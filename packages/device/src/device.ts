@@ -1,0 +1,136 @@
+import { join } from 'node:path';
+import type { Clock, Entropy, Port } from '@sevenfold/formats';
+import { fileFlash, fileFuses, openChip, systemEntropy, type Chip } from '@sevenfold/silicon';
+import {
+  createBoardNetwork,
+  createVirtualBoard,
+  type BoardNetwork,
+  type BoardNetworkOptions,
+  type BootOutcome,
+  type VirtualBoard,
+  type Wiring,
+} from '@sevenfold/os';
+import { CHIP_FILES, requireChipInfo, type ChipInfo } from './chip-folder.ts';
+import { lockChip } from './chip-lock.ts';
+import { readDeviceStatus, type DeviceStatus } from './device-status.ts';
+import { holdTimeDuring } from './held-network.ts';
+import type { VirtualClock } from './virtual-clock.ts';
+
+/** How a device is run. */
+export interface DeviceRunOptions {
+  /** `thread`: a worker thread a stage, on the host's time. `inline`: one thread, on any clock. */
+  readonly wiring: Wiring;
+  /** For `inline` wiring; default: the host's time. On a virtual clock network operations hold time. */
+  readonly clock?: Clock | VirtualClock;
+  /** How the board reaches the world: names, limits. Default: the machine's network. */
+  readonly network?: BoardNetworkOptions;
+}
+
+/** How a chip's folder is opened. */
+export interface OpenDeviceOptions extends DeviceRunOptions {
+  readonly dir: string;
+  /** Noise for the chip's keys and nonces; default: the machine's. */
+  readonly entropy?: Entropy;
+}
+
+/** A virtual device: a chip on a board, powered by hand. */
+export interface VirtualDevice {
+  readonly deviceId: string;
+  /** SubjectPublicKeyInfo of the attestation key, DER: what the silicon maker endorses. */
+  readonly attestationSpki: Uint8Array;
+  /** Powers on. Resolves when the OS services run, or the device has stopped. */
+  boot(): Promise<BootOutcome>;
+  /** Takes the power away. */
+  powerOff(): Promise<void>;
+  /** `off`, `booting`, `running` or `stopped`. */
+  readonly state: VirtualBoard['state'];
+  /** The attached-device gateway, see `GATEWAY_CALLS`. */
+  readonly gateway: Port;
+  status(): Promise<DeviceStatus>;
+  /** One whole round now: attest, plan, update, report. Rejects with `StageStopped` if the device restarts meanwhile. */
+  checkNow(): Promise<DeviceStatus>;
+  /** Lines of all layers since the device was opened. */
+  readonly bootLog: readonly string[];
+  onLog(listener: (line: string) => void): () => void;
+  onReset(listener: (reason: string) => void): () => void;
+  pinLevel(pin: number): 0 | 1;
+  /** Told of every change of a pin that the chip drives, with the board's monotonic time in ms. */
+  onPin(pin: number, listener: (level: 0 | 1, time: number) => void): () => void;
+  drivePin(pin: number, level: 0 | 1): void;
+  /** The chip itself: for fault plans and for those who attack it. */
+  readonly chip: Chip;
+  /** Powers off and lets go of the chip's files. */
+  close(): Promise<void>;
+}
+
+/** Opens a finished chip's folder for this process alone. `ChipInUse`, `ChipNotFound`, `ChipUnfinished`. */
+export async function openDevice(options: OpenDeviceOptions): Promise<VirtualDevice> {
+  const { dir, entropy = systemEntropy() } = options;
+  const info = await requireChipInfo(dir);
+  const lock = await lockChip(dir);
+  try {
+    const chip = openChip({
+      flash: fileFlash(join(dir, CHIP_FILES.flash)),
+      fuses: fileFuses(join(dir, CHIP_FILES.fuses)),
+      entropy,
+    });
+    return runDevice(chip, info, options, () => lock.release());
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+/** Puts any chip, also one that lives in memory alone, on a board. `release` is called after `close`. */
+export function runDevice(
+  chip: Chip,
+  { deviceId, attestationSpki }: Pick<ChipInfo, 'deviceId' | 'attestationSpki'>,
+  { wiring, clock, network = {} }: DeviceRunOptions,
+  release: () => Promise<void> = () => Promise.resolve(),
+): VirtualDevice {
+  const board = createVirtualBoard({
+    chip,
+    wiring,
+    ...(clock === undefined ? {} : { clock }),
+    network: () => makeNetwork(network, clock),
+  });
+  let isClosed = false;
+  return {
+    deviceId,
+    attestationSpki,
+    chip,
+    boot: () => board.powerOn(),
+    powerOff: () => board.powerOff(),
+    get state() {
+      return board.state;
+    },
+    gateway: board.gateway,
+    status: async () => readDeviceStatus(await board.gateway.call('status')),
+    checkNow: async () => readDeviceStatus(await board.gateway.call('checkNow')),
+    get bootLog() {
+      return board.bootLog;
+    },
+    onLog: (listener) => board.onLog(listener),
+    onReset: (listener) => board.onReset(listener),
+    pinLevel: (pin) => board.pinLevel(pin),
+    onPin: (pin, listener) => board.onPin(pin, listener),
+    drivePin: (pin, level) => board.drivePin(pin, level),
+    async close() {
+      if (isClosed) return;
+      isClosed = true;
+      await board.powerOff();
+      chip.close();
+      await release();
+    },
+  };
+}
+
+function isVirtual(clock: Clock | VirtualClock | undefined): clock is VirtualClock {
+  return clock !== undefined && 'hold' in clock;
+}
+
+function makeNetwork(options: BoardNetworkOptions, clock: Clock | VirtualClock | undefined): BoardNetwork {
+  if (!isVirtual(clock)) return createBoardNetwork(options);
+  // Servers are judged at the device's own time: the machine's may be years away.
+  return holdTimeDuring(createBoardNetwork({ now: () => clock.now(), ...options }), clock);
+}

@@ -1,0 +1,81 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CHIP_SKUS, type ChipSkuName, type Entropy } from '@sevenfold/formats';
+import {
+  fileFlash,
+  fileFuses,
+  openChip,
+  provisionFlash,
+  systemEntropy,
+  type ProvisionImage,
+} from '@sevenfold/silicon';
+import {
+  CHIP_FILES,
+  makeChipFolder,
+  markFinished,
+  markUnfinished,
+  readChipInfo,
+  type ChipInfo,
+} from './chip-folder.ts';
+import { lockChip } from './chip-lock.ts';
+import { DeviceError } from './errors.ts';
+
+/** What a chip is made from. */
+export interface ManufactureOptions {
+  /** The chip's folder; made where there is none. */
+  readonly dir: string;
+  readonly sku?: ChipSkuName;
+  /** One system image of each type: an `OsRelease`'s images. */
+  readonly images: readonly ProvisionImage[];
+  /** SHA-256 of the root key's SPKI. */
+  readonly rootKeyHash: Uint8Array;
+  /** Noise for the chip's keys; default: the machine's. */
+  readonly entropy?: Entropy;
+}
+
+/**
+ * Makes a chip: fuses, an identity made inside, the OS and nothing else in flash, state DeviceComplete. Gives what
+ * the silicon maker endorses. Cut anywhere, the folder is recognised as unfinished, and the next call begins anew;
+ * a finished chip is refused with `ChipExists`.
+ */
+export async function manufacture(options: ManufactureOptions): Promise<ChipInfo> {
+  const { dir, sku = 'SF-V1' } = options;
+  await makeChipFolder(dir);
+  const lock = await lockChip(dir);
+  try {
+    const present = await readChipInfo(dir);
+    if (present !== null && present !== 'unfinished') {
+      throw new DeviceError('ChipExists', `There is a finished chip in ${dir} already: ${present.deviceId}.`);
+    }
+    await markUnfinished(dir);
+    // Nobody has been told of the identity that a cut left here: a new one takes its place.
+    await rm(join(dir, CHIP_FILES.fuses), { force: true });
+    await rm(join(dir, CHIP_FILES.flash), { force: true });
+    const info = makeChip(options, sku);
+    await markFinished(dir, info);
+    return info;
+  } finally {
+    await lock.release();
+  }
+}
+
+function makeChip(
+  { dir, images, rootKeyHash, entropy = systemEntropy() }: ManufactureOptions,
+  sku: ChipSkuName,
+): ChipInfo {
+  const chip = openChip({
+    flash: fileFlash(join(dir, CHIP_FILES.flash)),
+    fuses: fileFuses(join(dir, CHIP_FILES.fuses)),
+    entropy,
+  });
+  try {
+    chip.powerOn();
+    const { deviceId, attestationSpki } = chip.manufacture({ chipSku: CHIP_SKUS[sku], rootKeyHash });
+    chip.setManufacturingState('Module1Complete');
+    provisionFlash(chip.flash, images);
+    chip.setManufacturingState('DeviceComplete');
+    return { sku, deviceId, attestationSpki };
+  } finally {
+    chip.close();
+  }
+}
