@@ -1,0 +1,155 @@
+import { toHex, type SystemImageTypeName } from '@sevenfold/formats';
+
+import type { ReferenceValue } from '../deployments/os-releases.ts';
+import type { MeasuredComponent, UnprovenEvidence } from './evidence.ts';
+import { judge, type Finding, type Verdict } from './policy.ts';
+
+/** The release that is current for the device; digests in hex. */
+export interface CurrentRelease {
+  readonly name: string;
+  readonly images: readonly {
+    readonly imageType: string;
+    readonly digest: string;
+    readonly securityVersion: number;
+  }[];
+}
+
+/** Everything that the appraisal compares the evidence with; looked up before, so that judging is a pure function. */
+export interface References {
+  /** By hex digest; null for an image that was never published. */
+  readonly byDigest: ReadonlyMap<string, ReferenceValue | null>;
+  readonly current: CurrentRelease | null;
+  /** For people: `Retail on chip SKU 1`. */
+  readonly feed: string;
+}
+
+/** How one measured component compared. */
+export interface AppraisedComponent extends MeasuredComponent {
+  readonly releases: readonly string[];
+  readonly status: 'current' | 'accepted' | 'outdated' | 'revoked' | 'unknown';
+}
+
+/** The outcome: verdict, reasons in words, and what each component compared to. */
+export interface Appraisal {
+  readonly verdict: Verdict;
+  readonly reasons: readonly string[];
+  readonly components: readonly AppraisedComponent[];
+  /** The release that the device runs, where all its components are of one. */
+  readonly release: string | null;
+  /** The release it must reach before it is trusted; null for a trusted device, or where none is published. */
+  readonly requiredRelease: string | null;
+}
+
+/** The stages that run code: no device is judged that leaves one out. */
+export const REQUIRED_STAGES = [
+  'PlutonRuntime',
+  'SecurityMonitor',
+  'NormalWorldKernel',
+  'Services',
+] as const satisfies readonly SystemImageTypeName[];
+
+/** Judges a genuine device's measurements by the reference values of what was published. */
+export function appraise(
+  evidence: Pick<UnprovenEvidence, 'lifecycle' | 'components'>,
+  references: References,
+): Appraisal {
+  const stages = evidence.components.filter((component) => component.imageType !== 'Applications');
+  const components = stages.map((component) => appraiseComponent(component, references));
+  const findings = [
+    ...lifecycleFindings(evidence),
+    ...coverageFindings(stages),
+    ...components.flatMap((component) => componentFindings(component, references)),
+    ...releaseFindings(components, references),
+  ];
+  const { verdict, reasons } = judge(findings);
+  return {
+    verdict,
+    reasons,
+    components,
+    release: commonRelease(components),
+    requiredRelease: verdict === 'trusted' ? null : (references.current?.name ?? null),
+  };
+}
+
+function appraiseComponent(component: MeasuredComponent, references: References): AppraisedComponent {
+  const digest = toHex(component.digest);
+  const reference = references.byDigest.get(digest) ?? null;
+  // An image that was uploaded but is in no release is nothing that anybody has vouched for.
+  if (reference === null || reference.releases.length === 0 || reference.imageType !== component.imageType) {
+    return { ...component, releases: reference?.releases ?? [], status: 'unknown' };
+  }
+  const { releases } = reference;
+  if (reference.revoked) return { ...component, releases, status: 'revoked' };
+  if (references.current?.images.some((image) => image.digest === digest)) {
+    return { ...component, releases, status: 'current' };
+  }
+  const least = leastVersion(component.imageType, references);
+  return { ...component, releases, status: reference.securityVersion < least ? 'outdated' : 'accepted' };
+}
+
+/** No stage may be older, in security, than that of the release in force. */
+function leastVersion(imageType: string, references: References): number {
+  return references.current?.images.find((image) => image.imageType === imageType)?.securityVersion ?? 0;
+}
+
+function lifecycleFindings(evidence: Pick<UnprovenEvidence, 'lifecycle'>): readonly Finding[] {
+  const { isSecured, text } = evidence.lifecycle;
+  return isSecured ? [] : [{ kind: 'LifecycleNotSecured', subject: 'lifecycle', detail: text }];
+}
+
+function coverageFindings(stages: readonly MeasuredComponent[]): readonly Finding[] {
+  const types = stages.map((stage) => stage.imageType);
+  const missing = REQUIRED_STAGES.filter((stage) => !types.includes(stage));
+  const twice = new Set(types.filter((type, index) => types.indexOf(type) !== index));
+  return [
+    ...missing.map((subject): Finding => ({ kind: 'MeasurementMissing', subject, detail: '' })),
+    ...[...twice].map((subject): Finding => ({ kind: 'MeasuredTwice', subject, detail: '' })),
+  ];
+}
+
+function componentFindings(component: AppraisedComponent, references: References): readonly Finding[] {
+  const digest = toHex(component.digest);
+  const subject = `${component.imageType} "${component.name}" (${digest.slice(0, 8)}…)`;
+  switch (component.status) {
+    case 'unknown': {
+      const published = references.byDigest.get(digest) ?? null;
+      return published === null || published.releases.length === 0
+        ? [{ kind: 'ImageUnknown', subject, detail: '' }]
+        : [{ kind: 'WrongImageType', subject, detail: published.imageType }];
+    }
+    case 'revoked':
+      return [{ kind: 'ReleaseRevoked', subject, detail: component.releases.join(', ') }];
+    case 'outdated': {
+      const least = leastVersion(component.imageType, references);
+      const version = references.byDigest.get(digest)?.securityVersion ?? 0;
+      return [
+        { kind: 'SecurityVersionTooLow', subject, detail: `security version ${version}, at least ${least}` },
+      ];
+    }
+    case 'accepted':
+    case 'current':
+      return [];
+    default:
+      return component.status satisfies never;
+  }
+}
+
+function releaseFindings(
+  components: readonly AppraisedComponent[],
+  references: References,
+): readonly Finding[] {
+  const { current } = references;
+  if (current === null) return [{ kind: 'NoRelease', subject: 'release', detail: references.feed }];
+  const statuses = components.map((component) => component.status);
+  if (statuses.length > 0 && statuses.every((status) => status === 'current')) {
+    return [{ kind: 'Current', subject: 'release', detail: current.name }];
+  }
+  return statuses.every((status) => status === 'current' || status === 'accepted')
+    ? [{ kind: 'NewerRelease', subject: 'release', detail: current.name }]
+    : [];
+}
+
+function commonRelease(components: readonly AppraisedComponent[]): string | null {
+  const [first, ...others] = components;
+  return first?.releases.find((name) => others.every((other) => other.releases.includes(name))) ?? null;
+}

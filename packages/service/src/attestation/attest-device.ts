@@ -1,0 +1,231 @@
+import {
+  attestationChallengeInput,
+  equalBytes,
+  toHex,
+  type AttestReply,
+  type AttestRequest,
+  type ProvedKey,
+} from '@sevenfold/formats';
+import { checkP256Spki, sha256, spkiSha256, verifySignature } from '@sevenfold/pki';
+
+import type { CertificateAuthorities } from '../certificates/authorities.ts';
+import {
+  issueClientCertificate,
+  issueUpdateCertificate,
+  type IssuedCertificate,
+} from '../certificates/device-certificates.ts';
+import { currentForFeed, referenceFor, type ReferenceValue } from '../deployments/os-releases.ts';
+import { appointment, type Schedule } from '../device-port/schedule.ts';
+import { findEndorsement } from '../manufacturing/find-endorsement.ts';
+import { findDevice, type RegisteredDevice } from '../registry/devices.ts';
+import { findDeviceGroup } from '../registry/device-groups.ts';
+import type { ServiceContext } from '../service-context.ts';
+import { ServiceError } from '../service-error.ts';
+import { appraise, type Appraisal, type References } from './appraise.ts';
+import { writeComponents } from './attestation-record.ts';
+import { useNonce } from './challenge.ts';
+import type { UnprovenEvidence } from './evidence.ts';
+import { POLICY_VERSION } from './policy.ts';
+import { PSA_EVIDENCE } from './psa.ts';
+import { replaceAttestation } from './queries.ts';
+
+/** What attesting stands on. */
+export type AttestationContext = Pick<ServiceContext, 'store' | 'clock' | 'entropy'> & {
+  readonly authorities: CertificateAuthorities;
+  readonly schedule: Schedule;
+};
+
+/**
+ * Device authentication and attestation, as named steps in order. Genuine and trusted: a client and an update
+ * certificate. Genuine alone: the update certificate, and the release to reach. Anything else: a refusal
+ * (`InvalidEvidence`, `StaleChallenge`, `DeviceNotGenuine`, `DeviceBlocked`) and nothing.
+ * `exporter` is the keying material of the connection that the request came over.
+ */
+export async function attestDevice(
+  context: AttestationContext,
+  request: AttestRequest,
+  exporter: () => Uint8Array,
+): Promise<AttestReply> {
+  const challenge = await challengeOf(context, request, exporter);
+  const evidence = PSA_EVIDENCE.decode(request.token);
+  const device = await requireGenuine(context, evidence);
+  requireFresh(evidence, challenge);
+  requireProof('clientKey', request.clientKey, challenge);
+  requireProof('updateKey', request.updateKey, challenge);
+  requireKeysApart(request, device.spki);
+  requireNotBlocked(device);
+  const appraisal = appraise(evidence, await referencesFor(context, device, evidence));
+  const certificates = await issueCertificates(context, request, device, appraisal);
+  return settle(context, request, device, evidence, appraisal, certificates);
+}
+
+type GenuineDevice = RegisteredDevice & { readonly spki: Uint8Array };
+
+/** What the device had to sign: bound to this connection, or to a nonce that is used up by this. */
+async function challengeOf(
+  context: AttestationContext,
+  request: AttestRequest,
+  exporter: () => Uint8Array,
+): Promise<Uint8Array> {
+  if (request.nonce !== undefined) await useNonce(context, request.nonce);
+  const binder = request.nonce ?? exporter();
+  return sha256(
+    attestationChallengeInput(binder, spkiSha256(request.clientKey.spki), spkiSha256(request.updateKey.spki)),
+  );
+}
+
+/** A silicon maker vouches for the device's key, and that key signed the evidence. */
+async function requireGenuine(
+  context: AttestationContext,
+  evidence: UnprovenEvidence,
+): Promise<GenuineDevice> {
+  const endorsement = await findEndorsement(context.store.read, evidence.deviceId);
+  const device = await findDevice(context.store.read, evidence.deviceId);
+  if (endorsement === null || device === null) {
+    throw new ServiceError('DeviceNotGenuine', 'No silicon maker has endorsed this device.', {
+      field: 'token',
+      rule: 'the attestation key is endorsed',
+    });
+  }
+  if (!evidence.isSignedBy(endorsement.spki)) {
+    throw new ServiceError('InvalidEvidence', 'The evidence is not signed by the device’s attestation key.', {
+      field: 'token',
+      rule: 'signed by the endorsed key',
+    });
+  }
+  return { ...device, spki: endorsement.spki };
+}
+
+/** Neither replayed nor relayed, and made for exactly these keys. */
+function requireFresh(evidence: UnprovenEvidence, challenge: Uint8Array): void {
+  if (equalBytes(evidence.challenge, challenge)) return;
+  throw new ServiceError(
+    'StaleChallenge',
+    'The evidence was made for another connection, nonce or other keys.',
+    {
+      field: 'token.nonce',
+      rule: 'the challenge of this request',
+    },
+  );
+}
+
+function requireProof(field: 'clientKey' | 'updateKey', key: ProvedKey, challenge: Uint8Array): void {
+  checkP256Spki(key.spki, `${field}.spki`);
+  if (verifySignature(key.spki, challenge, key.proof)) return;
+  throw new ServiceError('InvalidEvidence', 'The device does not prove that it holds the key.', {
+    field: `${field}.proof`,
+    rule: 'ECDSA P-256 with SHA-256 over the challenge, 64 bytes r‖s',
+  });
+}
+
+/** An app that may use one key must never be able to act with another. */
+function requireKeysApart(request: AttestRequest, identity: Uint8Array): void {
+  const { clientKey, updateKey } = request;
+  const isApart =
+    !equalBytes(clientKey.spki, updateKey.spki) &&
+    !equalBytes(clientKey.spki, identity) &&
+    !equalBytes(updateKey.spki, identity);
+  if (isApart) return;
+  throw new ServiceError(
+    'InvalidEvidence',
+    'Two certificates cannot have one key, nor the key of the chip’s identity.',
+    {
+      field: 'updateKey.spki',
+      rule: 'three different keys',
+    },
+  );
+}
+
+function requireNotBlocked(device: GenuineDevice): void {
+  if (!device.blocked) return;
+  throw new ServiceError('DeviceBlocked', 'The device’s owner has blocked it.', { rule: 'not blocked' });
+}
+
+/** Everything that the measurements are compared with: a few look-ups by key. */
+async function referencesFor(
+  context: AttestationContext,
+  device: GenuineDevice,
+  evidence: UnprovenEvidence,
+): Promise<References> {
+  const db = context.store.read;
+  const group = device.deviceGroupId === null ? null : await findDeviceGroup(db, device.deviceGroupId);
+  const feed = group?.osFeed ?? 'Retail';
+  const byDigest = new Map<string, ReferenceValue | null>();
+  for (const { digest } of evidence.components)
+    byDigest.set(toHex(digest), await referenceFor(db, toHex(digest)));
+  return {
+    byDigest,
+    current: await currentForFeed(db, feed, device.chipSku),
+    feed: `${feed} on chip SKU ${device.chipSku}`,
+  };
+}
+
+interface Certificates {
+  readonly update: IssuedCertificate;
+  readonly client: IssuedCertificate | null;
+}
+
+async function issueCertificates(
+  context: AttestationContext,
+  request: AttestRequest,
+  device: GenuineDevice,
+  appraisal: Appraisal,
+): Promise<Certificates> {
+  const { deviceId, tenantId } = device;
+  const { verdict, release } = appraisal;
+  const attestation = { verdict, release, evidenceDigest: sha256(request.token) };
+  const subject = { deviceId, attestation };
+  const update = await issueUpdateCertificate(context, { ...subject, publicKey: request.updateKey.spki });
+  const earnsClient = verdict === 'trusted' && tenantId !== null;
+  const client = earnsClient
+    ? await issueClientCertificate(context, tenantId, { ...subject, publicKey: request.clientKey.spki })
+    : null;
+  return { update, client };
+}
+
+/** Keeps the verdict with the device, then tells it. */
+async function settle(
+  context: AttestationContext,
+  request: AttestRequest,
+  device: GenuineDevice,
+  evidence: UnprovenEvidence,
+  appraisal: Appraisal,
+  { update, client }: Certificates,
+): Promise<AttestReply> {
+  const { deviceId, tenantId } = device;
+  const { verdict, requiredRelease } = appraisal;
+  const reasons =
+    tenantId === null ? [...appraisal.reasons, 'No tenant has claimed the device.'] : appraisal.reasons;
+  const time = context.clock.now();
+  const nextCheck = appointment(context, verdict === 'trusted' ? 'attestation' : 'remedy');
+  await context.store.write((tx) =>
+    replaceAttestation(tx, {
+      deviceId,
+      time,
+      verdict,
+      reasons: JSON.stringify(reasons),
+      format: evidence.format,
+      evidenceDigest: toHex(sha256(request.token)),
+      lifecycle: evidence.lifecycle.text,
+      components: writeComponents(appraisal.components),
+      release: appraisal.release,
+      requiredRelease,
+      policyVersion: POLICY_VERSION,
+      tenantId,
+      clientSerial: client?.certificate.serial ?? null,
+      updateSerial: update.certificate.serial,
+      nextCheck: time + nextCheck * 1000,
+    }),
+  );
+  return {
+    verdict,
+    reasons,
+    deviceId,
+    tenantId,
+    updateChain: update.chain,
+    clientChain: client?.chain ?? null,
+    time: Math.floor(time / 1000),
+    nextCheck,
+    requiredRelease,
+  };
+}

@@ -1,0 +1,107 @@
+import {
+  issueAndParse,
+  parseCertificate,
+  verifyChain,
+  commonName,
+  type AttestationData,
+  type Certificate,
+} from '@sevenfold/pki';
+
+import { ServiceError } from '../service-error.ts';
+import type { CertificateAuthorities, CertificatesContext } from './authorities.ts';
+
+/** A certificate that was issued, with what a relying party may need beside it. */
+export interface IssuedCertificate {
+  readonly certificate: Certificate;
+  /** DER, leaf first, without the root. */
+  readonly chain: readonly Uint8Array[];
+}
+
+/** What a device's certificate is issued for. */
+export interface DeviceSubject {
+  /** 64 hex digits: the common name. */
+  readonly deviceId: string;
+  /** SPKI of the key that is certified. */
+  readonly publicKey: Uint8Array;
+  readonly attestation: AttestationData;
+}
+
+/** What issuing stands on. */
+export type IssuingContext = Pick<CertificatesContext, 'clock' | 'entropy'> & {
+  readonly authorities: CertificateAuthorities;
+};
+
+/** The 24-hour certificate with which a trusted device speaks to anybody who knows its tenant's CA. */
+export async function issueClientCertificate(
+  context: IssuingContext,
+  tenantId: string,
+  subject: DeviceSubject,
+): Promise<IssuedCertificate> {
+  return issue(context, 'device', await context.authorities.issuing('tenantCa', tenantId), subject);
+}
+
+/** The certificate with which any genuine device asks for its updates, and nothing else. */
+export async function issueUpdateCertificate(
+  context: IssuingContext,
+  subject: DeviceSubject,
+): Promise<IssuedCertificate> {
+  return issue(context, 'update', await context.authorities.issuing('updateCa', null), subject);
+}
+
+/** The id of the device whose update certificate this is; refuses every other one with `UpdateCertificateRequired`. */
+export async function deviceOfUpdateCertificate(
+  context: Pick<IssuingContext, 'clock' | 'authorities'>,
+  untrusted: Uint8Array | null,
+): Promise<string> {
+  if (untrusted === null) throw updateCertificateRequired('no certificate was shown');
+  const anchors = await context.authorities.valid('updateCa', null);
+  let leaf: Certificate;
+  try {
+    leaf = parseCertificate(untrusted);
+    verifyChain({
+      leaf,
+      intermediates: [],
+      roots: anchors.map((anchor) => anchor.certificate),
+      now: context.clock.now(),
+      purpose: 'clientAuth',
+    });
+  } catch (cause) {
+    throw updateCertificateRequired(cause instanceof Error ? cause.message : 'it is refused', cause);
+  }
+  const deviceId = commonName(leaf.subject);
+  if (deviceId === null || leaf.attestation === null) throw updateCertificateRequired('it names no device');
+  return deviceId;
+}
+
+async function issue(
+  context: IssuingContext,
+  profile: 'device' | 'update',
+  authority: Awaited<ReturnType<CertificateAuthorities['issuing']>>,
+  subject: DeviceSubject,
+): Promise<IssuedCertificate> {
+  const { authorities, clock, entropy } = context;
+  const certificate = await issueAndParse(
+    profile,
+    {
+      subject: [['CN', subject.deviceId]],
+      publicKey: subject.publicKey,
+      now: clock.now(),
+      entropy,
+      attestation: subject.attestation,
+    },
+    authorities.issuerOf(authority),
+  );
+  const intermediate = await authorities.issuing('intermediate', null);
+  return {
+    certificate,
+    chain: [certificate, authority.certificate, intermediate.certificate].map((one) => one.der),
+  };
+}
+
+function updateCertificateRequired(why: string, cause?: unknown): ServiceError {
+  return new ServiceError('UpdateCertificateRequired', `This needs the device’s update certificate: ${why}`, {
+    field: 'client certificate',
+    rule: 'issued by the update CA of this service, valid now',
+    cause,
+  });
+}
