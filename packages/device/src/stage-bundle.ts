@@ -34,6 +34,17 @@ export async function bundleStage(name: BundleName, version: string): Promise<Ui
   requireSelfContained(name, row, result);
   const output = result.outputFiles[0];
   if (output === undefined) throw new DeviceError('BundleFailed', `The stage ${name} gave no bundle.`);
+  // Devices refuse a bundle that holds this word anywhere, so that no dynamic import can hide (os/board/realm.ts).
+  const place = /.{0,40}\bimport\b.{0,40}/.exec(output.text);
+  if (place !== null) {
+    throw new DeviceError(
+      'BundleNotSelfContained',
+      `The stage ${name} holds the word "import": ${place[0]}`,
+      {
+        rule: 'not even in a text',
+      },
+    );
+  }
   return new Uint8Array(output.contents);
 }
 
