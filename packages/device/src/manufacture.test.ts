@@ -34,7 +34,7 @@ describe('manufacture', () => {
     expect(chip.identity()).toEqual({ deviceId: info.deviceId, attestationSpki: info.attestationSpki });
     expect(chip.fuses.manufacturingState).toBe('DeviceComplete');
     expect(chip.fuses.rootKeyHash).toEqual(rootKeyHash);
-    const flash = new Uint8Array(await chip.flash.read(0, FLASH_SIZE));
+    const flash = chip.flash.read(0, FLASH_SIZE);
     const isBlank = (offset: number, length: number): boolean =>
       flash.subarray(offset, offset + length).every((byte) => byte === 0xff);
     expect(FLASH_MAP.applications.every(({ offset, length }) => isBlank(offset, length))).toBe(true);

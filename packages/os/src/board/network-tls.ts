@@ -136,7 +136,7 @@ function notTrusted(error: Error): NetworkError {
 }
 
 /** Rejects when the deadline passes first: with NetworkClosed if the board's network was closed. */
-export function withDeadline<T>(work: Promise<T>, deadline: AbortSignal, closed: AbortSignal): Promise<T> {
+function withDeadline<T>(work: Promise<T>, deadline: AbortSignal, closed: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const stop = (): void => {
       reject(

@@ -52,7 +52,7 @@ export async function uploadReports(context: ReporterContext, identity: TlsIdent
 }
 
 /** Which records the service has taken over: of what was sent only. */
-export function acceptedIds(sent: readonly QueuedReport[], accepted: readonly Uint8Array[]): number[] {
+function acceptedIds(sent: readonly QueuedReport[], accepted: readonly Uint8Array[]): number[] {
   const names = new Set(accepted.map(toHex));
   return sent.filter(({ report }) => names.has(toHex(report.reportId))).map(({ id }) => id);
 }

@@ -15,10 +15,10 @@ import { uploadReports } from './reporter.ts';
 import { runUpdate } from './updater.ts';
 
 /** What the services are doing. */
-export type Phase = 'starting' | 'attesting' | 'updating' | 'idle' | 'offline';
+type Phase = 'starting' | 'attesting' | 'updating' | 'idle' | 'offline';
 
 /** The services' memory between rounds. */
-export interface ServicesState {
+interface ServicesState {
   readonly phase: Phase;
   readonly credentials: Credentials | null;
   /** When the next attestation is due, on the monotonic clock. */

@@ -66,7 +66,7 @@ export class ReplyReader {
   }
 }
 
-export function textValue(value: PortValue, path: string): string {
+function textValue(value: PortValue, path: string): string {
   return typeof value === 'string' ? value : refuse(path, 'a text');
 }
 

@@ -50,7 +50,7 @@ export interface WrongAnswer {
 }
 
 /** What the service does; tests change it between two rounds. */
-export interface Behaviour {
+interface Behaviour {
   verdict: AttestVerdict;
   reasons: string[];
   claimed: boolean;

@@ -27,14 +27,14 @@ import { createBoardNetwork } from '../../board/network.ts';
 import { start } from '../main.ts';
 
 /** Time in a test's hands: short pauses pass by themselves, long ones when the test says so. */
-export interface TestClock extends Clock {
+interface TestClock extends Clock {
   advance(milliseconds: number): void;
   set(time: number): void;
 }
 
 const SHORT = 2500;
 
-export function createTestClock(startTime: number): TestClock {
+function createTestClock(startTime: number): TestClock {
   let elapsed = 0;
   let offset = startTime;
   let sleepers: { due: number; wake: () => void }[] = [];
@@ -60,7 +60,7 @@ export function createTestClock(startTime: number): TestClock {
 }
 
 /** What the kernel and the monitor below the services keep and were told. */
-export interface DeviceMemory {
+interface DeviceMemory {
   images: (PlanImage & { state: string })[];
   records: { id: number; record: Uint8Array }[];
   readonly identities: PortValue[];
