@@ -23,6 +23,8 @@ HOST_CALL(epoll_wait) int host_epoll_wait(int epfd, void *outEvents, int most, i
 HOST_CALL(mutable_open) int host_mutable_open(int *outFd);
 HOST_CALL(mutable_delete) int host_mutable_delete(void);
 HOST_CALL(device_auth_ready) int host_device_auth_ready(uint8_t *outReady);
+/* A text with its NUL. */
+HOST_CALL(device_id) int host_device_id(char *outText, size_t size);
 HOST_CALL(tls_connect) int host_tls_connect(const char *host, size_t length, int port, int identity, int *outFd);
 
 /* errno set and -1, as POSIX wants it; `value` when the call succeeded. */

@@ -1,1 +1,4 @@
-export {};
+export { buildApp, buildApps, type BuildOptions, type BuiltApp } from './build-app.ts';
+export { SdkError, type SdkErrorCode } from './errors.ts';
+export type { ManifestOverrides } from './manifest.ts';
+export { formatDiagnostic, type Diagnostic } from './toolchain/diagnostics.ts';

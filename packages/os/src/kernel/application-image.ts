@@ -2,8 +2,7 @@ import {
   ABI_KINDS,
   APPLICATION_RUNTIME_VERSION,
   IMAGE_TYPES,
-  parseAppManifest,
-  parseFileSystem,
+  parseAppImage,
   type AppManifest,
   type ImagePackage,
 } from '@sevenfold/formats';
@@ -31,13 +30,14 @@ export interface Application {
   readonly options: CompartmentOptions;
 }
 
-const MANIFEST_PATH = '/app_manifest.json';
 const KIB = 1024;
 
 function runsHere(manifest: AppManifest, runtimes: readonly { kind: number; version: number }[]): boolean {
   return (
     (manifest.targetApplicationRuntimeVersion ?? 0) <= APPLICATION_RUNTIME_VERSION &&
-    runtimes.every(({ kind, version }) => kind === ABI_KINDS.ApplicationRuntime && version <= APPLICATION_RUNTIME_VERSION)
+    runtimes.every(
+      ({ kind, version }) => kind === ABI_KINDS.ApplicationRuntime && version <= APPLICATION_RUNTIME_VERSION,
+    )
   );
 }
 
@@ -48,14 +48,11 @@ function runsHere(manifest: AppManifest, runtimes: readonly { kind: number; vers
 export function readApplication(image: ImagePackage, componentId: string, limits: ModuleLimits): Application {
   const { payload, fields } = image;
   if (fields.imageType !== IMAGE_TYPES.Applications) {
-    throw new KernelError('NotAnApplication', `The image is of type ${fields.imageType}.`, { field: 'imageType' });
+    throw new KernelError('NotAnApplication', `The image is of type ${fields.imageType}.`, {
+      field: 'imageType',
+    });
   }
-  const files = parseFileSystem(payload);
-  const manifestBytes = files.read(MANIFEST_PATH);
-  if (manifestBytes === null) {
-    throw new KernelError('NotAnApplication', `The image has no ${MANIFEST_PATH}.`, { field: MANIFEST_PATH });
-  }
-  const manifest = parseAppManifest(manifestBytes);
+  const { files, manifest, executable } = parseAppImage(payload);
   if (fields.componentId !== componentId || manifest.componentId !== componentId) {
     throw new KernelError('ComponentMismatch', `Package or manifest is not of component ${componentId}.`, {
       field: 'ComponentId',
@@ -72,14 +69,10 @@ export function readApplication(image: ImagePackage, componentId: string, limits
       field: 'ApplicationType',
     });
   }
-  const entry = files.read(manifest.entryPoint);
-  if (entry === null) {
-    throw new KernelError('NotAnApplication', `The image has no ${manifest.entryPoint}.`, { field: 'EntryPoint' });
-  }
   // Own copies, since bytes of a file system are views of the whole image.
-  const module = entry.slice();
+  const module = executable.slice();
   checkModule(module, limits);
-  const mutableStorage = (manifest.capabilities.mutableStorageKb ?? 0) * KIB;
+  const mutableStorage = manifest.capabilities.mutableStorageKb * KIB;
   return {
     componentId,
     imageId: fields.imageId,
@@ -87,7 +80,7 @@ export function readApplication(image: ImagePackage, componentId: string, limits
     capabilities: {
       gpio: manifest.capabilities.gpio,
       allowedConnections: manifest.capabilities.allowedConnections,
-      deviceAuthentication: manifest.capabilities.deviceAuthentication ?? null,
+      deviceAuthentication: manifest.capabilities.deviceAuthentication,
       mutableStorage,
     },
     module,

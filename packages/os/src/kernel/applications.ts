@@ -1,4 +1,11 @@
-import { isBytes, parseImagePackage, toProblem, type Clock, type Port, type PortValue } from '@sevenfold/formats';
+import {
+  isBytes,
+  parseImagePackage,
+  toProblem,
+  type Clock,
+  type Port,
+  type PortValue,
+} from '@sevenfold/formats';
 import { readApplication, type Application } from './application-image.ts';
 import { Compartment, type ApplicationEnd } from './compartments.ts';
 import type { Connections } from './connections.ts';
@@ -114,7 +121,9 @@ export class Applications {
     const { clock, failures, log } = this.#host;
     const uptime = clock.monotonic() - compartment.startedAt;
     const { application } = compartment;
-    log(`app ${application.name} ${end.kind === 'exit' ? `exited with ${end.exitCode}` : `trapped: ${end.trap}`}`);
+    log(
+      `app ${application.name} ${end.kind === 'exit' ? `exited with ${end.exitCode}` : `trapped: ${end.trap}`}`,
+    );
     await this.#end(compartment);
     try {
       await failures.append({ application, end, uptime, log: compartment.lines });

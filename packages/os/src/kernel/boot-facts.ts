@@ -12,7 +12,8 @@ function fieldsOf(value: PortValue | undefined, what: string): Fields {
 }
 
 function listOf(value: PortValue | undefined, what: string): readonly PortValue[] {
-  if (!Array.isArray(value)) throw new KernelError('BadReply', `The monitor's ${what} is no list.`, { field: what });
+  if (!Array.isArray(value))
+    throw new KernelError('BadReply', `The monitor's ${what} is no list.`, { field: what });
   return value as readonly PortValue[];
 }
 
@@ -43,4 +44,12 @@ export function readInstalledApplications(images: PortValue): readonly string[] 
     .map((image) => fieldsOf(image, 'listImages'))
     .filter(({ imageType, state }) => imageType === IMAGE_TYPES.Applications && state === 'active')
     .flatMap(({ componentId }) => (typeof componentId === 'string' ? [componentId] : []));
+}
+
+/** The device id in the monitor's `identity`. */
+export function readDeviceId(identity: PortValue): string {
+  const { deviceId } = fieldsOf(identity, 'identity');
+  if (typeof deviceId !== 'string')
+    throw new KernelError('BadReply', 'The monitor gave no device id.', { field: 'identity' });
+  return deviceId;
 }

@@ -2,7 +2,10 @@ import type { CallTable } from '@sevenfold/formats';
 
 /** What a compartment's program may ask of the kernel: everything that needs a privilege. */
 export const COMPARTMENT_CALLS = {
-  log: { args: ['line: string, at most 1023 characters'], returns: 'null; waits, so that a flood slows the app, not the kernel' },
+  log: {
+    args: ['line: string, at most 1023 characters'],
+    returns: 'null; waits, so that a flood slows the app, not the kernel',
+  },
   random: { args: ['length: number, at most 256'], returns: 'bytes' },
   gpioOpen: { args: ['pin', '"input" | "output"', 'initial: 0 | 1'], returns: 'null' },
   gpioRead: { args: ['pin'], returns: '0 | 1' },
@@ -11,7 +14,11 @@ export const COMPARTMENT_CALLS = {
   mutableRead: { args: [], returns: 'bytes; empty if there was no file: it is made' },
   mutableWrite: { args: ['content: bytes'], returns: 'null; in flash' },
   mutableDelete: { args: [], returns: 'null' },
-  deviceAuthReady: { args: [], returns: 'boolean: the device has a certificate for the tenant of the manifest' },
+  deviceAuthReady: {
+    args: [],
+    returns: 'boolean: the device has a certificate for the tenant of the manifest',
+  },
+  deviceId: { args: [], returns: 'string; only for apps with device authentication' },
   tlsConnect: { args: ['host', 'port', 'identity: "none" | "device"'], returns: 'number: connection' },
   tlsRead: { args: ['connection', 'most'], returns: 'bytes; empty at the end; waits for data' },
   tlsWrite: { args: ['connection', 'bytes'], returns: 'null' },

@@ -40,7 +40,8 @@ const LONGEST_TRAP = 64;
 const LEVELS = { min: 0, max: 1 };
 const U32 = { max: 0xffffffff };
 
-const levelArgument = (value: PortValue | undefined): 0 | 1 => (uintArgument(value, 'level', LEVELS) === 1 ? 1 : 0);
+const levelArgument = (value: PortValue | undefined): 0 | 1 =>
+  uintArgument(value, 'level', LEVELS) === 1 ? 1 : 0;
 
 function endArgument(untrusted: PortValue | undefined): ApplicationEnd {
   const isExit =
@@ -67,10 +68,13 @@ function endArgument(untrusted: PortValue | undefined): ApplicationEnd {
 export function serveCompartments(services: CompartmentServices): PortHandler {
   const { applications, pins, connections, storage, monitor } = services;
   const of =
-    (answer: (compartment: Compartment, ...args: readonly PortValue[]) => PortValue | Promise<PortValue>): CallImplementation =>
+    (
+      answer: (compartment: Compartment, ...args: readonly PortValue[]) => PortValue | Promise<PortValue>,
+    ): CallImplementation =>
     (args, caller) => {
       const compartment = applications.find(caller);
-      if (compartment === null) throw new PortError('CallerNotAllowed', `${caller} has been ended.`, { field: 'caller' });
+      if (compartment === null)
+        throw new PortError('CallerNotAllowed', `${caller} has been ended.`, { field: 'caller' });
       return answer(compartment, ...args);
     };
   const pinOf = (value: PortValue | undefined): number => uintArgument(value, 'pin', { max: MOST_PIN });
@@ -80,7 +84,9 @@ export function serveCompartments(services: CompartmentServices): PortHandler {
       services.say(compartment, textArgument(line, 'line', LONGEST_LINE));
       return null;
     }),
-    random: of((_compartment, length) => monitor.call('random', uintArgument(length, 'length', { min: 1, max: MOST_ENTROPY }))),
+    random: of((_compartment, length) =>
+      monitor.call('random', uintArgument(length, 'length', { min: 1, max: MOST_ENTROPY })),
+    ),
     gpioOpen: of((compartment, pin, direction, initial) =>
       pins.open(
         compartment,
@@ -98,6 +104,7 @@ export function serveCompartments(services: CompartmentServices): PortHandler {
     ),
     mutableDelete: of((compartment) => storage.delete(compartment)),
     deviceAuthReady: of((compartment) => connections.isReady(compartment)),
+    deviceId: of((compartment) => connections.deviceId(compartment)),
     tlsConnect: of((compartment, host, port, identity) =>
       connections.connect(
         compartment,
@@ -107,10 +114,18 @@ export function serveCompartments(services: CompartmentServices): PortHandler {
       ),
     ),
     tlsRead: of((compartment, connection, most) =>
-      connections.read(compartment, connectionOf(connection), uintArgument(most, 'most', { min: 1, max: LARGEST_TRANSFER })),
+      connections.read(
+        compartment,
+        connectionOf(connection),
+        uintArgument(most, 'most', { min: 1, max: LARGEST_TRANSFER }),
+      ),
     ),
     tlsWrite: of((compartment, connection, bytes) =>
-      connections.write(compartment, connectionOf(connection), bytesArgument(bytes, 'bytes', { max: LARGEST_TRANSFER })),
+      connections.write(
+        compartment,
+        connectionOf(connection),
+        bytesArgument(bytes, 'bytes', { max: LARGEST_TRANSFER }),
+      ),
     ),
     tlsClose: of((compartment, connection) => connections.close(compartment, connectionOf(connection))),
     exited: of((compartment, end) => {

@@ -17,11 +17,13 @@ const MOST_CONNECTIONS = 8;
 export class Connections {
   readonly #hardware: Port;
   readonly #roots: readonly Uint8Array[];
+  readonly #deviceId: string;
   #identity: ClientIdentity | null = null;
 
-  constructor(hardware: Port, roots: readonly Uint8Array[]) {
+  constructor(hardware: Port, roots: readonly Uint8Array[], deviceId: string) {
     this.#hardware = hardware;
     this.#roots = roots;
+    this.#deviceId = deviceId;
   }
 
   setIdentity(identity: ClientIdentity | null): void {
@@ -33,10 +35,25 @@ export class Connections {
     return deviceAuthentication !== null && this.#identity?.tenantId === deviceAuthentication;
   }
 
+  /** The id that stands in the device's certificate: apps that may use the certificate may know it. */
+  deviceId(compartment: Compartment): string {
+    if (compartment.application.capabilities.deviceAuthentication === null) {
+      throw new KernelError('AccessDenied', 'The manifest does not ask for device authentication.', {
+        field: 'Capabilities.DeviceAuthentication',
+      });
+    }
+    return this.#deviceId;
+  }
+
   /** Steps in order: host named by the manifest; identity allowed and there; room; connected. */
-  async connect(compartment: Compartment, host: string, port: number, identity: 'none' | 'device'): Promise<number> {
+  async connect(
+    compartment: Compartment,
+    host: string,
+    port: number,
+    identity: 'none' | 'device',
+  ): Promise<number> {
     const { allowedConnections } = compartment.application.capabilities;
-    if (!allowedConnections.some((allowed) => allowed.toLowerCase() === host.toLowerCase())) {
+    if (!allowedConnections.includes(host.toLowerCase())) {
       throw new KernelError('AccessDenied', 'The manifest does not name this host.', {
         field: 'Capabilities.AllowedConnections',
       });
@@ -85,15 +102,21 @@ export class Connections {
   #identityFor(compartment: Compartment): ClientIdentity {
     const wanted = compartment.application.capabilities.deviceAuthentication;
     const where = { field: 'Capabilities.DeviceAuthentication' };
-    if (wanted === null) throw new KernelError('AccessDenied', 'The manifest does not ask for device authentication.', where);
+    if (wanted === null)
+      throw new KernelError('AccessDenied', 'The manifest does not ask for device authentication.', where);
     if (this.#identity === null) throw new KernelError('NotReady', 'The device has no certificate yet.');
     if (this.#identity.tenantId !== wanted) {
-      throw new KernelError('AccessDenied', 'The device belongs to another tenant than the manifest names.', where);
+      throw new KernelError(
+        'AccessDenied',
+        'The device belongs to another tenant than the manifest names.',
+        where,
+      );
     }
     return this.#identity;
   }
 
   #require(compartment: Compartment, connection: number): void {
-    if (!compartment.connections.has(connection)) throw new KernelError('NotOpen', 'This connection is not open.');
+    if (!compartment.connections.has(connection))
+      throw new KernelError('NotOpen', 'This connection is not open.');
   }
 }

@@ -1,4 +1,11 @@
-import { encodeErrorReport, fitErrorReport, isBytes, type Clock, type ErrorReport, type Port } from '@sevenfold/formats';
+import {
+  encodeErrorReport,
+  fitErrorReport,
+  isBytes,
+  type Clock,
+  type ErrorReport,
+  type Port,
+} from '@sevenfold/formats';
 import type { Application } from './application-image.ts';
 import type { ApplicationEnd } from './compartments.ts';
 import { KernelError } from './errors.ts';

@@ -18,9 +18,17 @@ export interface ImportRow {
   readonly answer: Answer;
 }
 
-const inside = (params: string): ImportRow & { answer: 'inside' } => ({ params, result: 'i', answer: 'inside' });
+const inside = (params: string): ImportRow & { answer: 'inside' } => ({
+  params,
+  result: 'i',
+  answer: 'inside',
+});
 const waits = (params: string): ImportRow & { answer: 'waits' } => ({ params, result: 'i', answer: 'waits' });
-const unknown = (params: string): ImportRow & { answer: 'unknown' } => ({ params, result: 'i', answer: 'unknown' });
+const unknown = (params: string): ImportRow & { answer: 'unknown' } => ({
+  params,
+  result: 'i',
+  answer: 'unknown',
+});
 const never = (params: string): ImportRow & { answer: 'never' } => ({ params, result: 'i', answer: 'never' });
 
 /**
@@ -92,6 +100,7 @@ export const IMPORT_TABLE = {
     mutable_open: waits('i'),
     mutable_delete: waits(''),
     device_auth_ready: waits('i'),
+    device_id: waits('ii'),
     tls_connect: waits('iiiii'),
   },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, ImportRow>>>>;

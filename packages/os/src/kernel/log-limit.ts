@@ -28,7 +28,8 @@ export class ApplicationLog {
     const now = this.#clock.monotonic();
     let window = this.#windows.get(compartment);
     if (window === undefined || now - window.since >= SECOND) {
-      if (window !== undefined && window.dropped > 0) this.#log(`app ${name}: ${window.dropped} lines dropped`);
+      if (window !== undefined && window.dropped > 0)
+        this.#log(`app ${name}: ${window.dropped} lines dropped`);
       window = { since: now, lines: 0, dropped: 0 };
       this.#windows.set(compartment, window);
     }

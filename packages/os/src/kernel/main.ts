@@ -1,6 +1,13 @@
-import { decodeCertStore, isBytes, toProblem, type Clock, type Port, type StageHandle } from '@sevenfold/formats';
+import {
+  decodeCertStore,
+  isBytes,
+  toProblem,
+  type Clock,
+  type Port,
+  type StageHandle,
+} from '@sevenfold/formats';
 import { Applications } from './applications.ts';
-import { readBootFacts, readInstalledApplications } from './boot-facts.ts';
+import { readBootFacts, readDeviceId, readInstalledApplications } from './boot-facts.ts';
 import { serveCompartments } from './compartment-port.ts';
 import { Connections } from './connections.ts';
 import { KernelError } from './errors.ts';
@@ -36,7 +43,11 @@ async function feedWatchdog(monitor: Port, clock: Clock): Promise<never> {
   }
 }
 
-async function startApplications(applications: Applications, monitor: Port, log: (line: string) => void): Promise<void> {
+async function startApplications(
+  applications: Applications,
+  monitor: Port,
+  log: (line: string) => void,
+): Promise<void> {
   for (const componentId of readInstalledApplications(await monitor.call('listImages'))) {
     try {
       await applications.install(componentId);
@@ -61,7 +72,11 @@ export async function start(handle: StageHandle): Promise<void> {
   const boot = readBootFacts(await monitor.call('bootInfo'));
   const certStore = decodeCertStore(await load(monitor, 'loadCertStore'));
   const pins = new Pins(hardware);
-  const connections = new Connections(hardware, certStore.tlsRoots);
+  const connections = new Connections(
+    hardware,
+    certStore.tlsRoots,
+    readDeviceId(await monitor.call('identity')),
+  );
   const failures = new FailureLog(monitor, clock, boot.osVersion);
   const applications = new Applications({
     monitor,
@@ -88,7 +103,9 @@ export async function start(handle: StageHandle): Promise<void> {
     caller.startsWith('compartment:') ? compartments(caller, method, args) : services(caller, method, args),
   );
 
-  feedWatchdog(monitor, clock).catch((error: unknown) => log(`the watchdog is not fed: ${toProblem(error).message}`));
+  feedWatchdog(monitor, clock).catch((error: unknown) =>
+    log(`the watchdog is not fed: ${toProblem(error).message}`),
+  );
   await hardware.call('startStage', 'services', await load(monitor, 'loadServices'));
   if (!boot.wasHung) return startApplications(applications, monitor, log);
   log('safe mode: the watchdog reset this device, apps start in a minute');

@@ -11,9 +11,16 @@ export class Pins {
     this.#hardware = hardware;
   }
 
-  async open(compartment: Compartment, pin: number, direction: 'input' | 'output', initial: 0 | 1): Promise<null> {
+  async open(
+    compartment: Compartment,
+    pin: number,
+    direction: 'input' | 'output',
+    initial: 0 | 1,
+  ): Promise<null> {
     if (!compartment.application.capabilities.gpio.includes(pin)) {
-      throw new KernelError('AccessDenied', `The manifest does not name GPIO ${pin}.`, { field: 'Capabilities.Gpio' });
+      throw new KernelError('AccessDenied', `The manifest does not name GPIO ${pin}.`, {
+        field: 'Capabilities.Gpio',
+      });
     }
     if (this.#owners.has(pin)) throw new KernelError('DeviceBusy', `GPIO ${pin} is open already.`);
     this.#owners.set(pin, compartment);

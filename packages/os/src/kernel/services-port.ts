@@ -47,7 +47,8 @@ const isServices = (caller: string): boolean => caller === 'services';
 /** Answers the OS services: the kernel's own calls, and those of the monitor that pass through unchanged. */
 export function serveServices(host: ServicesHost): PortHandler {
   const { monitor, hardware, applications, connections, failures } = host;
-  const componentOf = (value: PortValue | undefined): string => textArgument(value, 'componentId', LONGEST_ID);
+  const componentOf = (value: PortValue | undefined): string =>
+    textArgument(value, 'componentId', LONGEST_ID);
   const own = serveCalls(KERNEL_CALLS, isServices, {
     httpsOpen: (args) => hardware.call('httpsOpen', ...args),
     httpsExporter: (args) => hardware.call('httpsExporter', ...args),
@@ -71,9 +72,12 @@ export function serveServices(host: ServicesHost): PortHandler {
   return async (caller, method, args) => {
     const passed = SERVICES_MONITOR_CALLS.find((name) => name === method);
     if (passed === undefined) return own(caller, method, args);
-    if (!isServices(caller)) throw new PortError('CallerNotAllowed', `${caller} may not call here.`, { field: 'caller' });
+    if (!isServices(caller))
+      throw new PortError('CallerNotAllowed', `${caller} may not call here.`, { field: 'caller' });
     if (args.length !== MONITOR_CALLS[passed].args.length) {
-      throw new PortError('BadArgument', `${passed} takes ${MONITOR_CALLS[passed].args.length} arguments.`, { field: 'args' });
+      throw new PortError('BadArgument', `${passed} takes ${MONITOR_CALLS[passed].args.length} arguments.`, {
+        field: 'args',
+      });
     }
     if (passed !== 'recordList') return monitor.call(passed, ...args);
     // What the services have seen may be on its way: from now on it stays as it is.

@@ -31,7 +31,13 @@ const SECTION = {
 } as const;
 /** Order in which sections stand (§5.5.16): tags come before globals, the data count before code. */
 const SECTION_ORDER = [1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11];
-const TYPE_LETTER: Readonly<Record<number, string>> = { 0x7f: 'i', 0x7e: 'I', 0x7d: 'f', 0x7c: 'F', 0x7b: 'v' };
+const TYPE_LETTER: Readonly<Record<number, string>> = {
+  0x7f: 'i',
+  0x7e: 'I',
+  0x7d: 'f',
+  0x7c: 'F',
+  0x7b: 'v',
+};
 const FUNCTION_TYPE = 0x60;
 const FUNCREF = 0x70;
 
@@ -48,7 +54,8 @@ function readTypes(section: WasmReader): FunctionType[] {
     let text = '';
     for (let left = section.count(); left > 0; left -= 1) {
       const letter = TYPE_LETTER[section.byte()];
-      if (letter === undefined) throw refuse('UnsupportedFeature', 'The module uses reference types as values.');
+      if (letter === undefined)
+        throw refuse('UnsupportedFeature', 'The module uses reference types as values.');
       text += letter;
     }
     return text;
@@ -76,9 +83,13 @@ function checkImports(section: WasmReader, types: readonly FunctionType[]): numb
       throw refuse('UnknownImport', `The module imports ${moduleName}.${name}, which no compartment offers.`);
     }
     const type = types[section.u32()];
-    if (type === undefined) throw refuse('ModuleMalformed', `The import ${name} names a type that does not exist.`);
+    if (type === undefined)
+      throw refuse('ModuleMalformed', `The import ${name} names a type that does not exist.`);
     if (type.params !== row.params || type.results !== row.result) {
-      throw refuse('WrongImportSignature', `The module imports ${moduleName}.${name} with another signature.`);
+      throw refuse(
+        'WrongImportSignature',
+        `The module imports ${moduleName}.${name} with another signature.`,
+      );
     }
   }
   section.end('import');
@@ -100,7 +111,11 @@ function checkMemory(section: WasmReader, limits: ModuleLimits): ModuleFacts {
   if (max === null) throw refuse('MemoryNotDeclared', 'The module declares no maximum of its memory.', rule);
   const facts = { initialMemory: min * WASM_PAGE, maximumMemory: max * WASM_PAGE };
   if (facts.maximumMemory > limits.memory || facts.initialMemory > limits.memory) {
-    throw refuse('MemoryOverQuota', `The module asks for up to ${facts.maximumMemory} bytes of memory.`, rule);
+    throw refuse(
+      'MemoryOverQuota',
+      `The module asks for up to ${facts.maximumMemory} bytes of memory.`,
+      rule,
+    );
   }
   return facts;
 }
@@ -109,10 +124,15 @@ function checkTables(section: WasmReader): void {
   const count = section.count();
   if (count > 1) throw refuse('UnsupportedFeature', 'The module has more than one table.');
   for (let left = count; left > 0; left -= 1) {
-    if (section.byte() !== FUNCREF) throw refuse('UnsupportedFeature', 'The module has a table of other than functions.');
+    if (section.byte() !== FUNCREF)
+      throw refuse('UnsupportedFeature', 'The module has a table of other than functions.');
     const { min, max } = readLimits(section, 'table');
     if (max === null || max > MOST_TABLE_ELEMENTS || min > MOST_TABLE_ELEMENTS) {
-      throw refuse('TableTooLarge', 'The module’s table is too large.', `a maximum of at most ${MOST_TABLE_ELEMENTS} functions`);
+      throw refuse(
+        'TableTooLarge',
+        'The module’s table is too large.',
+        `a maximum of at most ${MOST_TABLE_ELEMENTS} functions`,
+      );
     }
   }
   section.end('table');
@@ -130,7 +150,8 @@ function checkExports(section: WasmReader, functionType: (index: number) => Func
   if (type === undefined || type.params !== '' || type.results !== '') {
     throw refuse('MissingExport', 'The module does not export the function _start without parameters.');
   }
-  if (found.get('memory')?.kind !== 2) throw refuse('MissingExport', 'The module does not export its memory.');
+  if (found.get('memory')?.kind !== 2)
+    throw refuse('MissingExport', 'The module does not export its memory.');
 }
 
 /**
@@ -141,11 +162,18 @@ function checkExports(section: WasmReader, functionType: (index: number) => Func
  */
 export function checkModule(untrusted: Uint8Array, limits: ModuleLimits): ModuleFacts {
   if (untrusted.length > LARGEST_MODULE) {
-    throw refuse('ModuleTooLarge', `The module has ${untrusted.length} bytes.`, `at most ${LARGEST_MODULE} bytes`);
+    throw refuse(
+      'ModuleTooLarge',
+      `The module has ${untrusted.length} bytes.`,
+      `at most ${LARGEST_MODULE} bytes`,
+    );
   }
   const reader = new WasmReader(untrusted);
   const header = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00];
-  if (untrusted.length < header.length || reader.bytes(header.length).some((byte, index) => byte !== header[index])) {
+  if (
+    untrusted.length < header.length ||
+    reader.bytes(header.length).some((byte, index) => byte !== header[index])
+  ) {
     throw refuse('ModuleMalformed', 'The entry point is not a WebAssembly module of version 1.');
   }
   let types: FunctionType[] = [];
@@ -158,7 +186,8 @@ export function checkModule(untrusted: Uint8Array, limits: ModuleLimits): Module
     const section = reader.part(reader.u32());
     if (id === SECTION.custom) continue;
     const place = SECTION_ORDER.indexOf(id);
-    if (place <= previous) throw refuse('ModuleMalformed', `Section ${id} is unknown, repeated or out of order.`);
+    if (place <= previous)
+      throw refuse('ModuleMalformed', `Section ${id} is unknown, repeated or out of order.`);
     previous = place;
     if (id === SECTION.type) types = readTypes(section);
     else if (id === SECTION.imports) {

@@ -35,7 +35,8 @@ export class WasmReader {
     let value = 0;
     for (let shift = 0; shift < 35; shift += 7) {
       const byte = this.byte();
-      if (shift === 28 && byte > 0x0f) throw refuse(`The number before byte ${this.#at} has more than 32 bits.`);
+      if (shift === 28 && byte > 0x0f)
+        throw refuse(`The number before byte ${this.#at} has more than 32 bits.`);
       value += (byte & 0x7f) * 2 ** shift;
       if (byte < 0x80) return value;
     }
@@ -45,12 +46,14 @@ export class WasmReader {
   /** A count of items that take at least one byte each: more than fit is refused before anything is allocated. */
   count(): number {
     const count = this.u32();
-    if (count > this.#end - this.#at) throw refuse(`A list before byte ${this.#at} is longer than its section.`);
+    if (count > this.#end - this.#at)
+      throw refuse(`A list before byte ${this.#at} is longer than its section.`);
     return count;
   }
 
   bytes(length: number): Uint8Array {
-    if (length > this.#end - this.#at) throw refuse(`The module ends at byte ${this.#end}, inside a section.`);
+    if (length > this.#end - this.#at)
+      throw refuse(`The module ends at byte ${this.#end}, inside a section.`);
     this.#at += length;
     return this.#bytes.subarray(this.#at - length, this.#at);
   }

@@ -1,4 +1,4 @@
-import { utf8Decode } from '@sevenfold/formats';
+import { utf8Decode, utf8Encode } from '@sevenfold/formats';
 import type { ImportsAnswered } from '../import-table.ts';
 import { EpollFile } from './epoll-file.ts';
 import { CallRefused } from './errno.ts';
@@ -95,6 +95,13 @@ export function waitingApplibsCalls(guest: Guest, waiting: Waiting) {
       memory.bytes(out, 1);
       memory.write8(out, (await kernel.call('deviceAuthReady')) === true ? 1 : 0);
     },
+    async device_id(out: number, size: number) {
+      const id = await kernel.call('deviceId');
+      if (typeof id !== 'string') throw new CallRefused('EIO');
+      const text = utf8Encode(`${id}\0`);
+      if (text.length > size >>> 0) throw new CallRefused('ERANGE');
+      memory.write(out, text);
+    },
     async tls_connect(pointer: number, length: number, port: number, identity: number, out: number) {
       if (length >>> 0 > LONGEST_HOST) throw new CallRefused('EINVAL');
       const bytes = memory.copy(pointer, length);
@@ -103,5 +110,7 @@ export function waitingApplibsCalls(guest: Guest, waiting: Waiting) {
       const host = utf8Decode(bytes);
       memory.write32(out, fds.add(await TlsFile.connect(kernel, waker, host, port, identity)));
     },
-  } satisfies Readonly<Record<ImportsAnswered<Sevenfold, 'waits'>, (...args: never[]) => void | Promise<void>>>;
+  } satisfies Readonly<
+    Record<ImportsAnswered<Sevenfold, 'waits'>, (...args: never[]) => void | Promise<void>>
+  >;
 }

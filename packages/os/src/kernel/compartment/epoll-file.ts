@@ -50,11 +50,13 @@ export class EpollFile extends OpenFile {
       this.#members.delete(fd);
       return;
     }
-    if (operation !== EPOLL_OPERATION.add && operation !== EPOLL_OPERATION.modify) throw new CallRefused('EINVAL');
+    if (operation !== EPOLL_OPERATION.add && operation !== EPOLL_OPERATION.modify)
+      throw new CallRefused('EINVAL');
     if ((events & ~ALLOWED) !== 0 || file === this) throw new CallRefused('EINVAL');
     if (operation === EPOLL_OPERATION.add && member !== undefined) throw new CallRefused('EEXIST');
     if (operation === EPOLL_OPERATION.modify && member === undefined) throw new CallRefused('ENOENT');
-    if (file instanceof EpollFile && (file.#holds(this) || file.#depth() >= DEEPEST_NESTING)) throw new CallRefused('ELOOP');
+    if (file instanceof EpollFile && (file.#holds(this) || file.#depth() >= DEEPEST_NESTING))
+      throw new CallRefused('ELOOP');
     if (!(file instanceof EpollFile) && file.readiness() === null) throw new CallRefused('EPERM');
     this.#members.set(fd, { file, events, data });
   }
@@ -101,7 +103,9 @@ export class EpollFile extends OpenFile {
   }
 
   #depth(): number {
-    const depths = [...this.#members.values()].map(({ file }) => (file instanceof EpollFile ? file.#depth() : 0));
+    const depths = [...this.#members.values()].map(({ file }) =>
+      file instanceof EpollFile ? file.#depth() : 0,
+    );
     return 1 + Math.max(0, ...depths);
   }
 }

@@ -25,6 +25,7 @@ export const ERRNO = {
   EPERM: 63,
   EPIPE: 64,
   EPROTO: 65,
+  ERANGE: 68,
   EROFS: 69,
   ESPIPE: 70,
   ETIMEDOUT: 73,

@@ -3,7 +3,8 @@ import { FILE_TYPE, OpenFile, WHENCE } from './open-file.ts';
 
 /** Position after a seek; EINVAL before the start or past what a number holds. */
 export function seekTo(offset: bigint, whence: number, position: number, size: number): number {
-  const base = whence === WHENCE.set ? 0 : whence === WHENCE.current ? position : whence === WHENCE.end ? size : null;
+  const base =
+    whence === WHENCE.set ? 0 : whence === WHENCE.current ? position : whence === WHENCE.end ? size : null;
   if (base === null) throw new CallRefused('EINVAL');
   const target = BigInt(base) + offset;
   if (target < 0n || target > BigInt(Number.MAX_SAFE_INTEGER)) throw new CallRefused('EINVAL');

@@ -10,7 +10,8 @@ import { processCalls, waitingProcessCalls } from './wasi-process.ts';
 /** The errno of a refusal. What is no refusal – an exit, a stack that overflowed here, a defect – goes on through the app. */
 function refusal(error: unknown): number {
   const isRefusal =
-    error instanceof CallRefused || (typeof error === 'object' && error !== null && typeof Reflect.get(error, 'code') === 'string');
+    error instanceof CallRefused ||
+    (typeof error === 'object' && error !== null && typeof Reflect.get(error, 'code') === 'string');
   if (!isRefusal || isEnded(error)) throw error;
   return errnoOf(error);
 }
@@ -50,7 +51,10 @@ export function bindImports(guest: Guest): Readonly<Record<string, Readonly<Reco
     Object.entries(IMPORT_TABLE).map(([moduleName, rows]) => [
       moduleName,
       Object.fromEntries(
-        Object.entries(rows).map(([name, row]: [string, ImportRow]) => [name, bind(row, calls[moduleName]?.[name])]),
+        Object.entries(rows).map(([name, row]: [string, ImportRow]) => [
+          name,
+          bind(row, calls[moduleName]?.[name]),
+        ]),
       ),
     ]),
   );

@@ -35,10 +35,13 @@ function endOf(error: unknown): { readonly [key: string]: PortValue } {
 /** Runs an app to its end and tells the kernel. */
 async function run(main: () => Promise<unknown>, log: LogFile, kernel: Port): Promise<void> {
   try {
-    const end = await main().then(() => ({ kind: 'exit', exitCode: 0 }), (error: unknown) => {
-      if (isEnded(error)) throw error;
-      return endOf(error);
-    });
+    const end = await main().then(
+      () => ({ kind: 'exit', exitCode: 0 }),
+      (error: unknown) => {
+        if (isEnded(error)) throw error;
+        return endOf(error);
+      },
+    );
     await log.flush();
     await kernel.call('exited', end);
   } catch (error) {

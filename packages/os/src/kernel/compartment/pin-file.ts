@@ -19,7 +19,13 @@ export class PinFile extends OpenFile {
     this.#isOutput = isOutput;
   }
 
-  static async open(kernel: Port, pin: number, isOutput: boolean, mode: number, value: number): Promise<PinFile> {
+  static async open(
+    kernel: Port,
+    pin: number,
+    isOutput: boolean,
+    mode: number,
+    value: number,
+  ): Promise<PinFile> {
     if (mode < 0 || mode > MOST_OUTPUT_MODE || (value !== 0 && value !== 1)) throw new CallRefused('EINVAL');
     await kernel.call('gpioOpen', pin, isOutput ? 'output' : 'input', value);
     return new PinFile(kernel, pin, isOutput);

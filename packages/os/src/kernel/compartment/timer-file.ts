@@ -41,7 +41,8 @@ export class TimerFile extends OpenFile {
     if (this.#next === null) return { value: 0, interval: this.#interval };
     const left = this.#next - this.#clock.monotonic();
     // A timer that has expired and is periodic is already on its way to the next expiration.
-    if (left <= 0 && this.#interval > 0) return { value: this.#interval + (left % this.#interval), interval: this.#interval };
+    if (left <= 0 && this.#interval > 0)
+      return { value: this.#interval + (left % this.#interval), interval: this.#interval };
     return { value: Math.max(0, left), interval: this.#interval };
   }
 

@@ -26,7 +26,13 @@ export class TlsFile extends OpenFile {
     this.#connection = connection;
   }
 
-  static async connect(kernel: Port, waker: Waker, host: string, port: number, identity: number): Promise<TlsFile> {
+  static async connect(
+    kernel: Port,
+    waker: Waker,
+    host: string,
+    port: number,
+    identity: number,
+  ): Promise<TlsFile> {
     const identityName = IDENTITIES[identity];
     if (identityName === undefined) throw new CallRefused('EINVAL');
     const connection = await kernel.call('tlsConnect', host, port, identityName);

@@ -17,7 +17,11 @@ const OPEN_FLAG = { create: 1, directory: 2, exclusive: 4, truncate: 8 } as cons
 const RIGHT_TO_WRITE = 1n << 6n;
 
 /** A scatter or gather list: pairs of pointer and length. */
-function vectors(guest: Guest, pointer: number, count: number): readonly { pointer: number; length: number }[] {
+function vectors(
+  guest: Guest,
+  pointer: number,
+  count: number,
+): readonly { pointer: number; length: number }[] {
   if (count >>> 0 > MOST_VECTORS) throw new CallRefused('EINVAL');
   return Array.from({ length: count }, (_, index) => ({
     pointer: guest.memory.read32(pointer + index * 8),
@@ -49,7 +53,9 @@ function scatter(
 
 function gather(guest: Guest, pointer: number, count: number): Uint8Array {
   const list = vectors(guest, pointer, count);
-  const bytes = concatBytes(...list.map((part) => guest.memory.bytes(part.pointer, Math.min(part.length, LONGEST_TRANSFER))));
+  const bytes = concatBytes(
+    ...list.map((part) => guest.memory.bytes(part.pointer, Math.min(part.length, LONGEST_TRANSFER))),
+  );
   return bytes.subarray(0, LONGEST_TRANSFER);
 }
 
@@ -170,7 +176,10 @@ export function fileCalls(guest: Guest) {
       if (exists && (openFlags & OPEN_FLAG.create) !== 0 && (openFlags & OPEN_FLAG.exclusive) !== 0) {
         throw new CallRefused('EEXIST');
       }
-      if ((openFlags & (OPEN_FLAG.create | OPEN_FLAG.truncate)) !== 0 && (!exists || (openFlags & OPEN_FLAG.truncate) !== 0)) {
+      if (
+        (openFlags & (OPEN_FLAG.create | OPEN_FLAG.truncate)) !== 0 &&
+        (!exists || (openFlags & OPEN_FLAG.truncate) !== 0)
+      ) {
         throw new CallRefused('EROFS');
       }
       const file = tree.open(path);
@@ -203,5 +212,7 @@ export function waitingFileCalls(guest: Guest) {
         memory.write32(out, written);
       });
     },
-  } satisfies Readonly<Record<ImportsAnswered<Wasi, 'waits'> & FileCall, (...args: never[]) => void | Promise<void>>>;
+  } satisfies Readonly<
+    Record<ImportsAnswered<Wasi, 'waits'> & FileCall, (...args: never[]) => void | Promise<void>>
+  >;
 }

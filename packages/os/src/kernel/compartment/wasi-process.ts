@@ -51,9 +51,11 @@ function readSubscription(guest: Guest, at: number): Subscription {
   const { memory, clock } = guest;
   const userData = memory.read64(at);
   const type = memory.read8(at + 8);
-  if (type === EVENT.read || type === EVENT.write) return { userData, type, at: null, fd: memory.read32(at + 16) };
+  if (type === EVENT.read || type === EVENT.write)
+    return { userData, type, at: null, fd: memory.read32(at + 16) };
   const id = memory.read32(at + 16);
-  if (type !== EVENT.clock || (id !== CLOCK.realtime && id !== CLOCK.monotonic)) throw new CallRefused('EINVAL');
+  if (type !== EVENT.clock || (id !== CLOCK.realtime && id !== CLOCK.monotonic))
+    throw new CallRefused('EINVAL');
   const timeout = Number(memory.read64(at + 24)) / NS_PER_MS;
   const isAbsolute = (memory.read16(at + 40) & CLOCK_IS_ABSOLUTE) !== 0;
   const now = clock.monotonic();
@@ -62,7 +64,10 @@ function readSubscription(guest: Guest, at: number): Subscription {
 }
 
 /** The event of a subscription if it is due, and when that may change by time alone. */
-function look(guest: Guest, { userData, type, at, fd }: Subscription): { event: PollEvent | null; changesAt: number | null } {
+function look(
+  guest: Guest,
+  { userData, type, at, fd }: Subscription,
+): { event: PollEvent | null; changesAt: number | null } {
   const event = { userData, type, errno: 0, isHungUp: false };
   if (at !== null) return { event: at <= guest.clock.monotonic() ? event : null, changesAt: at };
   try {
@@ -70,7 +75,10 @@ function look(guest: Guest, { userData, type, at, fd }: Subscription): { event: 
     if (readiness === null) return { event, changesAt: null };
     const wanted = (type === EVENT.read ? READY.input : READY.output) | READY.error | READY.hangUp;
     const isHungUp = (readiness.events & READY.hangUp) !== 0;
-    return { event: (readiness.events & wanted) === 0 ? null : { ...event, isHungUp }, changesAt: readiness.changesAt };
+    return {
+      event: (readiness.events & wanted) === 0 ? null : { ...event, isHungUp },
+      changesAt: readiness.changesAt,
+    };
   } catch (error) {
     return { event: { ...event, errno: errnoOf(error) }, changesAt: null };
   }
@@ -105,7 +113,10 @@ export function processCalls(guest: Guest) {
     },
     args_sizes_get(outCount: number, outSize: number) {
       memory.write32(outCount, args.length);
-      memory.write32(outSize, args.reduce((sum, { length }) => sum + length, 0));
+      memory.write32(
+        outSize,
+        args.reduce((sum, { length }) => sum + length, 0),
+      );
     },
     // No app has an environment: everything it is told stands in its manifest.
     environ_get: () => undefined,
@@ -162,5 +173,7 @@ export function waitingProcessCalls(guest: Guest, waiting: Waiting) {
     async sched_yield() {
       await clock.sleep(0);
     },
-  } satisfies Readonly<Record<ProcessCall & ImportsAnswered<Wasi, 'waits'>, (...args: never[]) => Promise<void>>>;
+  } satisfies Readonly<
+    Record<ProcessCall & ImportsAnswered<Wasi, 'waits'>, (...args: never[]) => Promise<void>>
+  >;
 }

@@ -1,0 +1,166 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import {
+  decodeSymbolMap,
+  lookupSymbol,
+  parseAppImage,
+  parseImagePackage,
+  utf8Decode,
+} from '@sevenfold/formats';
+import { generateKeyPair, signWithPkcs8, thumbprint, verifySignature } from '@sevenfold/pki';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildApp, buildApps, SdkError, type BuiltApp } from './index.ts';
+
+const BLINK = fileURLToPath(new URL('../../../examples/blink', import.meta.url));
+const TENANT = '11111111-2222-4333-8444-555555555555';
+const key = generateKeyPair();
+const signer = {
+  thumbprint: thumbprint(key.spki),
+  sign: (message: Uint8Array) => Promise.resolve(signWithPkcs8(key.pkcs8, message)),
+};
+
+async function project(files: Readonly<Record<string, string>>): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'sevenfold-sdk-'));
+  for (const [path, text] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    await writeFile(join(folder, path), text);
+  }
+  return folder;
+}
+
+const manifest = (fields: object = {}): string =>
+  JSON.stringify({
+    SchemaVersion: 1,
+    Name: 'tried',
+    ComponentId: 'aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee',
+    EntryPoint: '/bin/app',
+    Capabilities: {},
+    ...fields,
+  });
+
+describe('buildApps', () => {
+  let versions: readonly BuiltApp[] = [];
+  let outDir = '';
+
+  beforeAll(async () => {
+    outDir = await mkdtemp(join(tmpdir(), 'sevenfold-out-'));
+    versions = await buildApps(
+      ['1', '2'].map((version) => ({
+        sourceDir: BLINK,
+        defines: { BLINK_VERSION: version },
+        manifestOverrides: {
+          cmdArgs: ['localhost', '8883'],
+          allowedConnections: ['localhost'],
+          deviceAuthentication: TENANT,
+        },
+        signer,
+        ...(version === '1' ? { outDir } : {}),
+      })),
+    );
+  });
+  afterAll(() => rm(outDir, { recursive: true, force: true }));
+
+  it('makes a signed image package of an example, each build with an image id of its own', () => {
+    expect(versions.map(({ warnings }) => warnings)).toEqual([[], []]);
+    expect(new Set(versions.map(({ imageId }) => imageId)).size).toBe(2);
+    for (const { imagePackage, componentId, imageId, name } of versions) {
+      const { fields, signedBytes, signature } = parseImagePackage(imagePackage);
+      expect(fields).toMatchObject({ componentId, imageId, name, abiDepends: [{ version: 16, kind: 3 }] });
+      expect(verifySignature(key.spki, signedBytes, signature)).toBe(true);
+    }
+  });
+
+  it('writes hardware names as numbers and the overrides into the manifest of the image', () => {
+    const { payload } = parseImagePackage(versions[0]?.imagePackage ?? new Uint8Array(0));
+    const { manifest: packed, files, executable } = parseAppImage(payload);
+    expect(packed).toMatchObject({
+      cmdArgs: ['localhost', '8883'],
+      targetApplicationRuntimeVersion: 16,
+      capabilities: { gpio: [8], allowedConnections: ['localhost'], deviceAuthentication: TENANT },
+    });
+    expect(files.isExecutable('/bin/app')).toBe(true);
+    expect(utf8Decode(files.read('/app_manifest.json') ?? new Uint8Array(0))).not.toMatch(/\s/);
+    // No names and no debug information are shipped.
+    expect(Buffer.from(executable).includes('RememberBlink')).toBe(false);
+  });
+
+  it('knows the source line of every byte of the app’s own code', async () => {
+    const source = (await readFile(join(BLINK, 'main.c'), 'utf8')).split('\n');
+    const line = source.findIndex((text) => text.includes('history[slot] = count')) + 1;
+    const { symbols } = versions[1] ?? { symbols: { functions: [], lines: [] } };
+    const stores = symbols.lines.filter((row) => row.file === 'main.c' && row.line === line);
+    expect(stores.length).toBeGreaterThan(0);
+    expect(stores.every((row) => row.function === 'RememberBlink')).toBe(true);
+    expect(lookupSymbol(symbols, stores[0]?.offset ?? 0)).toMatchObject({ file: 'main.c', line });
+    expect(symbols.functions.map(({ name }) => name)).toContain('main');
+  });
+
+  it('writes package and symbols where it is told to', async () => {
+    expect(new Uint8Array(await readFile(join(outDir, 'blink.imagepackage')))).toEqual(
+      versions[0]?.imagePackage,
+    );
+    expect(decodeSymbolMap(await readFile(join(outDir, 'blink.symbols')))).toEqual(versions[0]?.symbols);
+  });
+});
+
+describe('what cannot be built', () => {
+  const folders: string[] = [];
+  afterAll(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true }))));
+
+  async function refusal(files: Readonly<Record<string, string>>): Promise<unknown> {
+    const sourceDir = await project(files);
+    folders.push(sourceDir);
+    return buildApp({ sourceDir, signer }).then(
+      () => null,
+      (error: unknown) => error,
+    );
+  }
+
+  it('is told with file and line when the compiler refuses it', async () => {
+    const error = await refusal({
+      'app_manifest.json': manifest(),
+      'main.c': 'int unused;\nint main(void)\n{\n    return missing;\n}\n',
+    });
+    expect(error).toBeInstanceOf(SdkError);
+    expect(error).toMatchObject({
+      code: 'CompileFailed',
+      field: 'main.c:4',
+      message: expect.stringContaining("main.c:4:12: error: use of undeclared identifier 'missing'"),
+    });
+  });
+
+  it('is told the symbol when the linker refuses it', async () => {
+    const error = await refusal({
+      'app_manifest.json': manifest(),
+      'main.c': 'int elsewhere(void);\nint main(void) { return elsewhere(); }\n',
+    });
+    expect(error).toMatchObject({
+      code: 'LinkFailed',
+      message: expect.stringContaining('undefined symbol: elsewhere'),
+    });
+  });
+
+  it('is told what the folder lacks, or which name no hardware has, before the compiler starts', async () => {
+    expect(await refusal({ 'main.c': '' })).toMatchObject({
+      code: 'ProjectIncomplete',
+      field: 'app_manifest.json',
+    });
+    expect(await refusal({ 'app_manifest.json': manifest() })).toMatchObject({
+      code: 'ProjectIncomplete',
+      field: '*.c',
+    });
+    expect(
+      await refusal({
+        'app_manifest.json': manifest({ Capabilities: { Gpio: ['$NO_SUCH_LED'] } }),
+        'main.c': '',
+      }),
+    ).toMatchObject({ code: 'UnresolvedHardwareName', field: 'Capabilities.Gpio[0]' });
+    expect(
+      await refusal({ 'app_manifest.json': manifest({ SchemaVersion: 2 }), 'main.c': '' }),
+    ).toMatchObject({
+      code: 'IncompatibleSchemaVersion',
+    });
+  });
+});

@@ -1,0 +1,31 @@
+import { SevenfoldError, type ErrorPlace } from '@sevenfold/formats';
+import type { Diagnostic } from './toolchain/diagnostics.ts';
+
+/** Why an app could not be built. */
+export type SdkErrorCode =
+  /** The folder lacks a file that every app has, or a file cannot be read. */
+  | 'ProjectIncomplete'
+  /** The compiler or the linker refused the sources: see `diagnostics`. */
+  | 'CompileFailed'
+  | 'LinkFailed'
+  /** The toolchain's own process failed, ran out of memory or of time. */
+  | 'ToolchainFailed'
+  /** The linker's output is not what this SDK knows how to read. */
+  | 'UnexpectedModule'
+  /** A `$NAME` of the manifest is in no hardware definition, or an override does not fit. */
+  | 'ManifestFailed';
+
+/** Refusal to build. */
+export class SdkError extends SevenfoldError<SdkErrorCode> {
+  /** What compiler and linker said, in their order; empty for other errors. */
+  readonly diagnostics: readonly Diagnostic[];
+
+  constructor(
+    code: SdkErrorCode,
+    message: string,
+    where: ErrorPlace & { diagnostics?: readonly Diagnostic[] } = {},
+  ) {
+    super(code, message, where);
+    this.diagnostics = where.diagnostics ?? [];
+  }
+}

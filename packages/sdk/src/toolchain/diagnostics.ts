@@ -1,0 +1,39 @@
+/** One message of compiler or linker. */
+export interface Diagnostic {
+  readonly severity: 'error' | 'warning' | 'note';
+  /** Path relative to the project; null when the message is about no file. */
+  readonly file: string | null;
+  /** From 1; null when the message is about no line. */
+  readonly line: number | null;
+  readonly column: number | null;
+  readonly message: string;
+}
+
+const IN_FILE = /^(.*?):(\d+):(\d+): (?:fatal )?(error|warning|note): (.*)$/;
+const IN_NONE = /^(?:\S+: )?(?:fatal )?(error|warning): (.*)$/;
+
+function severityOf(text: string | undefined): Diagnostic['severity'] {
+  return text === 'error' || text === 'note' ? text : 'warning';
+}
+
+/** Messages in the output of clang and wasm-ld; `project` is the path prefix of the app's own files. Other lines are dropped. */
+export function parseDiagnostics(output: string, project: string): readonly Diagnostic[] {
+  return output.split('\n').flatMap((line): Diagnostic[] => {
+    const inFile = IN_FILE.exec(line);
+    if (inFile !== null) {
+      const [, path = '', row, column, severity, message = ''] = inFile;
+      const file = path.startsWith(project) ? path.slice(project.length) : path;
+      return [{ severity: severityOf(severity), file, line: Number(row), column: Number(column), message }];
+    }
+    const inNone = IN_NONE.exec(line);
+    if (inNone === null) return [];
+    const [, severity, message = ''] = inNone;
+    return [{ severity: severityOf(severity), file: null, line: null, column: null, message }];
+  });
+}
+
+/** As compilers write it: `main.c:12:3: error: …`. */
+export function formatDiagnostic({ severity, file, line, column, message }: Diagnostic): string {
+  const place = file === null ? '' : `${file}:${line ?? 0}:${column ?? 0}: `;
+  return `${place}${severity}: ${message}`;
+}

@@ -1,0 +1,44 @@
+import type { SymbolFunction, SymbolLine } from '@sevenfold/formats';
+import type { Diagnostic } from './diagnostics.ts';
+
+/** A file to compile, by its path in the project. */
+export interface SourceFile {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
+/** One app to compile and link. */
+export interface AppJob {
+  /** Every file of the project that the compiler may read: sources and headers. */
+  readonly files: readonly SourceFile[];
+  readonly defines: Readonly<Record<string, string>>;
+}
+
+/** What the toolchain's process is asked to do: the library once, then each app. */
+export interface ToolchainRequest {
+  readonly headers: readonly SourceFile[];
+  readonly library: readonly SourceFile[];
+  readonly apps: readonly AppJob[];
+}
+
+/** An app that compiled. */
+export interface BuiltModule {
+  /** The module as it is shipped: no custom sections. */
+  readonly module: Uint8Array;
+  readonly functions: readonly SymbolFunction[];
+  readonly lines: readonly SymbolLine[];
+  readonly warnings: readonly Diagnostic[];
+}
+
+/** Why one did not. */
+export interface FailedModule {
+  readonly code: 'CompileFailed' | 'LinkFailed' | 'UnexpectedModule';
+  readonly message: string;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+export type AppResult = { readonly built: BuiltModule } | { readonly failed: FailedModule };
+
+/** Linear memory of an app on the reference SKU (azure-sphere.md §3.4), and the part of it that is stack. */
+export const MEMORY_QUOTA = 256 * 1024;
+export const STACK_SIZE = 32 * 1024;
