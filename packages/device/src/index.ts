@@ -1,6 +1,6 @@
 export { CHIP_FILES, readChipInfo, requireChipInfo, type ChipInfo } from './chip-folder.ts';
 export { DeviceError, type DeviceErrorCode } from './errors.ts';
-export { manufacture, type ManufactureOptions } from './manufacture.ts';
+export { manufacture, manufactureInMemory, type ManufactureOptions } from './manufacture.ts';
 export {
   buildOsRelease,
   type OsRelease,

@@ -4,9 +4,12 @@ import { CHIP_SKUS, type ChipSkuName, type Entropy } from '@sevenfold/formats';
 import {
   fileFlash,
   fileFuses,
+  memoryFlash,
+  memoryFuses,
   openChip,
   provisionFlash,
   systemEntropy,
+  type Chip,
   type ProvisionImage,
 } from '@sevenfold/silicon';
 import {
@@ -59,23 +62,42 @@ export async function manufacture(options: ManufactureOptions): Promise<ChipInfo
   }
 }
 
-function makeChip(
-  { dir, images, rootKeyHash, entropy = systemEntropy() }: ManufactureOptions,
-  sku: ChipSkuName,
-): ChipInfo {
+function makeChip(options: ManufactureOptions, sku: ChipSkuName): ChipInfo {
   const chip = openChip({
-    flash: fileFlash(join(dir, CHIP_FILES.flash)),
-    fuses: fileFuses(join(dir, CHIP_FILES.fuses)),
-    entropy,
+    flash: fileFlash(join(options.dir, CHIP_FILES.flash)),
+    fuses: fileFuses(join(options.dir, CHIP_FILES.fuses)),
+    entropy: options.entropy ?? systemEntropy(),
   });
   try {
-    chip.powerOn();
-    const { deviceId, attestationSpki } = chip.manufacture({ chipSku: CHIP_SKUS[sku], rootKeyHash });
-    chip.setManufacturingState('Module1Complete');
-    provisionFlash(chip.flash, images);
-    chip.setManufacturingState('DeviceComplete');
-    return { sku, deviceId, attestationSpki };
+    return finishChip(chip, options, sku);
   } finally {
     chip.close();
   }
+}
+
+function finishChip(
+  chip: Chip,
+  { images, rootKeyHash }: Omit<ManufactureOptions, 'dir'>,
+  sku: ChipSkuName,
+): ChipInfo {
+  chip.powerOn();
+  const { deviceId, attestationSpki } = chip.manufacture({ chipSku: CHIP_SKUS[sku], rootKeyHash });
+  chip.setManufacturingState('Module1Complete');
+  provisionFlash(chip.flash, images);
+  chip.setManufacturingState('DeviceComplete');
+  chip.powerOff();
+  return { sku, deviceId, attestationSpki };
+}
+
+/** As `manufacture`, for a chip without a folder: for simulations and fault sweeps. Goes to `runDevice`. */
+export function manufactureInMemory(options: Omit<ManufactureOptions, 'dir'>): {
+  readonly chip: Chip;
+  readonly info: ChipInfo;
+} {
+  const chip = openChip({
+    flash: memoryFlash(),
+    fuses: memoryFuses(),
+    entropy: options.entropy ?? systemEntropy(),
+  });
+  return { chip, info: finishChip(chip, options, options.sku ?? 'SF-V1') };
 }
