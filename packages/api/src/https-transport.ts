@@ -8,7 +8,7 @@ const MOST_REPLY_BYTES = 32 * 1024 * 1024;
 /** A transport that can be ended: idle connections would keep a process alive. */
 export interface ClosableTransport {
   readonly transport: HttpTransport;
-  close(): void;
+  readonly close: () => void;
 }
 
 /**

@@ -14,6 +14,7 @@ export type ServiceErrorCode =
   | 'NewerDatabase'
   | 'DataFolderInUse'
   | 'DataFolderDamaged'
+  | 'PortInUse'
   // people and machines
   | 'Unauthenticated'
   | 'Forbidden'
@@ -44,9 +45,13 @@ export type ServiceErrorCode =
   // devices
   | 'InvalidEvidence'
   | 'UnknownDevice'
+  | 'StaleChallenge'
+  | 'DeviceBlocked'
+  | 'UpdateCertificateRequired'
+  | 'ImageNotInPlan'
+  | 'RangeNotSatisfiable'
+  | 'RequestTimeout'
   | 'CertificateUnavailable';
 
 /** An error of the service: `code` is stable, `field` and `rule` name what was wrong with the input. */
-export class ServiceError extends SevenfoldError<ServiceErrorCode> {
-  override readonly name = 'ServiceError';
-}
+export class ServiceError extends SevenfoldError<ServiceErrorCode> {}

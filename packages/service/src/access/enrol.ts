@@ -12,7 +12,7 @@ import {
 import { parseRole, principalIdOf, toCaller } from './principals.ts';
 import {
   deleteExpiredTokens,
-  deleteFirstTokens,
+  deleteUnusedFirstTokens,
   hasServiceAdministrator,
   insertEnrolmentToken,
   insertPrincipal,
@@ -30,7 +30,7 @@ type EnrolContext = Pick<ServiceContext, 'store' | 'clock' | 'entropy'>;
 export async function ensureFirstAdministratorToken(context: EnrolContext): Promise<string | null> {
   const { token, digest } = makeEnrolmentToken(context.entropy);
   return context.store.write(async (tx) => {
-    await deleteFirstTokens(tx);
+    await deleteUnusedFirstTokens(tx);
     if (await hasServiceAdministrator(tx)) return null;
     const expiresAt = context.clock.now() + FIRST_TOKEN_LIFETIME;
     await insertEnrolmentToken(tx, {

@@ -50,8 +50,9 @@ export async function markEnrolmentTokenUsed(db: Db, digest: string, principalId
   await db.updateTable('enrolmentTokens').set({ usedBy: principalId }).where('digest', '=', digest).execute();
 }
 
-export async function deleteFirstTokens(db: Db): Promise<void> {
-  await db.deleteFrom('enrolmentTokens').where('purpose', '=', 'first').execute();
+/** A used one stays until it expires: its owner may not have heard the answer. */
+export async function deleteUnusedFirstTokens(db: Db): Promise<void> {
+  await db.deleteFrom('enrolmentTokens').where('purpose', '=', 'first').where('usedBy', 'is', null).execute();
 }
 
 export async function deleteExpiredTokens(db: Db, now: number): Promise<void> {

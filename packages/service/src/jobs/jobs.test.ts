@@ -49,7 +49,7 @@ describe('jobs', () => {
     };
     expect(await runDueJobs(service, 'one', [failing, job])).toEqual(['sweep']);
     service.clock.advance(60_000);
-    const mended: Job = { ...failing, run: job.run };
+    const mended: Job = { ...job, name: 'failing' };
     expect(await runDueJobs(service, 'one', [mended])).toEqual(['failing']);
   });
 });

@@ -135,8 +135,18 @@ function deviceGroupNotFound(deviceGroupId: string): ServiceError {
   });
 }
 
-function toDeviceGroup({ nameKey: _, osFeed, updatePolicy, ...group }: DeviceGroupRow): DeviceGroup {
-  return { ...group, osFeed: parseFeed(osFeed), updatePolicy: parsePolicy(updatePolicy) };
+function toDeviceGroup(row: DeviceGroupRow): DeviceGroup {
+  const { deviceGroupId, tenantId, productId, name, description, osFeed, updatePolicy, createdAt } = row;
+  return {
+    deviceGroupId,
+    tenantId,
+    productId,
+    name,
+    description,
+    osFeed: parseFeed(osFeed),
+    updatePolicy: parsePolicy(updatePolicy),
+    createdAt,
+  };
 }
 
 /** A feed as the database holds it. */

@@ -45,6 +45,6 @@ export async function listProducts(
   return toPage(rows, page, (row) => row.productId, toProduct);
 }
 
-function toProduct({ nameKey: _, ...product }: ProductRow): Product {
-  return product;
+function toProduct({ productId, tenantId, name, description, createdAt }: ProductRow): Product {
+  return { productId, tenantId, name, description, createdAt };
 }

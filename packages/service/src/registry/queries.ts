@@ -30,6 +30,16 @@ export function selectTenants(db: Db, only: string | null, slice: Slice): Promis
   return query.execute();
 }
 
+export function selectFirstTenant(db: Db): Promise<TenantRow | undefined> {
+  return db
+    .selectFrom('tenants')
+    .selectAll()
+    .orderBy('createdAt')
+    .orderBy('tenantId')
+    .limit(1)
+    .executeTakeFirst();
+}
+
 export async function insertTenant(db: Db, row: TenantRow): Promise<void> {
   await db.insertInto('tenants').values(row).execute();
 }

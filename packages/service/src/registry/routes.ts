@@ -83,6 +83,5 @@ function withTime<Thing, Key extends keyof Thing>(
   thing: Thing & Record<Key, number>,
   key: Key,
 ): Omit<Thing, Key> & Record<Key, string> {
-  // Spread forgets which key was replaced.
-  return { ...thing, [key]: toTime(thing[key]) } as Omit<Thing, Key> & Record<Key, string>;
+  return { ...thing, [key]: toTime(thing[key]) };
 }

@@ -3,7 +3,14 @@ import type { Caller } from '../http/handlers.ts';
 import type { ServiceContext } from '../service-context.ts';
 import { ServiceError } from '../service-error.ts';
 import { rowsToFetch, toPage } from '../store/paging.ts';
-import { insertTenant, selectTenant, selectTenantByName, selectTenants, type TenantRow } from './queries.ts';
+import {
+  insertTenant,
+  selectFirstTenant,
+  selectTenant,
+  selectTenantByName,
+  selectTenants,
+  type TenantRow,
+} from './queries.ts';
 
 /** A tenant: a group of devices and an isolation boundary. `createdAt` in ms since 1970. */
 export type Tenant = Omit<TenantRow, 'nameKey'>;
@@ -50,6 +57,12 @@ export async function findTenant(
   tenantId: string,
 ): Promise<Tenant | null> {
   const row = await selectTenant(store.read, tenantId);
+  return row === undefined ? null : toTenant(row);
+}
+
+/** The tenant that was made first, null before that. */
+export async function findFirstTenant({ store }: Pick<ServiceContext, 'store'>): Promise<Tenant | null> {
+  const row = await selectFirstTenant(store.read);
   return row === undefined ? null : toTenant(row);
 }
 

@@ -7,6 +7,7 @@ import type { ImageTables } from '../images/schema.ts';
 import type { JobTables } from '../jobs/schema.ts';
 import type { ManufacturingTables } from '../manufacturing/schema.ts';
 import type { RegistryTables } from '../registry/schema.ts';
+import type { UpdateTables } from '../updates/schema.ts';
 import type { MigrationTables } from './schema.ts';
 
 /**
@@ -24,4 +25,5 @@ export interface Database
     ImageTables,
     JobTables,
     ManufacturingTables,
-    RegistryTables {}
+    RegistryTables,
+    UpdateTables {}

@@ -7,6 +7,7 @@ import { IMAGES_SCHEMA } from '../images/schema.ts';
 import { JOBS_SCHEMA } from '../jobs/schema.ts';
 import { MANUFACTURING_SCHEMA } from '../manufacturing/schema.ts';
 import { REGISTRY_SCHEMA } from '../registry/schema.ts';
+import { UPDATES_SCHEMA } from '../updates/schema.ts';
 import type { CapabilitySchema } from './schema.ts';
 
 /** The schema of every capability, in the order in which tables are made. Beside it: the types in `database.ts`. */
@@ -19,5 +20,6 @@ export const SCHEMAS: readonly CapabilitySchema[] = [
   IMAGES_SCHEMA,
   DEPLOYMENTS_SCHEMA,
   ATTESTATION_SCHEMA,
+  UPDATES_SCHEMA,
   ERRORS_SCHEMA,
 ];

@@ -1,0 +1,46 @@
+import { randomBytes } from 'node:crypto';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import path from 'node:path';
+import type { Clock, Entropy } from '@sevenfold/formats';
+import type { LogDestination } from './http/log.ts';
+
+/** The machine's clock. Its sleepers keep no process alive. */
+export const SYSTEM_CLOCK: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds).unref()),
+};
+
+/** The machine's entropy: OpenSSL's generator. */
+export const SYSTEM_ENTROPY: Entropy = { random: (length) => new Uint8Array(randomBytes(length)) };
+
+/** A log file is put aside at the next start when it is larger than this, in bytes; one former file is kept. */
+const LARGE_LOG = 16 * 1024 * 1024;
+
+/** Appends lines to a file of mode 0600. */
+export function openLogFile(file: string): LogDestination & { close(): void } {
+  mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+  if (existsSync(file) && statSync(file).size > LARGE_LOG) renameSync(file, `${file}.1`);
+  const descriptor = openSync(file, 'a', 0o600);
+  chmodSync(file, 0o600);
+  let isOpen = true;
+  return {
+    write(line) {
+      // A connection that breaks while the service closes may still have something to say.
+      if (isOpen) writeSync(descriptor, line);
+    },
+    close() {
+      isOpen = false;
+      closeSync(descriptor);
+    },
+  };
+}
