@@ -267,10 +267,11 @@ async function listen(app: FastifyInstance, host: string, port: number): Promise
 async function listening(
   name: keyof Ports,
   port: number,
-  start: (port: number) => Promise<number>,
+  start: (port: number) => Promise<void>,
 ): Promise<number> {
   try {
-    return await start(port);
+    await start(port);
+    return port;
   } catch (cause) {
     const isTaken = cause instanceof Error && 'code' in cause && cause.code === 'EADDRINUSE';
     if (!isTaken) throw cause;
