@@ -1,4 +1,10 @@
+export { BoardError, type BoardErrorCode } from './board/board-error.ts';
 export type { BootOutcome, VirtualBoard, VirtualBoardOptions } from './board/board.ts';
-export type { DeviceClock, LoadedStage, StageLoader, StageStart, Wiring } from './board/stage-loader.ts';
-export { NETWORK_CALLS, createBoardNetwork, type BoardNetwork, type BoardNetworkOptions } from './board/network.ts';
-export { NetworkError, type NetworkErrorCode } from './board/network-errors.ts';
+export { hostClock, virtualClock, type VirtualClock } from './board/host-clock.ts';
+export {
+  createBoardNetwork,
+  type BoardNetwork,
+  type BoardNetworkOptions,
+} from './board/network.ts';
+export type { Wiring } from './board/stage-loader.ts';
+export { createVirtualBoard } from './board/virtual-board.ts';

@@ -1,0 +1,103 @@
+import type { PortValue, Problem } from '@sevenfold/formats';
+import { BoardError, describeFailure, problemToError } from './board-error.ts';
+import { copyPlainData } from './plain-data.ts';
+
+/** One end of a channel between two threads: a `MessagePort` or a `Worker`. */
+export interface Endpoint {
+  postMessage(message: unknown, transfer: ArrayBuffer[]): void;
+  on(event: 'message', listener: (message: unknown) => void): unknown;
+}
+
+type Message =
+  | { readonly kind: 'call'; readonly id: number; readonly target: string; readonly method: string; readonly args: PortValue }
+  | { readonly kind: 'notice'; readonly target: string; readonly method: string; readonly args: PortValue }
+  | { readonly kind: 'answer'; readonly id: number; readonly value: PortValue }
+  | { readonly kind: 'refusal'; readonly id: number; readonly problem: Problem };
+
+/** Answers calls that come over a link. `target` is what the other end addresses: a port's name, or a caller to be. */
+export type LinkHandler = (target: string, method: string, args: readonly PortValue[]) => Promise<PortValue>;
+
+/**
+ * Calls with answers over a channel between two threads, in both directions. Numbers join answers to calls; errors
+ * arrive with their code, message, field and rule; values are copied, and what is no plain data is refused before
+ * it leaves. Both ends are our own code: what stages say has gone through their realm's membrane before.
+ */
+export class PortLink {
+  readonly #endpoint: Endpoint;
+  readonly #serve: LinkHandler;
+  readonly #onInternal: (detail: string) => void;
+  readonly #pending = new Map<number, { resolve(value: PortValue): void; reject(error: Error): void }>();
+  #next = 0;
+  #closed: BoardError | null = null;
+
+  /** `onInternal` is told of errors whose detail the other end must not see. */
+  constructor(endpoint: Endpoint, serve: LinkHandler, onInternal: (detail: string) => void) {
+    this.#endpoint = endpoint;
+    this.#serve = serve;
+    this.#onInternal = onInternal;
+    endpoint.on('message', (message) => this.#take(message as Message));
+  }
+
+  call(target: string, method: string, args: readonly PortValue[]): Promise<PortValue> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed !== null) throw this.#closed;
+      const id = this.#next++;
+      this.#post((buffers) => ({ kind: 'call', id, target, method, args: copyPlainData(args, buffers) }));
+      this.#pending.set(id, { resolve, reject });
+    });
+  }
+
+  /** A call without an answer. */
+  notify(target: string, method: string, args: readonly PortValue[]): void {
+    if (this.#closed === null) this.#post((buffers) => ({ kind: 'notice', target, method, args: copyPlainData(args, buffers) }));
+  }
+
+  /** Rejects everything that still waits, and every later call; messages that still come are dropped. */
+  close(reason: string): void {
+    this.#closed ??= new BoardError('StageStopped', reason);
+    for (const { reject } of this.#pending.values()) reject(this.#closed);
+    this.#pending.clear();
+  }
+
+  #post(make: (buffers: ArrayBuffer[]) => Message): void {
+    const buffers: ArrayBuffer[] = [];
+    const message = make(buffers);
+    this.#endpoint.postMessage(message, buffers);
+  }
+
+  #take(message: Message): void {
+    if (this.#closed !== null) return;
+    switch (message.kind) {
+      case 'call':
+        void this.#answer(message.id, message.target, message.method, message.args);
+        break;
+      case 'notice':
+        this.#serve(message.target, message.method, message.args as readonly PortValue[]).catch((error: unknown) =>
+          this.#onInternal(describeFailure(error).detail ?? `notice ${message.method} was refused`),
+        );
+        break;
+      case 'answer':
+        this.#pending.get(message.id)?.resolve(message.value);
+        this.#pending.delete(message.id);
+        break;
+      case 'refusal':
+        this.#pending.get(message.id)?.reject(problemToError(message.problem));
+        this.#pending.delete(message.id);
+        break;
+      default:
+        message satisfies never;
+    }
+  }
+
+  async #answer(id: number, target: string, method: string, args: PortValue): Promise<void> {
+    try {
+      const value = await this.#serve(target, method, args as readonly PortValue[]);
+      if (this.#closed === null) this.#post((buffers) => ({ kind: 'answer', id, value: copyPlainData(value, buffers) }));
+    } catch (error) {
+      if (this.#closed !== null) return;
+      const { problem, detail } = describeFailure(error);
+      if (detail !== null) this.#onInternal(`internal error of ${target}.${method}: ${detail}`);
+      this.#post(() => ({ kind: 'refusal', id, problem }));
+    }
+  }
+}

@@ -1,0 +1,305 @@
+import type { StageName } from '@sevenfold/formats';
+import {
+  normalWorldHardware,
+  plutonHardware,
+  runRom,
+  secureWorldHardware,
+  type RomHandover,
+} from '@sevenfold/silicon';
+import { BoardError, describeFailure } from './board-error.ts';
+import { BootLog } from './boot-log.ts';
+import type { BootOutcome, VirtualBoard, VirtualBoardOptions } from './board.ts';
+import { Compartments } from './compartments.ts';
+import { hostClock, settableClock } from './host-clock.ts';
+import { inlineLoader } from './inline-loader.ts';
+import { portTo, type DeviceClock, type LoadedStage, type StageLoader } from './stage-loader.ts';
+import { threadLoader } from './thread-loader.ts';
+
+/** Boots in a row that may fail before the board gives up and stops. */
+const MOST_FAILED_BOOTS = 8;
+
+/** One run of the device from reset to reset: what it started, and what ends with it. */
+interface Run {
+  readonly stages: Map<StageName, LoadedStage>;
+  readonly compartments: Compartments;
+  readonly network: ReturnType<VirtualBoardOptions['network']>;
+  /** Why this run is over; null while it goes on. */
+  over: 'reset' | 'powerLost' | null;
+  /** Resolves when `over` is set. */
+  readonly ended: Promise<void>;
+  end(why: 'reset' | 'powerLost'): void;
+}
+
+/** Puts a chip on a virtual board. Nothing runs before `powerOn`. */
+export function createVirtualBoard(options: VirtualBoardOptions): VirtualBoard {
+  return new Board(options);
+}
+
+class Board implements VirtualBoard {
+  readonly #options: VirtualBoardOptions;
+  readonly #loader: StageLoader;
+  readonly #clock: DeviceClock;
+  readonly #log = new BootLog();
+  readonly #resetListeners = new Set<(reason: string) => void>();
+  #state: VirtualBoard['state'] = 'off';
+  #lastOutcome: BootOutcome | null = null;
+  #run: Run | null = null;
+  #booting: Promise<BootOutcome> | null = null;
+
+  constructor(options: VirtualBoardOptions) {
+    this.#options = options;
+    this.#loader = options.wiring === 'inline' ? inlineLoader() : threadLoader();
+    this.#clock = settableClock((options.wiring === 'inline' ? options.clock : undefined) ?? hostClock());
+    this.chip.power.onCut(() => this.#run?.end('powerLost'));
+  }
+
+  get chip(): VirtualBoardOptions['chip'] {
+    return this.#options.chip;
+  }
+
+  get state(): VirtualBoard['state'] {
+    return this.#state;
+  }
+
+  get lastOutcome(): BootOutcome | null {
+    return this.#lastOutcome;
+  }
+
+  get bootLog(): readonly string[] {
+    return this.#log.lines;
+  }
+
+  onLog(listener: (line: string) => void): () => void {
+    return this.#log.onLine(listener);
+  }
+
+  onReset(listener: (reason: string) => void): () => void {
+    this.#resetListeners.add(listener);
+    return () => this.#resetListeners.delete(listener);
+  }
+
+  pinLevel(pin: number): 0 | 1 {
+    return this.chip.gpio.level(pin);
+  }
+
+  onPin(pin: number, listener: (level: 0 | 1, time: number) => void): () => void {
+    return this.chip.gpio.onChange((changed, level) => {
+      if (changed === pin) listener(level, this.#clock.monotonic());
+    });
+  }
+
+  drivePin(pin: number, level: 0 | 1): void {
+    this.chip.gpio.drive(pin, level);
+  }
+
+  readonly gateway = portTo(async (caller, method, args) => {
+    if (this.#booting !== null) await this.#booting;
+    const services = this.#run?.stages.get('services');
+    if (this.#state !== 'running' || services === undefined) {
+      throw new BoardError('DeviceNotRunning', `The device is ${this.#state}.`, { rule: 'powered on and booted' });
+    }
+    return services.portFor(caller).call(method, ...args);
+  }, 'gateway');
+
+  powerOn(): Promise<BootOutcome> {
+    if (this.#booting === null && this.#run === null) {
+      this.chip.powerOn();
+      this.#boot();
+    }
+    return this.#booting ?? Promise.resolve(this.#lastOutcome ?? { kind: 'powerLost' });
+  }
+
+  async powerOff(): Promise<void> {
+    this.chip.powerOff();
+    this.#run?.end('powerLost');
+    await this.#booting;
+    await this.#over;
+    this.#state = 'off';
+  }
+
+  /** Settles when the run that was last begun has been torn down. */
+  #over: Promise<void> = Promise.resolve();
+
+  #boot(): void {
+    this.#state = 'booting';
+    this.#booting = this.#bootUntilSettled().finally(() => {
+      this.#booting = null;
+    });
+  }
+
+  /** Boots, and boots again after each reset, until the device is up, has stopped or lost power. */
+  async #bootUntilSettled(): Promise<BootOutcome> {
+    let outcome: BootOutcome = { kind: 'powerLost' };
+    for (let resets = 0; ; resets++) {
+      const run = this.#newRun();
+      outcome = await this.#bootOnce(run, resets);
+      if (outcome.kind === 'running' && run.over === null) break;
+      await this.#tearDown(run);
+      if (run.over !== 'reset') break;
+      if (resets + 1 === MOST_FAILED_BOOTS) {
+        const message = `${MOST_FAILED_BOOTS} boots in a row failed`;
+        this.#log.write('BOARD', `stopped: BootLoop – ${message}`);
+        outcome = { kind: 'stopped', code: 'BootLoop', message };
+        break;
+      }
+    }
+    this.#state = outcome.kind === 'running' ? 'running' : outcome.kind === 'stopped' ? 'stopped' : 'off';
+    this.#lastOutcome = outcome;
+    return outcome;
+  }
+
+  #newRun(): Run {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const run: Run = {
+      stages: new Map(),
+      compartments: new Compartments(this.#loader, this.#clock, this.#log),
+      network: this.#options.network(),
+      over: null,
+      ended: promise,
+      end(why) {
+        // Power lost in the midst of a reset is power lost.
+        if (run.over === null || why === 'powerLost') run.over = why;
+        resolve();
+      },
+    };
+    this.#run = run;
+    return run;
+  }
+
+  async #bootOnce(run: Run, resets: number): Promise<BootOutcome> {
+    try {
+      const rom = await runRom(this.chip, (line) => this.#log.write('ROM', line));
+      if (rom.kind === 'stopped') return { kind: 'stopped', code: rom.code, message: rom.message };
+      const { handover } = rom;
+      const up = this.#startPluton(run, handover, rom.handover.bundle);
+      // A reset or a power cut leaves the stages waiting for ever: the boot ends with the run.
+      await Promise.race([up, run.ended]);
+      if (run.over === null) {
+        this.#watchRun(run);
+        return { kind: 'running', config: handover.selection.config, resets };
+      }
+      up.catch(() => {});
+    } catch (error) {
+      const { problem, detail } = describeFailure(error);
+      if (run.over === null && problem.code === 'PowerCut') run.end('powerLost');
+      if (run.over === null) {
+        this.#log.write('BOARD', `boot failed: ${problem.code} – ${detail ?? problem.message}`);
+        // A trial has more attempts, and then a fallback; anything else would fail the same way again.
+        if (!this.#isTrial) return { kind: 'stopped', code: problem.code, message: problem.message };
+        this.#reset(run, 'StageFailed');
+      }
+    }
+    return { kind: 'powerLost' };
+  }
+
+  #isTrial = false;
+
+  async #startPluton(run: Run, handover: RomHandover, bundle: Uint8Array): Promise<void> {
+    this.#isTrial = handover.selection.trial;
+    await this.#start(run, 'pluton', bundle, {
+      hardware: portTo(plutonHardware(this.chip, handover, (next) => this.#startMonitor(run, handover, next)), 'pluton'),
+    });
+  }
+
+  async #startMonitor(run: Run, handover: RomHandover, bundle: Uint8Array): Promise<void> {
+    const hardware = secureWorldHardware(this.chip, handover, {
+      clock: this.#clock,
+      reset: (reason) => this.#reset(run, reason),
+      startStage: (next) => this.#startKernel(run, next),
+    });
+    await this.#start(run, 'monitor', bundle, {
+      hardware: portTo(hardware, 'monitor'),
+      pluton: this.#portOf(run, 'pluton', 'monitor'),
+    });
+  }
+
+  async #startKernel(run: Run, bundle: Uint8Array): Promise<void> {
+    const hardware = normalWorldHardware(this.chip, {
+      network: (method, args) => run.network.handle(method, args),
+      setTime: (milliseconds) => this.#clock.set(milliseconds),
+      startStage: (next) => this.#start(run, 'services', next, { kernel: this.#portOf(run, 'kernel', 'services') }),
+      startCompartment: (id, program, module, options) => {
+        const kernel = run.stages.get('kernel');
+        if (kernel === undefined) throw new BoardError('NotServing', 'There is no kernel for this compartment.');
+        return run.compartments.start({ id, program, module, options }, kernel);
+      },
+      stopCompartment: (id) => run.compartments.stop(id),
+    });
+    await this.#start(run, 'kernel', bundle, {
+      hardware: portTo(hardware, 'kernel'),
+      monitor: this.#portOf(run, 'monitor', 'kernel'),
+    });
+  }
+
+  /** A port to a stage of this run; it may come up later than the port is made. */
+  #portOf(run: Run, stage: StageName, caller: string): ReturnType<LoadedStage['portFor']> {
+    return portTo((name, method, args) => {
+      const loaded = run.stages.get(stage);
+      if (loaded === undefined) throw new BoardError('NotServing', `The stage ${stage} is not up.`);
+      return loaded.portFor(name).call(method, ...args);
+    }, caller);
+  }
+
+  async #start(
+    run: Run,
+    stage: StageName,
+    bundle: Uint8Array,
+    ports: Readonly<Record<string, ReturnType<LoadedStage['portFor']>>>,
+  ): Promise<void> {
+    if (run.over !== null || run.stages.has(stage)) {
+      throw new BoardError('StageRefused', `The stage ${stage} cannot be started now.`, { rule: 'once after reset' });
+    }
+    await this.#loader.start(
+      {
+        stage,
+        bundle,
+        ports,
+        clock: this.#clock,
+        log: (line) => {
+          if (run.over === null) this.#log.write(stage.toUpperCase(), line);
+        },
+        onEnd: (reason) => {
+          if (run.over !== null) return;
+          this.#log.write('BOARD', `${stage} ended by itself (${reason}): resetting`);
+          this.#reset(run, 'StageDied');
+        },
+      },
+      (loaded) => run.stages.set(stage, loaded),
+    );
+  }
+
+  /** Pulls the reset line. Flash and fuses are all that the next boot finds. */
+  #reset(run: Run, reason: string): void {
+    if (run.over !== null || run !== this.#run) return;
+    this.#log.write('BOARD', `reset: ${reason}`);
+    run.end('reset');
+    this.chip.reset(reason);
+    for (const listener of this.#resetListeners) listener(reason);
+  }
+
+  /** Once the device is up: what ends its run tears it down, and a reset boots it again. */
+  #watchRun(run: Run): void {
+    this.#over = run.ended.then(async () => {
+      const isReset = run.over === 'reset';
+      this.#state = isReset ? 'booting' : 'off';
+      if (isReset) {
+        this.#booting = this.#tearDown(run)
+          .then(() => this.#bootUntilSettled())
+          .finally(() => {
+            this.#booting = null;
+          });
+        return;
+      }
+      await this.#tearDown(run);
+    });
+  }
+
+  async #tearDown(run: Run): Promise<void> {
+    if (this.#run === run) this.#run = null;
+    await run.compartments.stopAll();
+    // From the top down, so that nobody hears of a layer below that has gone.
+    await Promise.all([...run.stages.values()].toReversed().map((stage) => stage.stop()));
+    await run.network.close();
+  }
+}
+
