@@ -190,6 +190,17 @@ function readCertificationReference(reader: ClaimReader): string {
   return reference;
 }
 
+function readIndicator(reader: ClaimReader): string {
+  const indicator = reader.text('verificationServiceIndicator', MAX_TEXT);
+  if (indicator === '') {
+    throw new FormatError('ValueOutOfRange', 'The verification service indicator is empty.', {
+      field: 'verificationServiceIndicator',
+      rule: 'a URL or a name, not empty',
+    });
+  }
+  return indicator;
+}
+
 /**
  * Decodes the payload of a PSA token; the signature around it is `decodeSign1`'s. Strict about claims and their
  * shapes, but keys may stand in any order, since the tokens of real chips do.
@@ -200,9 +211,7 @@ export function decodePsaClaims(untrusted: Uint8Array): PsaClaims {
   const profile = readProfile(reader);
   const bootSeed = reader.optional('bootSeed', () => reader.bytes('bootSeed', { min: 8, max: 32 }));
   const reference = reader.optional('certificationReference', () => readCertificationReference(reader));
-  const indicator = reader.optional('verificationServiceIndicator', () =>
-    reader.text('verificationServiceIndicator', MAX_TEXT),
-  );
+  const indicator = reader.optional('verificationServiceIndicator', () => readIndicator(reader));
   const claims: PsaClaims = {
     profile,
     nonce: readHash(reader, 'nonce'),
