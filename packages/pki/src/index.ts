@@ -18,6 +18,7 @@ export { ensureKey, type KeyStore } from './key-store.ts';
 export {
   checkP256Spki,
   generateKeyPair,
+  principalIdOf,
   sha256,
   signWithPkcs8,
   spkiSha256,

@@ -8,7 +8,7 @@ import {
   type KeyObject,
 } from 'node:crypto';
 
-import { equalBytes, toHex } from '@sevenfold/formats';
+import { equalBytes, guidFromRandom, toHex } from '@sevenfold/formats';
 
 import { PkiError } from './errors.ts';
 
@@ -38,6 +38,14 @@ export function sha256(message: Uint8Array): Uint8Array {
 /** SHA-256 of an SPKI: the device id, for an attestation key. */
 export function spkiSha256(spki: Uint8Array): Uint8Array {
   return sha256(spki);
+}
+
+/**
+ * The id of the person or machine that a key (SPKI, DER) belongs to. Derived, so that a client that was killed between
+ * asking and hearing the answer still knows who it is.
+ */
+export function principalIdOf(spki: Uint8Array): string {
+  return guidFromRandom(spkiSha256(spki).subarray(0, 16));
 }
 
 /** SHA-1 of an SPKI, 20 bytes: names a key in image packages and key stores. A name only, never a proof. */

@@ -1,5 +1,5 @@
 import type { Role } from '@sevenfold/api';
-import { checkP256Spki } from '@sevenfold/pki';
+import { checkP256Spki, principalIdOf } from '@sevenfold/pki';
 import type { Caller } from '../http/handlers.ts';
 import type { ServiceContext } from '../service-context.ts';
 import { ServiceError } from '../service-error.ts';
@@ -9,7 +9,7 @@ import {
   INVITATION_LIFETIME,
   makeEnrolmentToken,
 } from './enrolment-token.ts';
-import { parseRole, principalIdOf, toCaller } from './principals.ts';
+import { parseRole, toCaller } from './principals.ts';
 import {
   deleteExpiredTokens,
   deleteUnusedFirstTokens,

@@ -1,6 +1,4 @@
-import { createHash } from 'node:crypto';
 import { ROLES, type Role } from '@sevenfold/api';
-import { guidFromRandom } from '@sevenfold/formats';
 import type { Caller } from '../http/handlers.ts';
 import type { ServiceContext } from '../service-context.ts';
 import { rowsToFetch, toPage } from '../store/paging.ts';
@@ -9,14 +7,6 @@ import { selectPrincipal, selectPrincipals, type PrincipalRow } from './queries.
 /** A caller with the key that proves it. */
 export interface PrincipalWithKey extends Caller {
   readonly spki: Uint8Array;
-}
-
-/**
- * The id of the principal that a key (SPKI, DER) belongs to. Derived, so that a client that was killed between asking
- * and hearing the answer still knows who it is.
- */
-export function principalIdOf(spki: Uint8Array): string {
-  return guidFromRandom(new Uint8Array(createHash('sha256').update(spki).digest()).subarray(0, 16));
 }
 
 /** The principal of that id, null where there is none. */
