@@ -56,11 +56,7 @@ export const MONITOR_CALLS = {
   loadApplication: { args: ['componentId: string'], returns: 'bytes: the whole image package, verified now' },
   stageBegin: {
     args: ['{imageType, componentId, imageId, size, digest: bytes32}'],
-    returns: 'number: staging id; if the same image was begun before, stageProgress says where to go on',
-  },
-  stageProgress: {
-    args: ['stagingId'],
-    returns: '{written: number, complete: boolean}: bytes that are safely in flash; write on from there',
+    returns: '{stagingId: number, written: number}: if the same image was begun before, go on from `written`',
   },
   stageWrite: {
     args: ['stagingId', 'offset: number, at most what is written', 'bytes: at most 65536'],
@@ -105,7 +101,6 @@ export const SERVICES_MONITOR_CALLS = [
   'loadCertStore',
   'listImages',
   'stageBegin',
-  'stageProgress',
   'stageWrite',
   'stageFinish',
   'stageAbort',
@@ -135,7 +130,10 @@ export const KERNEL_CALLS = {
     returns: 'bytes: RFC 8446 §7.5, empty context',
   },
   httpsRequest: {
-    args: ['session', '{method, path, contentType?: string, body?: bytes, rangeStart?: number, rangeLength?: number}'],
+    args: [
+      'session',
+      '{method, path, contentType?: string, body?: bytes, rangeStart?: number, rangeLength?: number}',
+    ],
     returns: '{status: number, contentType: string, retryAfter: number | null, body: bytes}',
   },
   httpsClose: { args: ['session'], returns: 'null' },
@@ -239,7 +237,10 @@ export const KERNEL_HARDWARE_CALLS = {
 
 /** What the hardware tells the kernel by itself, as caller `hardware`: no stage and no compartment can forge that. */
 export const KERNEL_EVENTS = {
-  compartmentEnded: { args: ['number: id', 'reason: string'], returns: 'null; the thread of a compartment died by itself' },
+  compartmentEnded: {
+    args: ['number: id', 'reason: string'],
+    returns: 'null; the thread of a compartment died by itself',
+  },
 } as const satisfies CallTable;
 
 /** What a compartment's program may ask its own thread for. */

@@ -1,0 +1,13 @@
+import { SevenfoldError } from '@sevenfold/formats';
+
+/** Why the Pluton runtime refuses; what an image is refused for is `ImageRefused`'s and the parsers'. */
+export type PlutonErrorCode =
+  /** No copy of the next stage may run. */
+  | 'NoBootableImage'
+  /** A counter would run ahead of what runs. */
+  | 'VersionNotRunning'
+  /** The hardware's answer has not the shape that its table says. */
+  | 'HardwareFault';
+
+/** Thrown by the Pluton runtime. */
+export class PlutonError extends SevenfoldError<PlutonErrorCode> {}

@@ -1,0 +1,74 @@
+import { isBytes, type Port, type PortValue } from '@sevenfold/formats';
+import { PlutonError } from './errors.ts';
+
+/** Pluton's hardware as the runtime uses it: `PLUTON_HARDWARE_CALLS`, each answer checked for its shape. */
+export type PlutonHardwarePort = ReturnType<typeof plutonHardwareOver>;
+
+type Fields = { readonly [key: string]: PortValue };
+
+function bytesOf(value: PortValue): Uint8Array {
+  if (!isBytes(value)) throw new PlutonError('HardwareFault', 'The hardware gave no bytes where bytes belong.');
+  return value;
+}
+
+function fieldsOf(value: PortValue): Fields {
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || isBytes(value)) {
+    throw new PlutonError('HardwareFault', 'The hardware gave no record where one belongs.');
+  }
+  return value as Fields;
+}
+
+function numberOf(value: PortValue | undefined): number {
+  if (typeof value !== 'number') throw new PlutonError('HardwareFault', 'The hardware gave no number where one belongs.');
+  return value;
+}
+
+/** Wraps the hardware's port. */
+export function plutonHardwareOver(port: Port) {
+  return {
+    bootSelection: async () => fieldsOf(await port.call('bootSelection')),
+    trustedKeystore: async () => bytesOf(await port.call('trustedKeystore')),
+    async fuses() {
+      const fuses = fieldsOf(await port.call('readFuses'));
+      const versions = fieldsOf(fuses['securityVersions'] ?? null);
+      return {
+        chipSku: numberOf(fuses['chipSku']),
+        manufacturingState: String(fuses['manufacturingState']),
+        /** Fused counter of an image type; 0 for types without one. */
+        securityVersion: (imageType: number): number => numberOf(versions[String(imageType)] ?? 0),
+      };
+    },
+    programSecurityVersion: (imageType: number, version: number) =>
+      port.call('programSecurityVersion', imageType, version),
+    identityKey: async () => bytesOf(await port.call('identityKey')),
+    signIdentity: async (message: Uint8Array) => bytesOf(await port.call('signIdentity', message)),
+    async makeKey() {
+      const { slot, spki } = fieldsOf(await port.call('makeKey'));
+      return { slot: numberOf(slot), spki: bytesOf(spki ?? null) };
+    },
+    signKey: async (slot: number, message: Uint8Array) => bytesOf(await port.call('signKey', slot, message)),
+    exportKey: async (slot: number) => bytesOf(await port.call('exportKey', slot)),
+    verify: async (spki: Uint8Array, message: Uint8Array, signature: Uint8Array) =>
+      (await port.call('verify', spki, message, signature)) === true,
+    sha256: async (message: Uint8Array) => bytesOf(await port.call('sha256', message)),
+    random: async (length: number) => bytesOf(await port.call('random', length)),
+    bootSeed: async () => bytesOf(await port.call('bootSeed')),
+    readFlash: async (offset: number, length: number) => bytesOf(await port.call('readFlash', offset, length)),
+    extendMeasurement: (measurement: PortValue) => port.call('extendMeasurement', measurement),
+    async measurements() {
+      const list = await port.call('measurements');
+      if (!Array.isArray(list)) throw new PlutonError('HardwareFault', 'The hardware gave no measurements.');
+      return (list as readonly PortValue[]).map((entry) => {
+        const { imageType, name, digest, signerId, securityVersion } = fieldsOf(entry);
+        return {
+          imageType: numberOf(imageType),
+          name: String(name),
+          digest: bytesOf(digest ?? null),
+          signerId: bytesOf(signerId ?? null),
+          securityVersion: numberOf(securityVersion),
+        };
+      });
+    },
+    startStage: (stage: 'monitor', bundle: Uint8Array) => port.call('startStage', stage, bundle),
+  };
+}

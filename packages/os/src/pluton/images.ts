@@ -1,0 +1,72 @@
+import {
+  ImageRefused,
+  SYSTEM_IMAGE_FILES,
+  decodeKeystore,
+  equalBytes,
+  parseFileSystem,
+  parseImagePackage,
+  verifyImage,
+  type LoadedIdentity,
+  type TrustedKeystore,
+} from '@sevenfold/formats';
+import type { PlutonHardwarePort } from './hardware.ts';
+
+/** What verification of an image yields, and what is measured. */
+export interface ImageIdentity extends LoadedIdentity {
+  readonly imageType: number;
+  /** SHA-256 of the signer's SPKI. */
+  readonly signerId: Uint8Array;
+  readonly payload: Uint8Array;
+}
+
+/** Verifies and measures images under the keystore that the mask ROM trusted. */
+export class ImageVerifier {
+  readonly #hardware: PlutonHardwarePort;
+  readonly #keystore: TrustedKeystore;
+
+  private constructor(hardware: PlutonHardwarePort, keystore: TrustedKeystore) {
+    this.#hardware = hardware;
+    this.#keystore = keystore;
+  }
+
+  /** Takes over the keystore as the ROM verified it. */
+  static async open(hardware: PlutonHardwarePort): Promise<ImageVerifier> {
+    const { payload } = parseImagePackage(await hardware.trustedKeystore());
+    return new ImageVerifier(hardware, decodeKeystore(fileOf(payload, SYSTEM_IMAGE_FILES.keystore)));
+  }
+
+  /** May this image package run as an image of this type here and now? Throws `FormatError` or `ImageRefused`. */
+  async verify(untrusted: Uint8Array, imageType: number): Promise<ImageIdentity> {
+    const fuses = await this.#hardware.fuses();
+    const policy = {
+      imageType,
+      chipSku: fuses.chipSku,
+      leastSecurityVersion: fuses.securityVersion(imageType),
+      keys: this.#keystore.keys,
+      revokedImageDigests: this.#keystore.revokedImageDigests,
+    };
+    const { package: image, digest, signerId, securityVersion } = await verifyImage(untrusted, policy, this.#hardware);
+    const { imageId, componentId, name } = image.fields;
+    return { imageType, imageId, componentId, name, digest, signerId, securityVersion, payload: image.payload };
+  }
+
+  /** Extends the measurement registers with a verified image: before it runs. Once for the same bytes. */
+  async measure({ imageType, name, digest, signerId, securityVersion }: ImageIdentity): Promise<void> {
+    const present = await this.#hardware.measurements();
+    if (present.some((entry) => entry.imageType === imageType && equalBytes(entry.digest, digest))) return;
+    await this.#hardware.extendMeasurement({ imageType, name, digest, signerId, securityVersion });
+  }
+
+  /** Says whether `message` was signed by a keystore key that has `use`. `keyId` is the key's thumbprint. */
+  async isSigned(use: string, message: Uint8Array, signature: Uint8Array, keyId: Uint8Array): Promise<boolean> {
+    const key = this.#keystore.keys.find((known) => equalBytes(known.thumbprint, keyId) && known.uses.includes(use));
+    return key !== undefined && this.#hardware.verify(key.spki, message, signature);
+  }
+}
+
+/** A file of a verified payload. Throws `ImageRefused` where it is missing. */
+export function fileOf(payload: Uint8Array, path: string): Uint8Array {
+  const content = parseFileSystem(payload).read(path);
+  if (content === null) throw new ImageRefused('MissingContent', `The image holds no ${path}.`, { field: path });
+  return content;
+}
