@@ -103,7 +103,7 @@ function moduleOf(result: AppResult | undefined, sourceDir: string): BuiltModule
 /** At most so many bytes of UTF-8, whole characters. */
 function shortName(name: string): string {
   let short = name;
-  while (utf8Encode(short).length > LONGEST_NAME) short = [...short].slice(0, -1).join('');
+  while (utf8Encode(short).length > LONGEST_NAME) short = Array.from(short).slice(0, -1).join('');
   return short;
 }
 

@@ -59,7 +59,8 @@ export async function start(handle: StageHandle): Promise<void> {
   const kernel = port(handle, 'kernel');
   const { module, options } = readStart(await port(handle, 'hardware').call('module'));
   Error.stackTraceLimit = MOST_FRAMES;
-  const compiled = await engine.compile(module);
+  // At once and not in the background: this thread is the app's own, and virtual time knows nothing of backgrounds.
+  const compiled = new engine.Module(module);
 
   let memory: { readonly buffer: ArrayBufferLike } | null = null;
   const fds = new FdTable();
@@ -82,7 +83,7 @@ export async function start(handle: StageHandle): Promise<void> {
   // Descriptors 0 to 3: standard input, output and error, and the root of the image.
   for (const file of [new EmptyFile(), log, log, new ImageDirectory('')]) fds.add(file);
 
-  const instance = await engine.instantiate(compiled, bindImports(guest));
+  const instance = new engine.Instance(compiled, bindImports(guest));
   memory = memoryOf(instance.exports['memory']);
   const entry = instance.exports['_start'];
   if (typeof entry !== 'function') throw new TypeError('The module exports no _start.');

@@ -5,7 +5,7 @@ import { CallRefused, errnoOf } from './errno.ts';
 import type { Guest } from './guest.ts';
 import { READY } from './open-file.ts';
 import { CLOCK } from './timer-file.ts';
-import { Waiting } from './waiting.ts';
+import type { Waiting } from './waiting.ts';
 
 const NS_PER_MS = 1_000_000;
 const MOST_SUBSCRIPTIONS = 128;

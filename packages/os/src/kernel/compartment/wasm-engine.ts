@@ -8,11 +8,11 @@ export type HostFunction = (...args: never[]) => unknown;
 
 /** The engine's WebAssembly API as far as a compartment uses it, with JavaScript Promise Integration. */
 interface Engine {
-  compile(bytes: Uint8Array): Promise<object>;
-  instantiate(
+  readonly Module: new (bytes: Uint8Array) => object;
+  readonly Instance: new (
     module: object,
     imports: Readonly<Record<string, Readonly<Record<string, HostFunction>>>>,
-  ): Promise<ModuleInstance>;
+  ) => ModuleInstance;
   readonly Suspending: new (call: HostFunction) => HostFunction;
   promising(call: () => unknown): () => Promise<unknown>;
 }
