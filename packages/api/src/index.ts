@@ -25,14 +25,10 @@ export {
   type SiliconMaker,
 } from './routes/platform.ts';
 export type { Device, DeviceGroup, Product, Tenant, TenantCertificate } from './routes/registry.ts';
+export type { TelemetryMessage } from './routes/telemetry.ts';
 export { openApiDocument } from './openapi.ts';
 export { ApiError, type ApiClientErrorCode } from './errors.ts';
-export {
-  createRequestSigner,
-  principalIdFor,
-  type RequestClaims,
-  type RequestSigner,
-} from './request-signer.ts';
+export { createRequestSigner, type RequestClaims, type RequestSigner } from './request-signer.ts';
 export {
   createClient,
   type Client,

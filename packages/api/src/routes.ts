@@ -5,6 +5,7 @@ import { IMAGE_ROUTES } from './routes/images.ts';
 import { PLATFORM_ROUTES } from './routes/platform.ts';
 import { REGISTRY_ROUTES } from './routes/registry.ts';
 import { SERVICE_ROUTES } from './routes/service.ts';
+import { TELEMETRY_ROUTES } from './routes/telemetry.ts';
 
 /** Every route of the service, by the name under which clients call it and the server serves it. */
 export const ROUTES = {
@@ -14,6 +15,7 @@ export const ROUTES = {
   ...IMAGE_ROUTES,
   ...PLATFORM_ROUTES,
   ...ERROR_ROUTES,
+  ...TELEMETRY_ROUTES,
 } as const;
 export type RouteName = keyof typeof ROUTES;
 

@@ -1,4 +1,5 @@
 import { createServer, type Socket } from 'node:net';
+import type { TenantMessage } from './broker/recent-messages.ts';
 import { createTenantBroker, type DeviceMessage, type TenantBroker } from './broker/tenant-broker.ts';
 import type { CertificateAuthorities } from './certificates/authorities.ts';
 import { findFirstTenant } from './registry/tenants.ts';
@@ -9,7 +10,7 @@ export interface BrokerGateOptions {
   readonly context: Pick<ServiceContext, 'store' | 'clock' | 'log'>;
   readonly authorities: CertificateAuthorities;
   readonly tls: () => { readonly key: string; readonly cert: string };
-  readonly onMessage: (message: DeviceMessage) => void;
+  readonly onMessage: (message: TenantMessage) => void;
 }
 
 /**
@@ -51,7 +52,9 @@ export function createBrokerGate(options: BrokerGateOptions): BrokerGate {
     if (wanted === generation) return;
     generation = wanted;
     const former = broker;
-    const { context, onMessage } = options;
+    const { context } = options;
+    const onMessage = (message: DeviceMessage): void =>
+      options.onMessage({ ...message, tenantId: tenant.tenantId });
     broker = await createTenantBroker({ context, tls, tenantCas, onMessage });
     await former?.close();
   };

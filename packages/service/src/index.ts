@@ -1,6 +1,5 @@
 export { startService, type RunningService, type ServiceOptions } from './service.ts';
 export { ServiceError, type ServiceErrorCode } from './service-error.ts';
-export type { DeviceMessage } from './broker/tenant-broker.ts';
 export type { Ports } from './data-folder.ts';
 export { FLEET_SCHEDULE, type Schedule, type Window } from './device-port/schedule.ts';
 export { createLog, SILENT_LOG, type LogDestination, type LogFields, type ServiceLog } from './http/log.ts';

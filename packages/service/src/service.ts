@@ -6,7 +6,7 @@ import type { FastifyInstance } from 'fastify';
 import { ensureFirstAdministratorToken, sweepEnrolmentTokens } from './access/enrol.ts';
 import { accessHandlers } from './access/routes.ts';
 import { openFolderBlobStore } from './blobs/folder-blob-store.ts';
-import type { DeviceMessage } from './broker/tenant-broker.ts';
+import { RecentMessages, telemetryHandlers } from './broker/recent-messages.ts';
 import { createBrokerGate } from './broker-gate.ts';
 import { choosePort } from './choose-port.ts';
 import { CertificateAuthorities } from './certificates/authorities.ts';
@@ -21,6 +21,7 @@ import type { Handlers } from './http/handlers.ts';
 import { createLog, type ServiceLog } from './http/log.ts';
 import { createPeopleServer, type ServerLimits } from './http/people-server.ts';
 import { serviceHandlers } from './http/service-routes.ts';
+import { imageSigningKey } from './images/image-signer.ts';
 import { imageHandlers } from './images/routes.ts';
 import { runDueJobs, type Job } from './jobs/jobs.ts';
 import { manufacturingHandlers } from './manufacturing/routes.ts';
@@ -51,8 +52,6 @@ export interface ServiceOptions {
   /** When devices come back. */
   readonly schedule?: Schedule;
   readonly limits?: Partial<ServerLimits>;
-  /** Sees what devices publish at the embedded broker. */
-  readonly onDeviceMessage?: (message: DeviceMessage) => void;
 }
 
 /** A service that is up. */
@@ -106,6 +105,9 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     log,
   };
 
+  // Made now, so that no two requests ever want to make the same key.
+  await imageSigningKey(context.keys);
+  await planSigningKey(context.keys);
   const authorities = new CertificateAuthorities(context);
   await authorities.ensureAuthorities();
   const root = (await authorities.issuing('root', null)).certificate;
@@ -117,18 +119,19 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   let audiences: readonly string[] = [];
   const remembered = await folder.readPorts();
   const ports = { people: 0, device: 0, broker: 0 };
+  const messages = new RecentMessages();
   const gate = createBrokerGate({
     context,
     authorities,
     tls,
-    onMessage: (message) => options.onDeviceMessage?.(message),
+    onMessage: (message) => messages.add(message, clock.now()),
   });
   const people = createPeopleServer({
     context,
     tls: tls(),
     audiences: () => audiences,
     ...(options.limits === undefined ? {} : { limits: options.limits }),
-    handlers: makeHandlers({ ...context, authorities, gate }, async () => ({
+    handlers: makeHandlers({ ...context, authorities, gate, messages }, async () => ({
       deviceHost: host,
       devicePort: ports.device,
       deviceServerName: serverName,
@@ -196,6 +199,7 @@ const HOLDER = 'service';
 type HandlerContext = ServiceContext & {
   readonly authorities: CertificateAuthorities;
   readonly gate: { refresh(): Promise<void> };
+  readonly messages: RecentMessages;
 };
 
 /** Every capability's part of the contract; the type says that none is missing. */
@@ -222,6 +226,7 @@ function makeHandlers(
     ...deploymentHandlers(context),
     ...manufacturingHandlers(context),
     ...errorHandlers(context),
+    ...telemetryHandlers(context.messages),
   };
 }
 

@@ -12,6 +12,7 @@ import { generateKeyPair, signWithPkcs8, toPem } from '@sevenfold/pki';
 import type { FastifyInstance } from 'fastify';
 import { ensureFirstAdministratorToken, enrol, invite } from './access/enrol.ts';
 import { accessHandlers } from './access/routes.ts';
+import { RecentMessages, telemetryHandlers } from './broker/recent-messages.ts';
 import { CertificateAuthorities } from './certificates/authorities.ts';
 import { certificateHandlers } from './certificates/routes.ts';
 import { makeServerIdentity } from './certificates/server-identity.ts';
@@ -100,6 +101,7 @@ export async function startTestPeople(limits: Partial<ServerLimits> = {}): Promi
       ...deploymentHandlers(context),
       ...manufacturingHandlers(context),
       ...errorHandlers(context),
+      ...telemetryHandlers(new RecentMessages()),
     },
   });
   await app.listen({ host: '127.0.0.1', port: 0 });

@@ -1,0 +1,326 @@
+import { buildCommand, buildRouteMap, type RouteMap } from '@stricli/core';
+import { ROUTES, type Device, type DeviceGroup, type Product, type Tenant, type TenantCertificate } from '@sevenfold/api';
+import {
+  allItems,
+  findDeviceGroup,
+  findProduct,
+  positionals,
+  serviceFlags,
+  tenantFlags,
+  textFlag,
+  withService,
+  withTenant,
+  type CliContext,
+  type ServiceFlags,
+  type TenantFlags,
+} from '../context.ts';
+import { formatProperties, formatTable } from '../table.ts';
+
+const NAME = { brief: 'Its name', placeholder: 'NAME' } as const;
+
+const formatTenants = (tenants: readonly Tenant[]): string =>
+  formatTable(
+    tenants,
+    [
+      { heading: 'TENANT', value: (tenant) => tenant.tenantId },
+      { heading: 'NAME', value: (tenant) => tenant.name },
+    ],
+    'No tenant yet.',
+  );
+
+export const tenantCommands: RouteMap<CliContext> = buildRouteMap({
+  docs: { brief: 'Groups of devices, each an isolation boundary with a CA of its own' },
+  routes: {
+    list: buildCommand<ServiceFlags, [], CliContext>({
+      docs: { brief: 'List tenants' },
+      parameters: { flags: serviceFlags },
+      func(flags) {
+        return withService(
+          this,
+          flags,
+          (client) => allItems<Tenant>((query) => client.call(ROUTES.tenants, { query })),
+          formatTenants,
+        );
+      },
+    }),
+    create: buildCommand<ServiceFlags, [string], CliContext>({
+      docs: { brief: 'Make a tenant and its CA' },
+      parameters: { flags: serviceFlags, positional: positionals(NAME) },
+      func(flags, name) {
+        return withService(
+          this,
+          flags,
+          (client) => client.call(ROUTES.createTenant, { body: { name } }),
+          (tenant) => formatTenants([tenant]),
+        );
+      },
+    }),
+  },
+});
+
+const formatProducts = (products: readonly Product[]): string =>
+  formatTable(
+    products,
+    [
+      { heading: 'PRODUCT', value: (product) => product.productId },
+      { heading: 'NAME', value: (product) => product.name },
+      { heading: 'DESCRIPTION', value: (product) => product.description },
+    ],
+    'No product yet.',
+  );
+
+export const productCommands: RouteMap<CliContext> = buildRouteMap({
+  docs: { brief: 'Models of connected devices' },
+  routes: {
+    list: buildCommand<TenantFlags, [], CliContext>({
+      docs: { brief: 'List products' },
+      parameters: { flags: tenantFlags },
+      func(flags) {
+        return withTenant(
+          this,
+          flags,
+          (client, tenantId) =>
+            allItems<Product>((query) => client.call(ROUTES.products, { params: { tenantId }, query })),
+          formatProducts,
+        );
+      },
+    }),
+    create: buildCommand<TenantFlags, [string], CliContext>({
+      docs: { brief: 'Make a product' },
+      parameters: { flags: tenantFlags, positional: positionals(NAME) },
+      func(flags, name) {
+        return withTenant(
+          this,
+          flags,
+          (client, tenantId) => client.call(ROUTES.createProduct, { params: { tenantId }, body: { name } }),
+          (product) => formatProducts([product]),
+        );
+      },
+    }),
+  },
+});
+
+const formatGroups = (groups: readonly DeviceGroup[]): string =>
+  formatTable(
+    groups,
+    [
+      { heading: 'DEVICE GROUP', value: (group) => group.deviceGroupId },
+      { heading: 'NAME', value: (group) => group.name },
+      { heading: 'OS FEED', value: (group) => group.osFeed },
+      { heading: 'APPLICATION UPDATE', value: (group) => group.updatePolicy },
+    ],
+    'No device group yet.',
+  );
+
+interface CreateGroupFlags extends TenantFlags {
+  readonly product: string;
+  readonly osFeed: 'Retail' | 'RetailEval';
+  readonly applicationUpdate: 'UpdateAll' | 'No3rdPartyAppUpdates';
+}
+
+export const deviceGroupCommands: RouteMap<CliContext> = buildRouteMap({
+  docs: { brief: 'Groupings of a product’s devices: what a deployment aims at' },
+  routes: {
+    list: buildCommand<TenantFlags, [], CliContext>({
+      docs: { brief: 'List device groups' },
+      parameters: { flags: tenantFlags },
+      func(flags) {
+        return withTenant(
+          this,
+          flags,
+          (client, tenantId) =>
+            allItems<DeviceGroup>((query) => client.call(ROUTES.deviceGroups, { params: { tenantId }, query })),
+          formatGroups,
+        );
+      },
+    }),
+    create: buildCommand<CreateGroupFlags, [string], CliContext>({
+      docs: { brief: 'Make a device group' },
+      parameters: {
+        flags: {
+          ...tenantFlags,
+          product: textFlag('Its product, by name or id', 'PRODUCT'),
+          osFeed: { kind: 'enum', values: ['Retail', 'RetailEval'], default: 'Retail', brief: 'OS feed' },
+          applicationUpdate: {
+            kind: 'enum',
+            values: ['UpdateAll', 'No3rdPartyAppUpdates'],
+            default: 'UpdateAll',
+            brief: 'Whether its devices get applications from the service',
+          },
+        },
+        positional: positionals(NAME),
+      },
+      func({ product, osFeed, applicationUpdate, ...flags }, name) {
+        return withTenant(
+          this,
+          flags,
+          async (client, tenantId) => {
+            const { productId } = await findProduct(client, tenantId, product);
+            const body = { productId, name, osFeed, updatePolicy: applicationUpdate };
+            return client.call(ROUTES.createDeviceGroup, { params: { tenantId }, body });
+          },
+          (group) => formatGroups([group]),
+        );
+      },
+    }),
+  },
+});
+
+const formatDevices = (devices: readonly Device[]): string =>
+  formatTable(
+    devices,
+    [
+      { heading: 'DEVICE', value: (device) => device.deviceId },
+      { heading: 'OS', value: (device) => device.osVersion ?? '–' },
+      { heading: 'VERDICT', value: (device) => (device.blocked ? 'blocked' : (device.attestation?.verdict ?? '–')) },
+      { heading: 'LAST SEEN', value: (device) => device.lastSeen ?? 'never' },
+    ],
+    'No device claimed yet.',
+  );
+
+/** A device with everything a support person asks first: state, verdict and why, what it runs. */
+function formatDevice(device: Device): string {
+  return formatProperties([
+    ['device', device.deviceId],
+    ['chip SKU', String(device.chipSku)],
+    ['device group', device.deviceGroupId ?? 'unassigned'],
+    ['claimed', device.claimedAt],
+    ['last seen', device.lastSeen ?? 'never'],
+    ['OS', device.osVersion ?? '–'],
+    ['blocked', device.blocked ? 'yes' : 'no'],
+    ['verdict', device.attestation ? `${device.attestation.verdict} at ${device.attestation.time}` : 'none yet'],
+    ['why', device.attestation?.reasons ?? []],
+    [
+      'installed',
+      device.installedImages.map((image) => `${image.imageType.padEnd(18)} image ${image.imageId}  ${image.digest.slice(0, 16)}…`),
+    ],
+  ]);
+}
+
+const DEVICE = { brief: 'Device id: 64 hex digits', placeholder: 'DEVICE' } as const;
+
+export const deviceCommands: RouteMap<CliContext> = buildRouteMap({
+  docs: { brief: 'Claimed devices' },
+  routes: {
+    list: buildCommand<TenantFlags, [], CliContext>({
+      docs: { brief: 'List devices' },
+      parameters: { flags: tenantFlags },
+      func(flags) {
+        return withTenant(
+          this,
+          flags,
+          (client, tenantId) =>
+            allItems<Device>((query) => client.call(ROUTES.devices, { params: { tenantId }, query })),
+          formatDevices,
+        );
+      },
+    }),
+    show: buildCommand<TenantFlags, [string], CliContext>({
+      docs: { brief: 'Show a device: its verdict and why, and what it runs' },
+      parameters: { flags: tenantFlags, positional: positionals(DEVICE) },
+      func(flags, deviceId) {
+        return withTenant(
+          this,
+          flags,
+          (client, tenantId) => client.call(ROUTES.device, { params: { tenantId, deviceId } }),
+          formatDevice,
+        );
+      },
+    }),
+    claim: buildCommand<TenantFlags & { readonly deviceGroup?: string }, [string], CliContext>({
+      docs: { brief: 'Claim a genuine device for the tenant' },
+      parameters: {
+        flags: { ...tenantFlags, deviceGroup: { ...textFlag('Its device group', 'GROUP'), optional: true } },
+        positional: positionals(DEVICE),
+      },
+      func({ deviceGroup, ...flags }, deviceId) {
+        return withTenant(
+          this,
+          flags,
+          async (client, tenantId) => {
+            const group = deviceGroup === undefined ? null : await findDeviceGroup(client, tenantId, deviceGroup);
+            const body = group === null ? { deviceId } : { deviceId, deviceGroupId: group.deviceGroupId };
+            return client.call(ROUTES.claimDevice, { params: { tenantId }, body });
+          },
+          formatDevice,
+        );
+      },
+    }),
+    assign: buildCommand<TenantFlags & { readonly deviceGroup: string }, [string], CliContext>({
+      docs: { brief: 'Move a device to another device group' },
+      parameters: {
+        flags: { ...tenantFlags, deviceGroup: textFlag('The device group', 'GROUP') },
+        positional: positionals(DEVICE),
+      },
+      func({ deviceGroup, ...flags }, deviceId) {
+        return withTenant(
+          this,
+          flags,
+          async (client, tenantId) => {
+            const { deviceGroupId } = await findDeviceGroup(client, tenantId, deviceGroup);
+            return client.call(ROUTES.updateDevice, { params: { tenantId, deviceId }, body: { deviceGroupId } });
+          },
+          formatDevice,
+        );
+      },
+    }),
+    block: blockCommand('Refuse the device from its next request on', true),
+    unblock: blockCommand('Take a block back', false),
+  },
+});
+
+function blockCommand(brief: string, blocked: boolean): ReturnType<typeof buildCommand<TenantFlags, [string], CliContext>> {
+  return buildCommand<TenantFlags, [string], CliContext>({
+    docs: { brief },
+    parameters: { flags: tenantFlags, positional: positionals(DEVICE) },
+    func(flags, deviceId) {
+      return withTenant(
+        this,
+        flags,
+        (client, tenantId) => client.call(ROUTES.updateDevice, { params: { tenantId, deviceId }, body: { blocked } }),
+        formatDevice,
+      );
+    },
+  });
+}
+
+export const certificateCommands: RouteMap<CliContext> = buildRouteMap({
+  docs: { brief: 'The tenant’s certificate authorities: what a broker or cloud registers' },
+  routes: {
+    list: buildCommand<TenantFlags, [], CliContext>({
+      docs: { brief: 'List the tenant’s CAs' },
+      parameters: { flags: tenantFlags },
+      func(flags) {
+        return withTenant(
+          this,
+          flags,
+          async (client, tenantId) => (await client.call(ROUTES.certificates, { params: { tenantId } })).items,
+          (items) =>
+            formatTable<TenantCertificate>(
+              items,
+              [
+                { heading: 'SERIAL', value: (certificate) => certificate.serial },
+                { heading: 'STATUS', value: (certificate) => certificate.status },
+                { heading: 'FROM', value: (certificate) => certificate.notBefore },
+                { heading: 'UNTIL', value: (certificate) => certificate.notAfter },
+                { heading: 'SUBJECT', value: (certificate) => certificate.subject },
+              ],
+              'No CA yet.',
+            ),
+        );
+      },
+    }),
+    'download-chain': buildCommand<TenantFlags, [string], CliContext>({
+      docs: { brief: 'Print a CA and those above it as PEM, leaf first' },
+      parameters: { flags: tenantFlags, positional: positionals({ brief: 'Its serial', placeholder: 'SERIAL' }) },
+      func(flags, serial) {
+        return withTenant(
+          this,
+          flags,
+          (client, tenantId) => client.call(ROUTES.certificateChain, { params: { tenantId, serial } }),
+          ({ chainPem }) => chainPem,
+        );
+      },
+    }),
+  },
+});

@@ -1,0 +1,35 @@
+import type { ErrorGroup, ErrorGroupDetail } from '@sevenfold/api';
+
+/** The state of a group in a person's words. */
+export function describeStatus(group: ErrorGroup): string {
+  switch (group.status) {
+    case 'open':
+      return 'open';
+    case 'fixed':
+      return `fixed in image ${group.fixedInImageId ?? ''}`;
+    case 'regressed':
+      return `regressed: seen again although fixed in image ${group.fixedInImageId ?? ''}`;
+    default:
+      return group.status satisfies never;
+  }
+}
+
+/** A group as a person wants to read it: what, where in the source, how often, on how many devices, since when. */
+export function describeErrorGroup(group: ErrorGroupDetail): string {
+  const { latest } = group;
+  const frames = latest.frames.map((frame, index) => {
+    const place = frame.file === null ? `module offset 0x${frame.offset.toString(16)}` : `${frame.file}:${frame.line ?? '?'}`;
+    return `  #${index} ${frame.function.padEnd(24)} ${place}`;
+  });
+  return [
+    group.title,
+    `  ${describeStatus(group)} · ${group.count} × on ${group.deviceCount} ${group.deviceCount === 1 ? 'device' : 'devices'} · first ${group.firstSeen} · last ${group.lastSeen}`,
+    `  component ${group.componentId}`,
+    `  image ${latest.imageId} · OS ${latest.osVersion}`,
+    ...(latest.trap === null ? [] : [`  ${latest.trap}`]),
+    ...(latest.exitCode === null ? [] : [`  exit code ${latest.exitCode}`]),
+    ...frames,
+    ...(latest.log.length > 0 ? ['  last log lines:', ...latest.log.map((line) => `    | ${line.trimEnd()}`)] : []),
+    '',
+  ].join('\n');
+}

@@ -1,0 +1,51 @@
+import { buildApplication, buildRouteMap, run, text_en } from '@stricli/core';
+import { accessCommands, loginCommand } from './commands/access.ts';
+import { errorCommands } from './commands/errors.ts';
+import { deploymentCommands, imageCommands, imagePackageCommands, osReleaseCommands } from './commands/images.ts';
+import {
+  certificateCommands,
+  deviceCommands,
+  deviceGroupCommands,
+  productCommands,
+  tenantCommands,
+} from './commands/registry.ts';
+import { telemetryCommands } from './commands/telemetry.ts';
+import { upCommand } from './commands/up.ts';
+import type { CliContext } from './context.ts';
+import { describeError } from './errors.ts';
+
+const application = buildApplication<CliContext>(
+  buildRouteMap({
+    docs: { brief: 'Keeps connected devices genuine, up to date and contained' },
+    routes: {
+      up: upCommand,
+      login: loginCommand,
+      access: accessCommands,
+      tenant: tenantCommands,
+      product: productCommands,
+      'device-group': deviceGroupCommands,
+      device: deviceCommands,
+      image: imageCommands,
+      'image-package': imagePackageCommands,
+      deployment: deploymentCommands,
+      'os-release': osReleaseCommands,
+      error: errorCommands,
+      telemetry: telemetryCommands,
+      'ca-certificate': certificateCommands,
+    },
+  }),
+  {
+    name: 'sevenfold',
+    scanner: { caseStyle: 'allow-kebab-for-camel' },
+    documentation: { caseStyle: 'convert-camel-to-kebab', onlyRequiredInUsageLine: true },
+    determineExitCode: () => 1,
+    localization: {
+      // One clear error: our own text in place of a stack.
+      loadText: () => ({ ...text_en, exceptionWhileRunningCommand: (error) => describeError(error) }),
+    },
+  },
+);
+
+// Until it is set, Node's exit code is undefined, which Stricli's types do not know.
+process.exitCode = 0;
+await run(application, process.argv.slice(2), { process: process as NodeJS.Process & { exitCode: number } });

@@ -1,0 +1,58 @@
+import { relative } from 'node:path';
+import { systemEntropy } from '@sevenfold/silicon';
+import type { Narrator } from '../narrator.ts';
+import { installationFolder } from '../profile.ts';
+import { hostClock } from './host-clock.ts';
+import { tellStory, type ToldStory } from './story.ts';
+
+/** Commands that work while the platform is up. */
+function whatToTry(story: ToldStory, dataDir: string): string {
+  const isDefault = relative(installationFolder, dataDir) === 'data';
+  const flag = isDefault ? '' : ` --profile ${dataDir}/cli`;
+  return [
+    'The platform is up. Try, in another terminal:',
+    '',
+    `  npx sevenfold device list${flag}`,
+    `  npx sevenfold device show ${story.deviceId}${flag}`,
+    `  npx sevenfold error show ${story.errorGroupId}${flag}`,
+    `  npx sevenfold os-release list${flag}`,
+    `  npx sevenfold telemetry list${flag}`,
+    `  npx sevenfold access audit${flag}`,
+    '  npx sevenfold --help',
+    '',
+    'Ctrl-C stops it.',
+  ].join('\n');
+}
+
+/** Tells the story; then stays up until SIGINT or SIGTERM, unless `once`. A signal during the story stops it as well. */
+export async function runUntilStopped(options: {
+  readonly dataDir: string;
+  readonly once: boolean;
+  readonly narrator: Narrator;
+  readonly process: NodeJS.Process;
+}): Promise<void> {
+  const { dataDir, once, narrator } = options;
+  const stopped = new Promise<'stopped'>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) options.process.once(signal, () => resolve('stopped'));
+  });
+  narrator.heading('Sevenfold: the main job, end to end');
+  const telling = tellStory({ dataDir, narrator, clock: hostClock, entropy: systemEntropy(), wiring: 'thread' });
+  const story = await Promise.race([telling, stopped]);
+  if (story === 'stopped') {
+    narrator.note('\nStopping …');
+    // What is under way ends first: nothing is left half open.
+    await telling.then(
+      (told) => told.close(),
+      () => {},
+    );
+    options.process.exitCode = 130;
+    return;
+  }
+  if (!once) {
+    narrator.note(`\n${whatToTry(story, dataDir)}`);
+    await stopped;
+    narrator.note('\nStopping …');
+  }
+  await story.close();
+  narrator.note(once ? '\nAll 13 steps proved what they had to.' : 'Stopped.');
+}

@@ -1,0 +1,219 @@
+import { join } from 'node:path';
+import { ROUTES, type Client, type ErrorGroupDetail, type Image } from '@sevenfold/api';
+import type { DeviceApp, DeviceStatus, VirtualDevice } from '@sevenfold/device';
+import { encodeSymbolMap } from '@sevenfold/formats';
+import { openFileKeyStore, thumbprint } from '@sevenfold/pki';
+import { buildApps, type BuiltApp } from '@sevenfold/sdk';
+import { describeErrorGroup } from '../../describe-error-group.ts';
+import type { Progress } from '../../narrator.ts';
+import { installationFolder } from '../../profile.ts';
+import { prove, waitFor, type StepResult, type StoryEnvironment } from '../environment.ts';
+import type { Journal } from '../journal.ts';
+import { signerOf } from './release.ts';
+
+
+/** The three lives of `examples/blink`: it works, it fails after seconds, it is fixed. */
+export type BlinkVersion = 1 | 2 | 3;
+/** The LED of the board: `BLINK_LED` in the example's hardware definition. */
+const LED_PIN = 8;
+
+/** Builds versions of `examples/blink` for a tenant, in one run of the compiler. */
+export async function buildBlink(
+  environment: StoryEnvironment,
+  client: Client,
+  tenantId: string,
+  versions: readonly BlinkVersion[],
+  progress: Progress,
+): Promise<readonly BuiltApp[]> {
+  const keys = await openFileKeyStore(join(environment.dataDir, 'sdk', 'keys'));
+  const { spki, sign } = await signerOf(keys, 'development');
+  const signer = { thumbprint: thumbprint(spki), sign };
+  const { brokerHost, brokerPort } = await client.call(ROUTES.trust);
+  prove(brokerPort !== null, 'The service has no broker.');
+  progress.report(0, versions.length, 'compiling');
+  return buildApps(
+    versions.map((version) => ({
+      sourceDir: join(installationFolder, 'examples', 'blink'),
+      defines: { BLINK_VERSION: String(version) },
+      manifestOverrides: {
+        allowedConnections: [brokerHost],
+        cmdArgs: [brokerHost, String(brokerPort)],
+        deviceAuthentication: tenantId,
+      },
+      signer,
+    })),
+  );
+}
+
+/** Uploads an app with its symbols and deploys it, alone, to a device group. */
+export async function deploy(
+  client: Client,
+  journal: Journal,
+  target: { readonly tenantId: string; readonly deviceGroupId: string },
+  app: BuiltApp,
+): Promise<Image> {
+  const { tenantId, deviceGroupId } = target;
+  const uploaded = await client.call(ROUTES.uploadImage, { params: { tenantId }, body: app.imagePackage });
+  const image = await client.call(ROUTES.uploadSymbols, {
+    params: { tenantId, imageId: uploaded.imageId },
+    body: encodeSymbolMap(app.symbols),
+  });
+  journal.acknowledge({ kind: 'image', id: image.imageId, within: tenantId });
+  const deployment = await client.call(ROUTES.createDeployment, {
+    params: { tenantId, deviceGroupId },
+    body: { imageIds: [image.imageId] },
+  });
+  journal.acknowledge({ kind: 'deployment', id: deployment.deploymentId, within: `${tenantId}/${deviceGroupId}` });
+  return image;
+}
+
+/** What the device says of itself, or null while it restarts. */
+export async function statusOf(device: VirtualDevice): Promise<DeviceStatus | null> {
+  try {
+    return await device.status();
+  } catch (error) {
+    if (device.state === 'running') throw error;
+    return null;
+  }
+}
+
+/** Has the device ask for its plan until `image` runs on it. */
+export async function waitForApp(
+  environment: StoryEnvironment,
+  device: VirtualDevice,
+  image: Pick<Image, 'imageId' | 'name'>,
+): Promise<DeviceApp> {
+  const status = await device.checkNow();
+  return waitFor(environment.clock, `${image.name} to run (the device says: ${status.lastError ?? 'nothing wrong'})`, 20, async () => {
+    const apps = (await statusOf(device))?.apps ?? [];
+    return apps.find((app) => app.imageId === image.imageId && app.state === 'running') ?? null;
+  });
+}
+
+/** Watches the LED until it changed `changes` times; answers the milliseconds from change to change. */
+export async function watchLed(
+  environment: StoryEnvironment,
+  device: VirtualDevice,
+  changes: number,
+): Promise<readonly number[]> {
+  const times: number[] = [];
+  const stop = device.onPin(LED_PIN, (_level, time) => times.push(time));
+  try {
+    await waitFor(environment.clock, 'the LED to blink', 20, () => (times.length >= changes ? true : null));
+  } finally {
+    stop();
+  }
+  return times.slice(1).map((time, index) => time - (times[index] ?? time));
+}
+
+/** Step 7: C becomes WebAssembly, an image package, an image signed by the service, a deployment. */
+export async function buildAndDeploy(
+  environment: StoryEnvironment,
+  client: Client,
+  journal: Journal,
+  target: { readonly tenantId: string; readonly deviceGroupId: string },
+  progress: Progress,
+): Promise<StepResult & { readonly image: Image; readonly later: readonly BuiltApp[] }> {
+  const [first, ...later] = await buildBlink(environment, client, target.tenantId, [1, 2, 3], progress);
+  prove(first !== undefined, 'The compiler answered nothing.');
+  const image = await deploy(client, journal, target, first);
+  return {
+    image,
+    later,
+    proved: [
+      `examples/blink: C → WebAssembly → image package of ${first.imagePackage.length} bytes, ${first.symbols.lines.length} line symbols`,
+      `image ${image.imageId} of component ${image.componentId}, signed by the service`,
+      'deployed to the device group',
+    ],
+    facts: { component: image.componentId, name: image.name },
+  };
+}
+
+/** Step 8: the device fetches its plan, stages, commits and runs the app: the LED of the board blinks. */
+export async function updateOverTheAir(
+  environment: StoryEnvironment,
+  client: Client,
+  tenantId: string,
+  device: VirtualDevice,
+  image: Image,
+): Promise<StepResult> {
+  await waitForApp(environment, device, image);
+  const gaps = await watchLed(environment, device, 6);
+  const average = gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length;
+  prove(average > 200 && average < 400, `The LED changes every ${Math.round(average)} ms, not every 250.`);
+  await device.checkNow();
+  const seen = await client.call(ROUTES.device, { params: { tenantId, deviceId: device.deviceId } });
+  prove(
+    seen.installedImages.some((installed) => installed.imageId === image.imageId),
+    'The service does not see the image on the device.',
+  );
+  return {
+    proved: [
+      'plan signed by the service and bound to the device’s nonce; image staged, verified, committed, started',
+      `LED on pin ${LED_PIN} of the board changes every ${Math.round(average)} ms`,
+      'the service sees the image installed',
+    ],
+    facts: { led: 'blinks' },
+  };
+}
+
+/** Step 11: the second version stores out of bounds; restarted, reported, symbolised, grouped. */
+export async function failAndReport(
+  environment: StoryEnvironment,
+  client: Client,
+  journal: Journal,
+  target: { readonly tenantId: string; readonly deviceGroupId: string },
+  device: VirtualDevice,
+  app: BuiltApp,
+): Promise<StepResult & { readonly group: ErrorGroupDetail; readonly text: string }> {
+  const { tenantId } = target;
+  const image = await deploy(client, journal, target, app);
+  await waitForApp(environment, device, image);
+  const restarted = await waitFor(environment.clock, 'the app to fail and to be restarted', 60, async () => {
+    const status = await statusOf(device);
+    return status?.apps.find((each) => each.imageId === image.imageId && each.restarts >= 1) ?? null;
+  });
+  await device.checkNow();
+  const group = await waitFor(environment.clock, 'the failure to be reported', 30, async () => {
+    const { items } = await client.call(ROUTES.errorGroups, { params: { tenantId }, query: { limit: 50 } });
+    const found = items.find((each) => each.kind === 'AppCrash' && each.imageIds.includes(image.imageId));
+    return found ? client.call(ROUTES.errorGroup, { params: { tenantId, groupId: found.groupId } }) : null;
+  });
+  journal.acknowledge({ kind: 'errorGroup', id: group.groupId, within: tenantId });
+  const [top] = group.latest.frames;
+  prove(top?.file?.endsWith('main.c') === true && top.line !== null, `The stack is not symbolised:\n${describeErrorGroup(group)}`);
+  return {
+    group,
+    text: describeErrorGroup(group),
+    proved: [
+      `restarted ${restarted.restarts} ${restarted.restarts === 1 ? 'time' : 'times'} with back-off; the failure was queued in flash and uploaded`,
+      `symbolised to ${top.function} at ${top.file}:${top.line}, grouped:`,
+    ],
+    facts: { trap: group.latest.trap ?? '', function: top.function, place: `${top.file}:${top.line}` },
+  };
+}
+
+/** The first half of step 12: the third version is deployed and runs past the moment at which the second failed. */
+export async function healApp(
+  environment: StoryEnvironment,
+  client: Client,
+  journal: Journal,
+  target: { readonly tenantId: string; readonly deviceGroupId: string },
+  device: VirtualDevice,
+  app: BuiltApp,
+  group: ErrorGroupDetail,
+): Promise<Image> {
+  const { tenantId } = target;
+  const image = await deploy(client, journal, target, app);
+  await waitForApp(environment, device, image);
+  // The second version failed at its thirteenth blink.
+  await watchLed(environment, device, 16);
+  const running = (await statusOf(device))?.apps.find((each) => each.imageId === image.imageId);
+  prove(running?.state === 'running' && running.restarts === 0, 'The fixed version does not keep running.');
+  const fixed = await client.call(ROUTES.markErrorGroupFixed, {
+    params: { tenantId, groupId: group.groupId },
+    body: { imageId: image.imageId },
+  });
+  prove(fixed.status === 'fixed', `The group is ${fixed.status}, not fixed.`);
+  return image;
+}
