@@ -38,9 +38,9 @@ const MAX_PAYLOAD = 64 * 1024;
 const MAX_TOPIC = 512;
 
 /**
- * A broker over TLS ≥ 1.2 that knows nothing but the tenant's CA, as any broker or cloud of the tenant's would.
- * TLS itself refuses who has no certificate, one of another tenant, or an update certificate; then our own verification
- * looks again. A device publishes and subscribes below `devices/<its id>/` alone. The caller lets `server` listen.
+ * A broker over TLS ≥ 1.2 that knows nothing but the tenant's CA, as any broker or cloud of the tenant's would. Who shows
+ * no certificate, one of another tenant, or an update certificate is cut off before a byte of MQTT is read. A device
+ * publishes and subscribes below `devices/<its id>/` alone. The caller lets `server` listen.
  */
 export async function createTenantBroker(options: BrokerOptions): Promise<TenantBroker> {
   const { context, tls, tenantCas } = options;
@@ -53,10 +53,7 @@ export async function createTenantBroker(options: BrokerOptions): Promise<Tenant
     },
     authorizeSubscribe: (client, subscription, done) => {
       const isOwn = isBelowDevice(devices.get(client.conn), subscription.topic);
-      done(
-        isOwn ? null : new Error('a device subscribes below devices/<its id>/ alone'),
-        isOwn ? subscription : null,
-      );
+      done(null, isOwn ? subscription : null);
     },
   });
   broker.on('publish', (packet, client) => {
@@ -72,10 +69,10 @@ export async function createTenantBroker(options: BrokerOptions): Promise<Tenant
     ...tls,
     minVersion: 'TLSv1.2',
     requestCert: true,
-    rejectUnauthorized: true,
+    // The tenant CA is no root, and Node's `tls.Server` (26.10) drops the `allowPartialTrustChain` that would make
+    // OpenSSL accept it as an anchor. Node judges after the handshake, too, so our own path validation does it there.
+    rejectUnauthorized: false,
     ca: tenantCas.map((certificate) => toPem('CERTIFICATE', certificate.der)),
-    // The tenant CA is no root: without this, OpenSSL would look for the one above it.
-    allowPartialTrustChain: true,
     handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
   });
   server.maxConnections = MOST_CONNECTIONS;

@@ -1,0 +1,257 @@
+import { X509Certificate } from 'node:crypto';
+
+import {
+  decodeAttestReply,
+  decodeChallengeReply,
+  DEVICE_PATHS,
+  type AttestRequest,
+} from '@sevenfold/formats';
+import { generateKeyPair, parseCertificate, sha256, signWithPkcs8, verifyChain } from '@sevenfold/pki';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+import { revokeOsRelease } from '../deployments/os-releases.ts';
+import { problemIn } from '../device-port/testing/device-client.fixture.ts';
+import {
+  openDeviceWorld,
+  TestDevice,
+  type DeviceWorld,
+} from '../device-port/testing/device-world.fixture.ts';
+import { updateDevice } from '../registry/devices.ts';
+import { lastAttestation } from './attestation-record.ts';
+
+let world: DeviceWorld;
+let device: TestDevice;
+beforeEach(async () => {
+  world = await openDeviceWorld();
+  device = await world.makeDevice();
+  device.running = (await world.publish('26.11.0')).images;
+});
+afterEach(() => world.close());
+
+describe('a genuine device that runs the current release', () => {
+  it('gets both certificates, each for a key of its own', async () => {
+    const { reply, client } = await world.certify(device);
+    expect(reply).toMatchObject({
+      verdict: 'trusted',
+      deviceId: device.deviceId,
+      tenantId: world.tenantId,
+      requiredRelease: null,
+    });
+    expect(reply.reasons).toEqual(['Every stage is as published in release 26.11.0.']);
+    const certificate = new X509Certificate(reply.clientChain?.[0] ?? new Uint8Array());
+    const tenantCa = new X509Certificate(reply.clientChain?.[1] ?? new Uint8Array());
+    expect(certificate.subject).toBe(`CN=${device.deviceId}`);
+    expect(certificate.verify(tenantCa.publicKey)).toBe(true);
+    expect(certificate.publicKey.export({ type: 'spki', format: 'der' })).toEqual(Buffer.from(client.spki));
+    expect(certificate.validToDate.getTime() - world.service.clock.now()).toBe(24 * 3_600_000);
+    expect(tenantCa.subject).toContain(world.tenantId);
+  });
+
+  it('has its attestation in both certificates', async () => {
+    const { reply } = await world.certify(device);
+    for (const leaf of [reply.clientChain?.[0], reply.updateChain[0]]) {
+      expect(parseCertificate(leaf ?? new Uint8Array()).attestation).toMatchObject({
+        verdict: 'trusted',
+        release: '26.11.0',
+      });
+    }
+  });
+
+  it('has a client certificate that its tenant’s CA vouches for, and an update certificate that it does not', async () => {
+    const { reply } = await world.certify(device);
+    const roots = [(await world.authorities.ensureTenantCa(world.tenantId)).certificate];
+    const now = world.service.clock.now();
+    const verify = (chain: readonly Uint8Array[]) => {
+      const [leaf, ...intermediates] = chain.map((der) => parseCertificate(der));
+      if (leaf === undefined) throw new Error('an empty chain');
+      return verifyChain({ leaf, intermediates, roots, now, purpose: 'clientAuth' });
+    };
+    expect(verify(reply.clientChain ?? [])).toHaveLength(2);
+    expect(() => verify(reply.updateChain)).toThrow(expect.objectContaining({ code: 'UnknownIssuer' }));
+  });
+
+  it('is remembered with its verdict, and why', async () => {
+    const { reply } = await world.certify(device);
+    const record = await lastAttestation(world.service, device.deviceId);
+    expect(record).toMatchObject({
+      verdict: 'trusted',
+      reasons: reply.reasons,
+      format: 'psa',
+      release: '26.11.0',
+      lifecycle: 'secured',
+    });
+    expect(record?.components.map((component) => component.status)).toEqual(
+      Array.from({ length: 6 }, () => 'current'),
+    );
+    expect(record?.clientSerial).toBe(parseCertificate(reply.clientChain?.[0] ?? new Uint8Array()).serial);
+  });
+
+  it('is told to come back within its certificates’ life', async () => {
+    const { reply } = await world.certify(device);
+    expect(reply.nextCheck).toBeGreaterThanOrEqual(12 * 3600);
+    expect(reply.nextCheck).toBeLessThanOrEqual(16 * 3600);
+  });
+
+  it('stays trusted when a newer release of the same security is there', async () => {
+    await world.publish('26.12.0');
+    const { reply } = await world.certify(device);
+    expect(reply.verdict).toBe('trusted');
+    expect(reply.reasons).toEqual(['Genuine and accepted; release 26.12.0 is ready to be installed.']);
+  });
+});
+
+describe('a genuine device that is not trusted', () => {
+  it('gets the update certificate alone when its release is revoked, and is trusted again after the update', async () => {
+    const next = await world.publish('26.12.0');
+    await revokeOsRelease(world.service, '26.11.0', 'a hole in the kernel');
+    const { reply } = await world.certify(device);
+    expect(reply).toMatchObject({ verdict: 'revoked', clientChain: null, requiredRelease: '26.12.0' });
+    expect(reply.reasons[0]).toContain('belongs to a revoked release: 26.11.0');
+    expect(reply.updateChain).toHaveLength(3);
+    expect(reply.nextCheck).toBeLessThanOrEqual(600);
+    device.running = next.images;
+    expect((await world.certify(device)).reply.verdict).toBe('trusted');
+  });
+
+  it('is outdated when the current release demands a higher security version', async () => {
+    await world.publish('26.12.0', 2);
+    const { reply } = await world.certify(device);
+    expect(reply).toMatchObject({ verdict: 'outdated', clientChain: null, requiredRelease: '26.12.0' });
+    expect(reply.reasons[0]).toContain('security version 1, at least 2');
+  });
+
+  it('is unknown when a stage was never published, is missing, or is another one’s image', async () => {
+    const [first, ...others] = device.running;
+    if (first === undefined) throw new Error('a release has images');
+    const verdictOf = async (): Promise<string> => {
+      const { reply } = await world.certify(device);
+      expect(reply.clientChain).toBeNull();
+      return `${reply.verdict}: ${reply.reasons[0] ?? ''}`;
+    };
+    device.running = [...others, { ...first, digest: 'ab'.repeat(32) }];
+    expect(await verdictOf()).toMatch(/^unknown: .*no image that was ever published/u);
+    device.running = device.running.filter((image) => image.imageType !== 'NormalWorldKernel');
+    expect(await verdictOf()).toBe('unknown: NormalWorldKernel was not measured.');
+    device.running = [first, ...others].map((image) =>
+      image.imageType === 'Services' ? { ...image, imageType: 'NormalWorldKernel' } : image,
+    );
+    expect(await verdictOf()).toMatch(/^unknown: /u);
+  });
+
+  it('is unknown when its chip is open for debugging', async () => {
+    const reply = decodeAttestReply(
+      (await world.attest(device, { claims: { securityLifecycle: 0x4000 } })).body,
+    );
+    expect(reply).toMatchObject({ verdict: 'unknown', clientChain: null });
+    expect(reply.reasons[0]).toBe('The chip is not in its secured state: non-psa-rot-debug.');
+  });
+
+  it('gets the update certificate alone while nobody has claimed it', async () => {
+    const unclaimed = await world.makeDevice(false);
+    unclaimed.running = device.running;
+    const { reply } = await world.certify(unclaimed);
+    expect(reply).toMatchObject({ verdict: 'trusted', tenantId: null, clientChain: null });
+    expect(reply.reasons).toContain('No tenant has claimed the device.');
+  });
+});
+
+describe('an attestation that is refused', () => {
+  const refusalOf = async (...args: Parameters<DeviceWorld['attest']>) =>
+    problemIn(await world.attest(...args));
+
+  it('comes from a chip that nobody endorsed', async () => {
+    const stranger = new TestDevice();
+    stranger.running = device.running;
+    expect(await refusalOf(stranger)).toMatchObject({ code: 'DeviceNotGenuine', field: 'token' });
+  });
+
+  it('claims another device’s identity', async () => {
+    expect(await refusalOf(device, { signer: generateKeyPair() })).toMatchObject({
+      code: 'InvalidEvidence',
+      field: 'token',
+    });
+  });
+
+  it('comes from a device that its owner has blocked', async () => {
+    await updateDevice(world.service, world.tenantId, device.deviceId, { blocked: true });
+    expect(await refusalOf(device)).toMatchObject({ status: 403, code: 'DeviceBlocked' });
+    await updateDevice(world.service, world.tenantId, device.deviceId, { blocked: false });
+    expect((await world.attest(device)).status).toBe(200);
+  });
+
+  it('is relayed from another connection', async () => {
+    const [one, other] = [await world.connect(), await world.connect()];
+    const { request } = device.request(one.exporter());
+    expect(problemIn(await other.post(DEVICE_PATHS.attest, request))).toMatchObject({
+      code: 'StaleChallenge',
+      field: 'token.nonce',
+    });
+    expect((await one.post(DEVICE_PATHS.attest, request)).status).toBe(200);
+    one.close();
+    other.close();
+  });
+
+  it('has other keys than the evidence was made for', async () => {
+    const other = generateKeyPair();
+    const swapped = (request: AttestRequest): AttestRequest => ({
+      ...request,
+      clientKey: { spki: other.spki, proof: signWithPkcs8(other.pkcs8, sha256(new Uint8Array(1))) },
+    });
+    expect(await refusalOf(device, { request: swapped })).toMatchObject({ code: 'StaleChallenge' });
+  });
+
+  it('does not prove that the device holds the keys', async () => {
+    const unproved = await refusalOf(device, {
+      request: (request) => ({
+        ...request,
+        updateKey: { ...request.updateKey, proof: request.clientKey.proof },
+      }),
+    });
+    expect(unproved).toMatchObject({ code: 'InvalidEvidence', field: 'updateKey.proof' });
+  });
+
+  it('wants the chip’s identity key certified', async () => {
+    expect(await refusalOf(device, { clientKey: device.identity })).toMatchObject({
+      code: 'InvalidEvidence',
+      rule: 'three different keys',
+    });
+  });
+
+  it('leaves no trace in the device’s record', async () => {
+    await refusalOf(device, { signer: generateKeyPair() });
+    expect(await lastAttestation(world.service, device.deviceId)).toBeNull();
+  });
+});
+
+describe('a client whose TLS has no exporter', () => {
+  const fetchNonce = async (): Promise<Uint8Array> => {
+    const connection = await world.connect();
+    const response = await connection.request('POST', DEVICE_PATHS.challenge);
+    connection.close();
+    expect(response.status).toBe(200);
+    return decodeChallengeReply(response.body).nonce;
+  };
+
+  it('attests with a nonce of the service, once', async () => {
+    const nonce = await fetchNonce();
+    expect((await world.attest(device, { nonce })).status).toBe(200);
+    expect(problemIn(await world.attest(device, { nonce }))).toMatchObject({
+      code: 'StaleChallenge',
+      field: 'nonce',
+    });
+  });
+
+  it('has 60 seconds', async () => {
+    const nonce = await fetchNonce();
+    world.service.clock.advance(60_001);
+    expect(problemIn(await world.attest(device, { nonce }))).toMatchObject({
+      code: 'StaleChallenge',
+      rule: 'used once, within 60 s',
+    });
+  });
+
+  it('cannot make up a nonce', async () => {
+    const nonce = world.service.entropy.random(32);
+    expect(problemIn(await world.attest(device, { nonce }))).toMatchObject({ code: 'StaleChallenge' });
+  });
+});

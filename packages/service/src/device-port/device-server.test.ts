@@ -1,0 +1,145 @@
+import { once } from 'node:events';
+import { connect } from 'node:tls';
+
+import { decodeDeviceProblem, DEVICE_LIMITS, DEVICE_PATHS, encodeReportBatch } from '@sevenfold/formats';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { problemIn, type DeviceConnection } from './testing/device-client.fixture.ts';
+import { openDeviceWorld, type DeviceWorld } from './testing/device-world.fixture.ts';
+
+let world: DeviceWorld;
+let connection: DeviceConnection;
+beforeAll(async () => {
+  world = await openDeviceWorld({ requestTimeout: 300, headersTimeout: 200, connectionTimeout: 5000 });
+  connection = await world.connect();
+});
+afterAll(async () => {
+  connection.close();
+  await world.close();
+});
+
+/** Everything that the service says to these bytes until it hangs up. */
+async function answerTo(...parts: readonly (string | Uint8Array)[]): Promise<Buffer> {
+  const socket = connect({ port: world.port, host: '127.0.0.1', servername: 'localhost', ca: world.rootPem });
+  await once(socket, 'secureConnect');
+  for (const part of parts) socket.write(part);
+  const chunks: Buffer[] = [];
+  for await (const chunk of socket) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
+
+function problemOfAnswer(answer: Buffer): { status: string; code: string } {
+  const end = answer.indexOf('\r\n\r\n');
+  const status = answer.subarray(9, 12).toString();
+  return { status, ...decodeDeviceProblem(new Uint8Array(answer.subarray(end + 4))) };
+}
+
+describe('the device port answers', () => {
+  it('an unknown route', async () => {
+    for (const path of ['/', '/device/v2/plan', '/device/v1/images/', '/device/v1/attest/x', '/%zz']) {
+      const { status, code } = problemIn(await connection.request('GET', path));
+      expect([path, code, status >= 400 && status < 500]).toEqual([path, expect.any(String), true]);
+    }
+    expect(problemIn(await connection.request('GET', '/nothing'))).toMatchObject({
+      status: 404,
+      code: 'RouteNotFound',
+    });
+  });
+
+  it('a method that a path does not have', async () => {
+    expect(problemIn(await connection.request('GET', DEVICE_PATHS.attest))).toMatchObject({
+      status: 405,
+      code: 'MethodNotAllowed',
+    });
+  });
+
+  it('a body that is too large, before it has read it', async () => {
+    const one = await world.connect();
+    const body = new Uint8Array(DEVICE_LIMITS.attestRequest + 1);
+    expect(problemIn(await one.post(DEVICE_PATHS.attest, body))).toMatchObject({
+      status: 413,
+      code: 'BodyTooLarge',
+    });
+    one.close();
+  });
+
+  it('a body that is not CBOR, or of another content type', async () => {
+    const json = { 'content-type': 'application/json' };
+    expect(
+      problemIn(await connection.request('POST', DEVICE_PATHS.attest, new Uint8Array(2), json)),
+    ).toMatchObject({
+      status: 415,
+      code: 'UnsupportedMediaType',
+    });
+    const bodies: [string, number[]][] = [
+      ['empty', []],
+      ['cut off', [0xa1, 0x01]],
+      ['with bytes behind it', [0xa0, 0x00]],
+      ['no map', [0x00]],
+      ['with a key twice', [0xa2, 0x01, 0x00, 0x01, 0x00]],
+      ['indefinite', [0xbf, 0xff]],
+    ];
+    for (const [what, body] of bodies) {
+      const problem = problemIn(await connection.post(DEVICE_PATHS.attest, Uint8Array.from(body)));
+      expect([what, problem.status, problem.code]).toEqual([what, 422, expect.stringMatching(/^[A-Z]/u)]);
+    }
+  });
+
+  it('a request with a missing field, by its name', async () => {
+    expect(problemIn(await connection.post(DEVICE_PATHS.attest, Uint8Array.of(0xa0)))).toMatchObject({
+      code: 'MissingField',
+      field: 'token',
+    });
+  });
+
+  it('reports from nobody', async () => {
+    const problem = problemIn(
+      await connection.post(DEVICE_PATHS.reports, encodeReportBatch({ reports: [] })),
+    );
+    expect(problem).toMatchObject({ status: 401, code: 'UpdateCertificateRequired' });
+  });
+
+  it('a client that is too slow with its headers, or with its body', async () => {
+    expect(problemOfAnswer(await answerTo('POST /device/v1/attest HTTP/1.1\r\nhost: x\r\n'))).toMatchObject({
+      status: '408',
+      code: 'RequestTimeout',
+    });
+    const head =
+      'POST /device/v1/attest HTTP/1.1\r\nhost: x\r\ncontent-type: application/cbor\r\ncontent-length: 100\r\n\r\n';
+    expect(problemOfAnswer(await answerTo(head, 'abc'))).toMatchObject({
+      status: '408',
+      code: 'RequestTimeout',
+    });
+  });
+
+  it('what is not HTTP, or has headers without end', async () => {
+    expect(problemOfAnswer(await answerTo('\x00\x01\x02 hello\r\n\r\n'))).toMatchObject({
+      status: '400',
+      code: 'InvalidRequest',
+    });
+    const long = `GET / HTTP/1.1\r\nx: ${'y'.repeat(9000)}\r\n\r\n`;
+    expect(problemOfAnswer(await answerTo(long))).toMatchObject({ status: '431', code: 'HeadersTooLarge' });
+  });
+});
+
+describe('the device port speaks', () => {
+  it('TLS 1.3 and nothing older', async () => {
+    expect(connection.socket.getProtocol()).toBe('TLSv1.3');
+    const old = connect({
+      port: world.port,
+      host: '127.0.0.1',
+      servername: 'localhost',
+      ca: world.rootPem,
+      maxVersion: 'TLSv1.2',
+    });
+    await expect(once(old, 'secureConnect')).rejects.toMatchObject({
+      code: expect.stringContaining('ALERT_PROTOCOL_VERSION'),
+    });
+  });
+
+  it('under a certificate that leads to the service’s root alone', async () => {
+    expect(connection.socket.authorized).toBe(true);
+    const stranger = connect({ port: world.port, host: '127.0.0.1', servername: 'localhost' });
+    await expect(once(stranger, 'secureConnect')).rejects.toThrow(/self.signed|issuer/iu);
+  });
+});

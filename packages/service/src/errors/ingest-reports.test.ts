@@ -1,0 +1,215 @@
+import { encodeSymbolMap, type ErrorReport } from '@sevenfold/formats';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+import { openDeviceWorld, type DeviceWorld } from '../device-port/testing/device-world.fixture.ts';
+import type { StoredImage } from '../images/image.ts';
+import { uploadSymbols } from '../images/images.ts';
+import { getErrorGroup, listErrorGroups, markErrorGroupFixed } from './error-groups.ts';
+import { ingestReports } from './ingest-reports.ts';
+
+const BLINK = '1d2c3b4a-0000-4000-8000-000000000001';
+
+let world: DeviceWorld;
+let broken: StoredImage;
+let device: { deviceId: string; tenantId: string | null };
+let lastId = 0;
+beforeEach(async () => {
+  world = await openDeviceWorld();
+  broken = await withSymbols(await world.uploadApplication(BLINK), 0);
+  device = { deviceId: (await world.makeDevice()).deviceId, tenantId: world.tenantId };
+});
+afterEach(() => world.close());
+
+/** Symbols of a build: each build has its code elsewhere, and on other lines. */
+async function withSymbols(image: StoredImage, shift: number): Promise<StoredImage> {
+  const symbols = encodeSymbolMap({
+    functions: [
+      { index: 4, name: 'main' },
+      { index: 5, name: 'store_sample' },
+    ],
+    lines: [
+      { offset: 100 + shift, file: 'main.c', line: 20 + shift, function: 'main' },
+      { offset: 200 + shift, file: 'main.c', line: 88 + shift, function: 'store_sample' },
+    ],
+  });
+  return uploadSymbols(world.service, world.tenantId, image.imageId, symbols);
+}
+
+const report = (image: { imageId: string }, change: Partial<ErrorReport> = {}): ErrorReport => {
+  lastId += 1;
+  return {
+    reportId: Uint8Array.from({ length: 16 }, (_, index) => (lastId >> (8 * (index % 4))) & 0xff),
+    kind: 'AppCrash',
+    componentId: BLINK,
+    imageId: image.imageId,
+    osVersion: '26.11.0',
+    time: 1_790_000_000,
+    uptime: 3100,
+    trap: 'memory access out of bounds',
+    exitCode: null,
+    frames: [
+      { function: 5, offset: 210 },
+      { function: 4, offset: 120 },
+    ],
+    log: ['blink 2 starts', 'storing sample 3'],
+    count: 1,
+    ...change,
+  };
+};
+const send = async (...reports: ErrorReport[]) => ingestReports(world.service, device, { reports });
+const groups = async () => (await listErrorGroups(world.service, world.tenantId)).items;
+const onlyGroup = async () => {
+  const [group, ...others] = await groups();
+  expect(others).toEqual([]);
+  if (group === undefined) throw new Error('there is no group');
+  return group;
+};
+
+describe('a failure', () => {
+  it('is symbolised to file and line, and says what happened where', async () => {
+    await send(report(broken));
+    expect(await onlyGroup()).toMatchObject({
+      title: 'memory access out of bounds in store_sample (main.c:88)',
+      state: 'Open',
+      count: 1,
+      deviceCount: 1,
+      osVersions: ['26.11.0'],
+      images: [{ imageId: broken.imageId, count: 1 }],
+      example: {
+        deviceId: device.deviceId,
+        stack: [
+          { function: 'store_sample', file: 'main.c', line: 88, offset: 210 },
+          { function: 'main', file: 'main.c', line: 20, offset: 120 },
+        ],
+        log: ['blink 2 starts', 'storing sample 3'],
+      },
+    });
+  });
+
+  it('of an image without symbols is named by what is known', async () => {
+    await send(report(await world.uploadApplication(BLINK)));
+    expect((await onlyGroup()).title).toBe('memory access out of bounds in wasm-function[5]');
+  });
+
+  it('counts once, however often it is sent', async () => {
+    const one = report(broken);
+    expect(await send(one)).toEqual([one.reportId]);
+    expect(await send(one, one)).toEqual([one.reportId, one.reportId]);
+    expect(await onlyGroup()).toMatchObject({ count: 1 });
+  });
+
+  it('counts as often as the device says, on as many devices as there were', async () => {
+    const other = { ...device, deviceId: (await world.makeDevice()).deviceId };
+    await send(report(broken, { count: 5 }));
+    await ingestReports(world.service, other, { reports: [report(broken), report(broken)] });
+    expect(await onlyGroup()).toMatchObject({ count: 7, deviceCount: 2, images: [{ count: 7 }] });
+  });
+
+  it('is the same in another build, where its code and lines are elsewhere', async () => {
+    await send(report(broken));
+    const rebuilt = await withSymbols(await world.uploadApplication(BLINK), 50);
+    await send(
+      report(rebuilt, {
+        frames: [
+          { function: 6, offset: 260 },
+          { function: 5, offset: 170 },
+        ],
+      }),
+    );
+    const group = await onlyGroup();
+    expect(group.title).toBe('memory access out of bounds in store_sample (main.c:138)');
+    expect(group.images.map((image) => image.imageId).sort()).toEqual(
+      [broken.imageId, rebuilt.imageId].sort(),
+    );
+  });
+
+  it('is another one with another trap, function, kind or component', async () => {
+    await send(
+      report(broken),
+      report(broken, { trap: 'unreachable' }),
+      report(broken, { frames: [{ function: 4, offset: 120 }] }),
+      report(broken, { kind: 'AppExit', trap: null, exitCode: 3, frames: [] }),
+      report(broken, { kind: 'AppExit', trap: null, exitCode: 4, frames: [] }),
+      report(broken, { componentId: '1d2c3b4a-0000-4000-8000-000000000002' }),
+    );
+    expect((await groups()).map((group) => group.title)).toContain('exit with code 3');
+    expect(await groups()).toHaveLength(6);
+  });
+
+  it('of one tenant is not seen by another', async () => {
+    await send(report(broken));
+    const { groupId } = await onlyGroup();
+    await expect(getErrorGroup(world.service, 'another', groupId)).rejects.toMatchObject({
+      code: 'NotFound',
+      field: 'groupId',
+    });
+    await ingestReports(world.service, { ...device, tenantId: null }, { reports: [report(broken)] });
+    expect(await onlyGroup()).toMatchObject({ count: 1 });
+  });
+});
+
+describe('a group', () => {
+  const fix = async (imageId: string) =>
+    markErrorGroupFixed(world.service, world.tenantId, (await onlyGroup()).groupId, imageId);
+
+  it('stays fixed while the old image goes on failing', async () => {
+    await send(report(broken));
+    world.service.clock.advance(1000);
+    const fixed = await world.uploadApplication(BLINK);
+    expect(await fix(fixed.imageId)).toMatchObject({ state: 'Fixed', fixedImageId: fixed.imageId });
+    await send(report(broken));
+    expect(await onlyGroup()).toMatchObject({ state: 'Fixed', count: 2 });
+  });
+
+  it('reopens when the fixed image fails alike', async () => {
+    await send(report(broken));
+    world.service.clock.advance(1000);
+    const fixed = await withSymbols(await world.uploadApplication(BLINK), 0);
+    await fix(fixed.imageId);
+    await send(report(fixed));
+    expect(await onlyGroup()).toMatchObject({ state: 'Regressed', fixedImageId: fixed.imageId });
+  });
+
+  it('reopens when a newer image than the fixed one fails alike', async () => {
+    await send(report(broken));
+    world.service.clock.advance(1000);
+    const fixed = await world.uploadApplication(BLINK);
+    world.service.clock.advance(1000);
+    const newer = await withSymbols(await world.uploadApplication(BLINK), 0);
+    await fix(fixed.imageId);
+    await send(report(newer));
+    expect(await onlyGroup()).toMatchObject({ state: 'Regressed' });
+    expect(await fix(newer.imageId)).toMatchObject({ state: 'Fixed', fixedImageId: newer.imageId });
+  });
+
+  it('cannot be fixed in an image of another component or tenant', async () => {
+    await send(report(broken));
+    const foreign = await world.uploadApplication('1d2c3b4a-0000-4000-8000-000000000002', 'Fade');
+    await expect(fix(foreign.imageId)).rejects.toMatchObject({ code: 'Conflict', field: 'imageId' });
+    await expect(fix('1d2c3b4a-0000-4000-8000-00000000000f')).rejects.toMatchObject({ code: 'NotFound' });
+  });
+});
+
+describe('the list of groups', () => {
+  it('comes in pages, last seen first', async () => {
+    for (const exitCode of [1, 2, 3, 4, 5]) {
+      await send(report(broken, { kind: 'AppExit', trap: null, exitCode, frames: [] }));
+      world.service.clock.advance(1000);
+    }
+    const titles: string[] = [];
+    let after: string | undefined;
+    do {
+      const page = await listErrorGroups(world.service, world.tenantId, { limit: 2, after });
+      titles.push(...page.items.map((group) => group.title));
+      after = page.next ?? undefined;
+    } while (after !== undefined);
+    expect(titles).toEqual([5, 4, 3, 2, 1].map((code) => `exit with code ${code}`));
+  });
+
+  it('has no place that was made up', async () => {
+    await expect(listErrorGroups(world.service, world.tenantId, { after: 'x' })).rejects.toMatchObject({
+      code: 'InvalidRequest',
+      field: 'after',
+    });
+  });
+});
