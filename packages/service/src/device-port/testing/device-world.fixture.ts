@@ -143,7 +143,7 @@ export interface DeviceWorld {
 export async function openDeviceWorld(limits: Partial<DeviceServerLimits> = {}): Promise<DeviceWorld> {
   const service = await openTestService();
   // TLS itself knows no clock but the machine's: certificates must be valid there, too.
-  service.clock.advance(Date.now() - service.clock.now());
+  service.clock.advance(Math.floor(Date.now() / 1000) * 1000 - service.clock.now());
   const authorities = new CertificateAuthorities(service);
   await authorities.ensureAuthorities();
   const tls = await makeServerIdentity({ ...service, authorities }, ['localhost', '127.0.0.1']);
