@@ -1,0 +1,152 @@
+import {
+  MONITOR_CALLS,
+  SYSTEM_IMAGE_FILES,
+  bytesArgument,
+  choiceArgument,
+  isGuid,
+  listArgument,
+  recordArgument,
+  serveCalls,
+  textArgument,
+  uintArgument,
+  PortError,
+  type BootReport,
+  type CallImplementation,
+  type Port,
+  type PortHandler,
+  type PortValue,
+} from '@sevenfold/formats';
+import { verifyStage, type BootChain } from './boot-chain.ts';
+import type { Images } from './images.ts';
+import { MOST_MUTABLE, type MutableStorage } from './mutable.ts';
+import { serially, type PlutonPort } from './ports.ts';
+import { MOST_RECORD, type RecordLog } from './records.ts';
+import type { BootFacts, Slots } from './slots.ts';
+import type { Stagings } from './staging.ts';
+
+/** What the monitor answers from. */
+export interface MonitorState {
+  readonly hardware: Port;
+  readonly pluton: PlutonPort;
+  readonly boot: BootFacts;
+  readonly report: BootReport;
+  readonly chain: BootChain;
+  readonly slots: Slots;
+  readonly stagings: Stagings;
+  readonly images: Images;
+  readonly records: RecordLog;
+  readonly mutable: MutableStorage;
+  /** Content of the UpdateCertStore, and the compartment program of the running kernel image. */
+  readonly certStore: Uint8Array;
+  readonly compartmentProgram: Uint8Array;
+  log(line: string): void;
+}
+
+const STAGING = { max: 0xffffffff } as const;
+const MOST_IDS = 1024;
+const WATCHDOG = { min: 1, max: 600_000 } as const;
+
+function componentId(untrusted: PortValue | undefined, field = 'componentId'): string {
+  const text = textArgument(untrusted, field, 36);
+  if (!isGuid(text)) throw new PortError('BadArgument', `${field} must be a GUID in lower case.`, { field, rule: 'a GUID' });
+  return text;
+}
+
+const stagingId = (untrusted: PortValue | undefined): number => uintArgument(untrusted, 'stagingId', STAGING);
+
+/**
+ * The Security Monitor's whole interface: `MONITOR_CALLS`, for the kernel alone. The kernel counts as hostile: every
+ * argument is checked for its shape here, and what changes flash happens one call after the other.
+ */
+export function serveMonitor(state: MonitorState): PortHandler {
+  const { hardware, pluton, slots, stagings, images, records, mutable } = state;
+  const inOrder = serially();
+  const ordered =
+    (work: CallImplementation): CallImplementation =>
+    (args, caller) =>
+      inOrder(async () => work(args, caller));
+  const toPluton =
+    (method: string): CallImplementation =>
+    (args) =>
+      pluton.port.call(method, ...args);
+
+  return serveCalls(MONITOR_CALLS, (caller) => caller === 'kernel', {
+    identity: toPluton('identity'),
+    bootInfo: () => ({
+      resetReason: state.boot.resetReason,
+      trial: slots.isTrial,
+      stages: state.report.stages,
+      failures: state.report.failures,
+      fellBack: slots.fellBack === null ? null : { imageIds: [...slots.fellBack.imageIds] },
+    }),
+    loadServices: ordered(async () => {
+      const services = await verifyStage(state.chain, 'Services', [SYSTEM_IMAGE_FILES.bundle]);
+      await slots.raiseSecurityVersions(pluton);
+      return services.file(SYSTEM_IMAGE_FILES.bundle);
+    }),
+    loadCertStore: () => state.certStore,
+    loadCompartmentProgram: () => state.compartmentProgram,
+    listImages: ordered(() => images.list()),
+    loadApplication: ordered(([component]) => images.loadApplication(componentId(component))),
+
+    stageBegin: ordered(([untrusted]) => {
+      const fields = recordArgument(untrusted, 'image', ['imageType', 'componentId', 'imageId', 'size', 'digest']);
+      return stagings.begin({
+        imageType: uintArgument(fields.imageType, 'imageType', { max: 0xffff }),
+        componentId: componentId(fields.componentId),
+        imageId: componentId(fields.imageId, 'imageId'),
+        size: uintArgument(fields.size, 'size', { min: 1, max: 0xffffffff }),
+        digest: bytesArgument(fields.digest, 'digest', { length: 32 }),
+      });
+    }),
+    stageWrite: ordered(async ([id, offset, bytes]) => {
+      await stagings.write(stagingId(id), uintArgument(offset, 'offset'), bytesArgument(bytes, 'bytes', { max: 65_536 }));
+      return null;
+    }),
+    stageFinish: ordered(async ([id]) => {
+      await stagings.finish(stagingId(id));
+      return null;
+    }),
+    stageAbort: ordered(([id]) => {
+      stagings.abort(stagingId(id));
+      return null;
+    }),
+    commit: ordered(async ([untrustedIds, untrustedRemoved]) => {
+      const ids = listArgument(untrustedIds, 'stagingIds', 16, (id) => stagingId(id));
+      const removed = listArgument(untrustedRemoved, 'removeComponentIds', 16, componentId);
+      const restartRequired = await slots.commit(stagings.committable(ids), removed);
+      stagings.forget(ids);
+      return { restartRequired };
+    }),
+    confirmHealthy: ordered(async () => {
+      const wasTrial = slots.isTrial;
+      await slots.confirmHealthy();
+      await slots.raiseSecurityVersions(pluton);
+      if (wasTrial) state.log('confirmed healthy: the trial is over');
+      return null;
+    }),
+    restart: ordered(() => hardware.call('reset', 'Restart')),
+
+    recordAppend: ordered(([record]) => records.append(bytesArgument(record, 'record', { max: MOST_RECORD }))),
+    recordList: ordered(([most]) => records.list(uintArgument(most, 'most', { max: MOST_IDS }))),
+    recordRemove: ordered(async ([ids]) => {
+      await records.remove(listArgument(ids, 'ids', MOST_IDS, (id, field) => uintArgument(id, field, STAGING)));
+      return null;
+    }),
+    mutableRead: ordered(([component]) => mutable.read(componentId(component))),
+    mutableWrite: ordered(async ([component, bytes]) => {
+      await mutable.write(componentId(component), bytesArgument(bytes, 'bytes', { max: MOST_MUTABLE }));
+      return null;
+    }),
+    mutableDelete: ordered(([component]) => mutable.delete(componentId(component))),
+
+    watchdogKick: ([milliseconds]) => hardware.call('setWatchdog', uintArgument(milliseconds, 'milliseconds', WATCHDOG)),
+    attest: toPluton('attest'),
+    verifySigned: ([use, ...rest]) => pluton.port.call('verifySigned', choiceArgument(use, 'use', ['plan']), ...rest),
+    createSessionKey: toPluton('createSessionKey'),
+    signWithSessionKey: toPluton('signWithSessionKey'),
+    exportSessionKey: toPluton('exportSessionKey'),
+    sha256: toPluton('sha256'),
+    random: toPluton('random'),
+  });
+}

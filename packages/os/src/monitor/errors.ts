@@ -1,0 +1,31 @@
+import { SevenfoldError } from '@sevenfold/formats';
+
+/** Why the Security Monitor refuses; what an image is refused for is `ImageRefused`'s and the parsers'. */
+export type MonitorErrorCode =
+  /** No copy of a system image may run, or none of an app. */
+  | 'NoBootableImage'
+  | 'NoSuchComponent'
+  /** Staging */
+  | 'UnsupportedImageType'
+  | 'ImageTooLarge'
+  | 'NoFreeSlot'
+  | 'TooManyStagings'
+  | 'NoSuchStaging'
+  | 'StagingGap'
+  | 'StagingConflict'
+  | 'StagingIncomplete'
+  | 'StagingFinished'
+  | 'StagingNotFinished'
+  | 'DigestMismatch'
+  | 'ImageIdentityInconsistency'
+  /** Nothing may be committed or replaced while a configuration is on trial, or before the restart that begins one. */
+  | 'TrialInProgress'
+  | 'RestartRequired'
+  /** Records and mutable storage */
+  | 'RecordsFull'
+  | 'StorageFull'
+  /** A layer below answered in a shape that its table does not have. */
+  | 'HardwareFault';
+
+/** Thrown by the Security Monitor. */
+export class MonitorError extends SevenfoldError<MonitorErrorCode> {}

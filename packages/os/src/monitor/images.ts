@@ -1,0 +1,117 @@
+import {
+  FLASH_MAP,
+  IMAGE_SIGNATURE_LENGTH,
+  IMAGE_TYPES,
+  SLOT_COMPLETE_MARK,
+  SLOT_PACKAGE_OFFSET,
+  SYSTEM_IMAGE_TYPES,
+  parseMetadata,
+  viewOf,
+  type FlashRegion,
+  type ImageFields,
+  type PortValue,
+  type SlotHeader,
+} from '@sevenfold/formats';
+import { MonitorError } from './errors.ts';
+import type { FlashPort, PlutonPort } from './ports.ts';
+import { readSlotHeader, type Slots } from './slots.ts';
+import type { Stagings } from './staging.ts';
+
+const MOST_METADATA = 4096;
+
+/** What lies in the slots, and the app images that are loaded from there. */
+export class Images {
+  readonly #flash: FlashPort;
+  readonly #pluton: PlutonPort;
+  readonly #slots: Slots;
+  readonly #stagings: Stagings;
+
+  constructor(flash: FlashPort, pluton: PlutonPort, slots: Slots, stagings: Stagings) {
+    this.#flash = flash;
+    this.#pluton = pluton;
+    this.#slots = slots;
+    this.#stagings = stagings;
+  }
+
+  /** Every image that is whole, as far as its slot says: a list to look at, not to rely on. */
+  async list(): Promise<PortValue[]> {
+    const images: PortValue[] = [];
+    const finished = this.#stagings.finishedRegions;
+    for (const type of SYSTEM_IMAGE_TYPES) {
+      for (const slot of ['A', 'B'] as const) {
+        const region = FLASH_MAP.system[type][slot];
+        const isActive = this.#slots.runningSlot(type) === slot;
+        const state = isActive ? 'active' : finished.has(region.offset) ? 'staged' : 'backup';
+        const image = await this.#describe(region, slot, state, isActive);
+        if (image !== null && image['imageType'] === IMAGE_TYPES[type]) images.push(image);
+      }
+    }
+    for (const [slot, region] of FLASH_MAP.applications.entries()) {
+      const installed = this.#slots.config.applications.find((application) => application.slot === slot);
+      if (installed === undefined && !finished.has(region.offset)) continue;
+      const state = installed === undefined ? 'staged' : 'active';
+      const image = await this.#describe(region, String(slot), state, installed !== undefined);
+      if (image !== null) images.push(image);
+    }
+    return images;
+  }
+
+  /** The whole package of an installed app, verified now. Throws what it is refused for. */
+  async loadApplication(componentId: string): Promise<Uint8Array> {
+    const application = this.#slots.config.applications.find((installed) => installed.componentId === componentId);
+    const region = application === undefined ? undefined : FLASH_MAP.applications[application.slot];
+    if (application === undefined || region === undefined) {
+      throw new MonitorError('NoSuchComponent', `There is no app ${componentId}.`, { field: 'componentId' });
+    }
+    const bytes = await this.#flash.read(region.offset + SLOT_PACKAGE_OFFSET, application.size);
+    const image = await this.#pluton.verifyImage(bytes, IMAGE_TYPES.Applications, false);
+    if (image.componentId !== componentId || image.imageId !== application.imageId) {
+      throw new MonitorError('ImageIdentityInconsistency', `The slot of ${componentId} holds another app.`, {
+        field: 'componentId',
+      });
+    }
+    return bytes;
+  }
+
+  async #describe(
+    region: FlashRegion,
+    slot: string,
+    state: string,
+    isActive: boolean,
+  ): Promise<{ readonly [key: string]: PortValue } | null> {
+    const header = await readSlotHeader(this.#flash, region);
+    if (header === null) return null;
+    const [complete] = await this.#flash.read(region.offset + SLOT_COMPLETE_MARK, 1);
+    if (complete !== 0 && !isActive) return null;
+    const fields = await this.#metadata(region, header);
+    if (fields === null) return null;
+    const { imageType, imageId, componentId, size, digest } = header;
+    return {
+      imageType,
+      slot,
+      imageId,
+      componentId,
+      name: fields.name,
+      digest,
+      size,
+      securityVersion: fields.securityVersion?.version ?? 0,
+      state,
+    };
+  }
+
+  /** The metadata at the end of a package, or null where it is damaged. */
+  async #metadata(region: FlashRegion, { size }: SlotHeader): Promise<ImageFields | null> {
+    const length = Math.min(size, MOST_METADATA + IMAGE_SIGNATURE_LENGTH);
+    const end = await this.#flash.read(region.offset + SLOT_PACKAGE_OFFSET + size - length, length);
+    const unsigned = end.subarray(0, Math.max(0, length - IMAGE_SIGNATURE_LENGTH));
+    if (unsigned.length < 4) return null;
+    const metadataLength = viewOf(unsigned).getUint32(unsigned.length - 4, true);
+    if (metadataLength > unsigned.length) return null;
+    try {
+      return parseMetadata(unsigned.subarray(unsigned.length - metadataLength));
+    } catch {
+      // The list leaves out what cannot be read; whoever loads it is told why.
+      return null;
+    }
+  }
+}

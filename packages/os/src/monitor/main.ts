@@ -1,0 +1,98 @@
+import {
+  IMAGE_TYPES,
+  SYSTEM_IMAGE_FILES,
+  decodeCertStore,
+  type BootFailure,
+  type BootReport,
+  type BootStage,
+  type StageHandle,
+} from '@sevenfold/formats';
+import { verifyStage, type BootChain } from './boot-chain.ts';
+import { serveMonitor } from './calls.ts';
+import { MonitorError } from './errors.ts';
+import { FIREWALL_RULES } from './firewall.ts';
+import { Images } from './images.ts';
+import { MutableStorage } from './mutable.ts';
+import { fieldsOf, flashOver, plutonOver } from './ports.ts';
+import { RecordLog } from './records.ts';
+import { Slots, type BootFacts } from './slots.ts';
+import { NEEDED_FILES, Stagings } from './staging.ts';
+
+/** Time in ms that a configuration on trial has to be confirmed healthy; then the next attempt begins. */
+const TRIAL_TIME = 600_000;
+/** Time in ms that the kernel has to come up and kick the watchdog for the first time. */
+const KERNEL_START_TIME = 120_000;
+
+/**
+ * The Security Monitor: settles what ROM and Pluton found, loads what it needs for its calls, closes and locks the
+ * firewall, then starts the kernel. Resolves when that is up.
+ */
+export async function start(handle: StageHandle): Promise<void> {
+  const { hardware, pluton: mailbox } = handle.ports;
+  if (hardware === undefined || mailbox === undefined) {
+    throw new MonitorError('HardwareFault', 'The monitor was started without its ports.');
+  }
+  const flash = flashOver(hardware);
+  const pluton = plutonOver(mailbox);
+
+  // 1. How did we get here? A failed trial is left for good before anything else happens.
+  const bootReport = fieldsOf(await mailbox.call('bootReport'));
+  const boot: BootFacts = {
+    config: bootReport['config'] === 'fallback' ? 'fallback' : 'current',
+    trial: bootReport['trial'] === true,
+    resetReason: String(bootReport['resetReason']),
+  };
+  const report: BootReport = {
+    // From Pluton, which lies beneath us.
+    stages: [...(bootReport['stages'] as BootStage[])],
+    failures: [...(bootReport['failures'] as BootFailure[])],
+  };
+  const slots = await Slots.open(flash, boot, report);
+  const { fellBack } = slots;
+  if (boot.config === 'fallback' && fellBack !== null) handle.log(`left for good: ${fellBack.imageIds.join(', ')} – ${fellBack.reason}`);
+
+  // 2. Verify and measure what comes next.
+  const chain: BootChain = { flash, pluton, config: slots.config, report, log: handle.log };
+  const certStoreImage = await verifyStage(chain, 'UpdateCertStore', NEEDED_FILES.UpdateCertStore);
+  const certStore = certStoreImage.file(SYSTEM_IMAGE_FILES.certStore);
+  decodeCertStore(certStore);
+  const kernel = await verifyStage(chain, 'NormalWorldKernel', NEEDED_FILES.NormalWorldKernel);
+  await slots.raiseSecurityVersions(pluton);
+
+  // 3. Close the firewall, for the monitor itself as well.
+  await hardware.call('configureFirewall', FIREWALL_RULES);
+  await hardware.call('lockFirewall');
+
+  // 4. Serve, watch, and let the normal world run.
+  const stagings = new Stagings(flash, pluton, slots);
+  handle.serve(
+    serveMonitor({
+      hardware,
+      pluton,
+      boot,
+      report,
+      chain,
+      slots,
+      stagings,
+      images: new Images(flash, pluton, slots, stagings),
+      records: new RecordLog(flash),
+      mutable: new MutableStorage(flash),
+      certStore,
+      compartmentProgram: kernel.file(SYSTEM_IMAGE_FILES.compartment),
+      log: handle.log,
+    }),
+  );
+  if (slots.isTrial) void endTrialInTime(handle, slots);
+  await hardware.call('setWatchdog', KERNEL_START_TIME);
+  await hardware.call('startStage', 'kernel', kernel.file(SYSTEM_IMAGE_FILES.bundle));
+  const release = report.stages.find(({ imageType }) => imageType === IMAGE_TYPES.NormalWorldKernel);
+  handle.log(`${release?.name ?? 'kernel'} is up${slots.isTrial ? ', on trial' : ''}`);
+}
+
+/** A trial that nobody confirms must not last for ever. */
+async function endTrialInTime({ clock, log, ports }: StageHandle, slots: Slots): Promise<void> {
+  await clock.sleep(TRIAL_TIME);
+  if (!slots.isTrial) return;
+  log(`not confirmed healthy within ${TRIAL_TIME / 1000} s: resetting`);
+  await ports['hardware']?.call('reset', 'TrialNotConfirmed');
+}

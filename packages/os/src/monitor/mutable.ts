@@ -1,0 +1,192 @@
+import { FLASH_MAP, FLASH_SECTOR, concatBytes, crc32, guidFromBytes, guidToBytes, viewOf } from '@sevenfold/formats';
+import { MonitorError } from './errors.ts';
+import type { FlashPort } from './ports.ts';
+
+/** Longest content of one component in bytes. */
+export const MOST_MUTABLE = 65_536;
+const { offset: REGION, length: REGION_LENGTH } = FLASH_MAP.mutable;
+const SECTORS = REGION_LENGTH / FLASH_SECTOR;
+const MAGIC = 0x31554d53; // "SMU1", little-endian
+const HEADER = 48;
+const PART = FLASH_SECTOR - HEADER;
+/** Value of `total` for the mark that a component's content was deleted. */
+const DELETED = 0;
+
+/** One sector of the storage, as its header describes it. */
+interface Part {
+  readonly sector: number;
+  readonly version: number;
+  readonly index: number;
+  readonly total: number;
+  readonly componentId: string;
+  readonly bytes: Uint8Array;
+}
+
+/** A whole version of a component's content. */
+interface Content {
+  readonly version: number;
+  readonly total: number;
+  readonly sectors: readonly number[];
+}
+
+/**
+ * One opaque content for each component. A new version is written beside the old one, in sectors of its own; it
+ * holds from the moment its last sector is whole, and then the old one is cleared away. So a power cut leaves the
+ * old content or the new one.
+ */
+export class MutableStorage {
+  readonly #flash: FlashPort;
+  #contents: Map<string, Content> | null = null;
+  #nextVersion = 1;
+  #nextSector = 0;
+
+  constructor(flash: FlashPort) {
+    this.#flash = flash;
+  }
+
+  async read(componentId: string): Promise<Uint8Array | null> {
+    const content = (await this.#opened()).get(componentId);
+    if (content === undefined) return null;
+    const parts: Uint8Array[] = [];
+    for (const sector of content.sectors) {
+      const part = parsePart(await this.#flash.read(REGION + sector * FLASH_SECTOR, FLASH_SECTOR), sector);
+      if (part === null) throw new MonitorError('HardwareFault', 'Mutable storage has been damaged in flash.');
+      parts.push(part.bytes);
+    }
+    return concatBytes(...parts);
+  }
+
+  /** Replaces a component's content. Throws `StorageFull`, and then the old content stays. */
+  async write(componentId: string, bytes: Uint8Array): Promise<void> {
+    const contents = await this.#opened();
+    const total = Math.max(1, Math.ceil(bytes.length / PART));
+    const content = await this.#store(componentId, total, bytes);
+    await this.#clear(contents.get(componentId));
+    contents.set(componentId, content);
+  }
+
+  /** True: there was a content. */
+  async delete(componentId: string): Promise<boolean> {
+    const contents = await this.#opened();
+    const content = contents.get(componentId);
+    if (content === undefined) return false;
+    // The mark first: it keeps the old content dead while its sectors are cleared one by one.
+    const mark = await this.#store(componentId, DELETED, new Uint8Array(0));
+    contents.delete(componentId);
+    await this.#clear(content);
+    await this.#clear(mark);
+    return true;
+  }
+
+  async #store(componentId: string, total: number, bytes: Uint8Array): Promise<Content> {
+    const version = this.#nextVersion++;
+    const free = await this.#freeSectors(Math.max(1, total));
+    for (const [index, sector] of free.entries()) {
+      const part = { sector, version, index, total, componentId, bytes: bytes.subarray(index * PART, (index + 1) * PART) };
+      const offset = REGION + sector * FLASH_SECTOR;
+      const old = await this.#flash.read(offset, FLASH_SECTOR);
+      if (old.some((byte) => byte !== 0xff)) await this.#flash.erase(offset, FLASH_SECTOR);
+      await this.#flash.program(offset, encodePart(part));
+    }
+    return { version, total, sectors: free };
+  }
+
+  async #freeSectors(count: number): Promise<readonly number[]> {
+    const used = new Set([...(await this.#opened()).values()].flatMap(({ sectors }) => sectors));
+    const free: number[] = [];
+    // In turn, so that all sectors wear alike.
+    for (let step = 0; step < SECTORS && free.length < count; step++) {
+      const sector = (this.#nextSector + step) % SECTORS;
+      if (!used.has(sector)) free.push(sector);
+    }
+    if (free.length < count) {
+      throw new MonitorError('StorageFull', 'Mutable storage is full.', { rule: `${count} free sectors` });
+    }
+    this.#nextSector = ((free.at(-1) ?? 0) + 1) % SECTORS;
+    return free;
+  }
+
+  /** Makes the sectors of an old version mean nothing: their first words are cleared. */
+  async #clear(content: Content | undefined): Promise<void> {
+    for (const sector of content?.sectors ?? []) {
+      await this.#flash.program(REGION + sector * FLASH_SECTOR, new Uint8Array(4));
+    }
+  }
+
+  /** Reads the storage once, and finishes what a power cut left half done. */
+  async #opened(): Promise<Map<string, Content>> {
+    if (this.#contents !== null) return this.#contents;
+    const bytes = await this.#flash.read(REGION, REGION_LENGTH);
+    const parts: Part[] = [];
+    for (let sector = 0; sector < SECTORS; sector++) {
+      const part = parsePart(bytes.subarray(sector * FLASH_SECTOR, (sector + 1) * FLASH_SECTOR), sector);
+      if (part !== null) parts.push(part);
+    }
+    const contents = new Map<string, Content>();
+    for (const content of wholeContents(parts)) {
+      this.#nextVersion = Math.max(this.#nextVersion, content.version + 1);
+      const present = contents.get(content.componentId);
+      if (present === undefined || present.version < content.version) contents.set(content.componentId, content);
+    }
+    for (const { version } of parts) this.#nextVersion = Math.max(this.#nextVersion, version + 1);
+    this.#contents = contents;
+    await this.#clearLeftovers(parts, contents);
+    return contents;
+  }
+
+  /** Clears old and torn versions, and only then the marks of what was deleted. */
+  async #clearLeftovers(parts: readonly Part[], contents: Map<string, Content>): Promise<void> {
+    const isLeftover = ({ componentId, version }: Part): boolean => contents.get(componentId)?.version !== version;
+    for (const part of parts.filter(isLeftover)) await this.#clear({ version: 0, total: 0, sectors: [part.sector] });
+    for (const [componentId, content] of contents) {
+      if (content.total !== DELETED) continue;
+      contents.delete(componentId);
+      await this.#clear(content);
+    }
+  }
+}
+
+/** The versions of which every sector is there. */
+function wholeContents(parts: readonly Part[]): (Content & { readonly componentId: string })[] {
+  const versions = Map.groupBy(parts, ({ version }) => version);
+  return [...versions].flatMap(([version, members]) => {
+    const [first] = members;
+    if (first === undefined) return [];
+    const { total, componentId } = first;
+    const sorted = members.toSorted((a, b) => a.index - b.index);
+    const isWhole =
+      sorted.length === Math.max(1, total) &&
+      sorted.every((part, index) => part.index === index && part.total === total && part.componentId === componentId);
+    return isWhole ? [{ version, total, componentId, sectors: sorted.map(({ sector }) => sector) }] : [];
+  });
+}
+
+function encodePart({ version, index, total, componentId, bytes }: Part): Uint8Array {
+  const body = new Uint8Array(HEADER - 8 + bytes.length);
+  const view = viewOf(body);
+  view.setUint32(0, version, true);
+  view.setUint16(4, index, true);
+  view.setUint16(6, total, true);
+  view.setUint32(8, bytes.length, true);
+  body.set(guidToBytes(componentId), 12);
+  body.set(bytes, HEADER - 8);
+  const frame = new Uint8Array(8);
+  viewOf(frame).setUint32(0, MAGIC, true);
+  viewOf(frame).setUint32(4, crc32(body), true);
+  return concatBytes(frame, body);
+}
+
+function parsePart(bytes: Uint8Array, sector: number): Part | null {
+  const view = viewOf(bytes);
+  if (view.getUint32(0, true) !== MAGIC) return null;
+  const length = view.getUint32(16, true);
+  if (length > PART || view.getUint32(4, true) !== crc32(bytes.subarray(8, HEADER + length))) return null;
+  return {
+    sector,
+    version: view.getUint32(8, true),
+    index: view.getUint16(12, true),
+    total: view.getUint16(14, true),
+    componentId: guidFromBytes(bytes.subarray(20, 36)),
+    bytes: bytes.slice(HEADER, HEADER + length),
+  };
+}

@@ -1,0 +1,139 @@
+import { FLASH_MAP, FLASH_PAGE, FLASH_SECTOR, concatBytes, crc32, viewOf } from '@sevenfold/formats';
+import { MonitorError } from './errors.ts';
+import type { FlashPort } from './ports.ts';
+
+/** Longest record in bytes. */
+export const MOST_RECORD = 3800;
+const { offset: REGION, length: REGION_LENGTH } = FLASH_MAP.records;
+const SECTORS = REGION_LENGTH / FLASH_SECTOR;
+const PAGES = FLASH_SECTOR / FLASH_PAGE;
+const MAGIC = 0x31435253; // "SRC1", little-endian
+const HEADER = 16;
+
+/** A live record, and where it lies. */
+interface Place {
+  readonly id: number;
+  readonly sector: number;
+  readonly page: number;
+  readonly length: number;
+}
+
+/**
+ * The log of records in flash: append-only sectors, each record on pages of its own. A record counts once its
+ * checksum fits, which is after its last page; it is removed by clearing its first word. So a power cut leaves
+ * every record whole, or not there.
+ */
+export class RecordLog {
+  readonly #flash: FlashPort;
+  #live: Place[] | null = null;
+  #nextId = 1;
+  /** Where the next record goes: the sector being filled and its first free page. */
+  #sector = 0;
+  #page = PAGES;
+
+  constructor(flash: FlashPort) {
+    this.#flash = flash;
+  }
+
+  /** Appends a record; when this resolves it is safe. Gives its id. Throws `RecordsFull`. */
+  async append(record: Uint8Array): Promise<number> {
+    const live = await this.#opened();
+    const pages = Math.ceil((HEADER + record.length) / FLASH_PAGE);
+    if (this.#page + pages > PAGES) await this.#takeNextSector(live);
+    const place = { id: this.#nextId, sector: this.#sector, page: this.#page, length: record.length };
+    // Whatever happens to them from here on, these pages are used.
+    this.#page += pages;
+    this.#nextId += 1;
+    await this.#flash.program(offsetOf(place), encodeRecord(place.id, record));
+    live.push(place);
+    return place.id;
+  }
+
+  /** The oldest records, at most `most`. */
+  async list(most: number): Promise<{ readonly id: number; readonly record: Uint8Array }[]> {
+    const records: { id: number; record: Uint8Array }[] = [];
+    for (const place of (await this.#opened()).slice(0, most)) {
+      records.push({ id: place.id, record: await this.#flash.read(offsetOf(place) + HEADER, place.length) });
+    }
+    return records;
+  }
+
+  /** Removes records; ids that are not there (any more) are passed over. */
+  async remove(ids: readonly number[]): Promise<void> {
+    const live = await this.#opened();
+    for (const id of ids) {
+      const index = live.findIndex((place) => place.id === id);
+      const place = live[index];
+      if (place === undefined) continue;
+      await this.#flash.program(offsetOf(place), new Uint8Array(4));
+      live.splice(index, 1);
+    }
+  }
+
+  /** A sector without live records, the next one in turn, so that all wear alike. */
+  async #takeNextSector(live: readonly Place[]): Promise<void> {
+    for (let step = 1; step <= SECTORS; step++) {
+      const sector = (this.#sector + step) % SECTORS;
+      if (live.some((place) => place.sector === sector)) continue;
+      const bytes = await this.#flash.read(REGION + sector * FLASH_SECTOR, FLASH_SECTOR);
+      if (bytes.some((byte) => byte !== 0xff)) await this.#flash.erase(REGION + sector * FLASH_SECTOR, FLASH_SECTOR);
+      this.#sector = sector;
+      this.#page = 0;
+      return;
+    }
+    throw new MonitorError('RecordsFull', 'The log of records is full.', { rule: 'upload and remove records first' });
+  }
+
+  /** Reads the log once. Torn and removed records leave used pages behind, and nothing else. */
+  async #opened(): Promise<Place[]> {
+    if (this.#live !== null) return this.#live;
+    const bytes = await this.#flash.read(REGION, REGION_LENGTH);
+    const live: Place[] = [];
+    for (let sector = 0; sector < SECTORS; sector++) {
+      for (let page = 0; page < PAGES; ) {
+        const place = readPlace(bytes, sector, page);
+        if (place !== null) live.push(place);
+        page += place === null ? 1 : Math.ceil((HEADER + place.length) / FLASH_PAGE);
+      }
+    }
+    live.sort((a, b) => a.id - b.id);
+    const newest = live.at(-1);
+    if (newest !== undefined) {
+      this.#nextId = newest.id + 1;
+      this.#sector = newest.sector;
+      this.#page = firstBlankPage(bytes, newest.sector);
+    }
+    this.#live = live;
+    return live;
+  }
+}
+
+function offsetOf({ sector, page }: Pick<Place, 'sector' | 'page'>): number {
+  return REGION + sector * FLASH_SECTOR + page * FLASH_PAGE;
+}
+
+function encodeRecord(id: number, record: Uint8Array): Uint8Array {
+  const numbers = new Uint8Array(8);
+  viewOf(numbers).setUint32(0, id, true);
+  viewOf(numbers).setUint32(4, record.length, true);
+  const frame = new Uint8Array(8);
+  viewOf(frame).setUint32(0, MAGIC, true);
+  viewOf(frame).setUint32(4, crc32(concatBytes(numbers, record)), true);
+  return concatBytes(frame, numbers, record);
+}
+
+function readPlace(region: Uint8Array, sector: number, page: number): Place | null {
+  const start = sector * FLASH_SECTOR + page * FLASH_PAGE;
+  const view = viewOf(region.subarray(start, start + FLASH_SECTOR - page * FLASH_PAGE));
+  if (view.getUint32(0, true) !== MAGIC) return null;
+  const length = view.getUint32(12, true);
+  if (length > MOST_RECORD || HEADER + length > view.byteLength) return null;
+  const content = region.subarray(start + 8, start + HEADER + length);
+  return view.getUint32(4, true) === crc32(content) ? { id: view.getUint32(8, true), sector, page, length } : null;
+}
+
+function firstBlankPage(region: Uint8Array, sector: number): number {
+  const bytes = region.subarray(sector * FLASH_SECTOR, (sector + 1) * FLASH_SECTOR);
+  const lastUsed = bytes.findLastIndex((byte) => byte !== 0xff);
+  return lastUsed < 0 ? 0 : Math.floor(lastUsed / FLASH_PAGE) + 1;
+}

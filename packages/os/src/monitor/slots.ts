@@ -1,0 +1,193 @@
+import {
+  BOOT_SECTORS,
+  DEFAULT_BOOT_RECORD,
+  FLASH_MAP,
+  FLASH_SECTOR,
+  SYSTEM_IMAGE_TYPES,
+  decodeSlotHeader,
+  encodeBootRecord,
+  healthyMarkOffset,
+  readBootRecords,
+  type BootApplication,
+  type BootConfig,
+  type BootRecord,
+  type BootReport,
+  type FlashRegion,
+  type SlotHeader,
+  type SlotName,
+  type SystemImageTypeName,
+  IMAGE_TYPES,
+} from '@sevenfold/formats';
+import { MonitorError } from './errors.ts';
+import type { FlashPort, PlutonPort } from './ports.ts';
+
+/** How ROM and Pluton came to start this monitor. */
+export interface BootFacts {
+  readonly config: 'current' | 'fallback';
+  readonly trial: boolean;
+  readonly resetReason: string;
+}
+
+/** An image that is ready to become part of the configuration. */
+export type CommitImage =
+  | { readonly kind: 'system'; readonly type: SystemImageTypeName; readonly slot: SlotName }
+  | { readonly kind: 'application'; readonly application: BootApplication };
+
+/** What this device runs and is to run: the boot record, its trial, and which slots are in use. */
+export class Slots {
+  readonly #flash: FlashPort;
+  readonly #report: BootReport;
+  #record: BootRecord;
+  #sector: number;
+  #isTrial: boolean;
+  #needsRestart = false;
+
+  private constructor(flash: FlashPort, report: BootReport, record: BootRecord, sector: number, isTrial: boolean) {
+    this.#flash = flash;
+    this.#report = report;
+    this.#record = record;
+    this.#sector = sector;
+    this.#isTrial = isTrial;
+  }
+
+  /**
+   * Reads the boot record as the ROM did. If the ROM had to take the fallback, that is made lasting first: the failed
+   * trial is left once and for all, and what was left is remembered.
+   */
+  static async open(flash: FlashPort, boot: BootFacts, report: BootReport): Promise<Slots> {
+    const { offset, length } = FLASH_MAP.bootRecord;
+    const found = readBootRecords(await flash.read(offset, length));
+    const record = found?.record ?? DEFAULT_BOOT_RECORD;
+    const slots = new Slots(flash, report, record, found?.sector ?? BOOT_SECTORS - 1, boot.trial);
+    if (boot.config === 'fallback' && record.fallback !== null) {
+      const imageIds = await slots.#imagesLeftBehind(record.current, record.fallback);
+      const reason = `the trial of boot record ${record.sequence} failed; last reset: ${boot.resetReason}`;
+      await slots.#write({ current: record.fallback, fallback: null, trial: false, fellBack: { imageIds, reason } });
+    }
+    return slots;
+  }
+
+  /** What runs: the current configuration of the record. */
+  get config(): BootConfig {
+    return this.#record.current;
+  }
+
+  get fellBack(): BootRecord['fellBack'] {
+    return this.#record.fellBack;
+  }
+
+  get isTrial(): boolean {
+    return this.#isTrial;
+  }
+
+  /** The slot that an image of this type was really loaded from; before it was loaded, the configured one. */
+  runningSlot(type: SystemImageTypeName): SlotName {
+    const stage = this.#report.stages.find(({ imageType }) => imageType === IMAGE_TYPES[type]);
+    return stage === undefined ? this.config.system[type] : stage.slot === 'A' ? 'A' : 'B';
+  }
+
+  /** App slots that hold what runs, or what a fallback would need. */
+  get usedApplicationSlots(): ReadonlySet<number> {
+    const fallback = this.#isTrial || this.#needsRestart ? (this.#record.fallback?.applications ?? []) : [];
+    return new Set([...this.config.applications, ...fallback].map(({ slot }) => slot));
+  }
+
+  /** Throws while slots of the system must stay as they are. */
+  requireSettled(): void {
+    if (this.#needsRestart) {
+      throw new MonitorError('RestartRequired', 'What was committed is not running yet.', { rule: 'restart first' });
+    }
+    if (this.#isTrial) {
+      throw new MonitorError('TrialInProgress', 'The running system is on trial.', { rule: 'confirmHealthy first' });
+    }
+  }
+
+  /**
+   * Makes images part of the configuration and takes components out of it, all or nothing: the moment at which the
+   * new boot record is whole decides. Images of the system begin a trial. True: a restart is required.
+   */
+  async commit(images: readonly CommitImage[], removed: readonly string[]): Promise<boolean> {
+    this.requireSettled();
+    const running = this.#runningConfig();
+    for (const componentId of removed) {
+      if (!running.applications.some((application) => application.componentId === componentId)) {
+        throw new MonitorError('NoSuchComponent', `There is no app ${componentId}.`, { field: 'removeComponentIds' });
+      }
+    }
+    const system = { ...running.system };
+    let applications = running.applications.filter(({ componentId }) => !removed.includes(componentId));
+    for (const image of images) {
+      if (image.kind === 'system') system[image.type] = image.slot;
+      else {
+        const { application } = image;
+        applications = applications.filter(({ componentId }) => componentId !== application.componentId);
+        applications.push(application);
+      }
+    }
+    const isSystemChange = images.some(({ kind }) => kind === 'system');
+    await this.#write({
+      current: { system, applications },
+      fallback: isSystemChange ? running : null,
+      trial: isSystemChange,
+      // A failed trial is remembered until another one takes its place.
+      fellBack: isSystemChange ? null : this.#record.fellBack,
+    });
+    this.#needsRestart = isSystemChange;
+    return isSystemChange;
+  }
+
+  /** Ends a trial: from this mark on, what runs is what is booted. */
+  async confirmHealthy(): Promise<void> {
+    if (!this.#isTrial) return;
+    await this.#flash.program(healthyMarkOffset(this.#sector), Uint8Array.of(0));
+    this.#isTrial = false;
+  }
+
+  /** Raises the fused counters to what runs. Never on trial: a counter must not run ahead of what is healthy. */
+  async raiseSecurityVersions(pluton: PlutonPort): Promise<void> {
+    if (this.#isTrial) return;
+    for (const { imageType, securityVersion } of this.#report.stages) {
+      await pluton.raiseSecurityVersion(imageType, securityVersion);
+    }
+  }
+
+  /** What runs now, with every image in the slot that it was really loaded from. */
+  #runningConfig(): BootConfig {
+    const system = { ...this.config.system };
+    for (const type of SYSTEM_IMAGE_TYPES) system[type] = this.runningSlot(type);
+    return { system, applications: this.config.applications };
+  }
+
+  async #write(next: Omit<BootRecord, 'sequence'>): Promise<void> {
+    const record = { ...next, sequence: this.#record.sequence + 1 };
+    const sector = (this.#sector + 1) % BOOT_SECTORS;
+    const offset = FLASH_MAP.bootRecord.offset + sector * FLASH_SECTOR;
+    await this.#flash.erase(offset, FLASH_SECTOR);
+    await this.#flash.program(offset, encodeBootRecord(record));
+    this.#record = record;
+    this.#sector = sector;
+  }
+
+  async #imagesLeftBehind(left: BootConfig, kept: BootConfig): Promise<string[]> {
+    const imageIds: string[] = [];
+    for (const type of SYSTEM_IMAGE_TYPES) {
+      if (left.system[type] === kept.system[type]) continue;
+      const header = await readSlotHeader(this.#flash, FLASH_MAP.system[type][left.system[type]]);
+      if (header !== null) imageIds.push(header.imageId);
+    }
+    const keptIds = new Set(kept.applications.map(({ imageId }) => imageId));
+    for (const { imageId } of left.applications) if (!keptIds.has(imageId)) imageIds.push(imageId);
+    return imageIds;
+  }
+}
+
+/** The header of a slot, or null for an empty or damaged one. */
+export async function readSlotHeader(flash: FlashPort, slot: FlashRegion): Promise<SlotHeader | null> {
+  const bytes = await flash.read(slot.offset, 256);
+  try {
+    return decodeSlotHeader(bytes, slot);
+  } catch {
+    // Nothing there, or nothing that can be relied on: for whoever asks, the slot is empty.
+    return null;
+  }
+}
