@@ -31,7 +31,7 @@ function answering(call: (...args: never[]) => unknown): HostFunction {
 function bind(row: ImportRow, call: HostFunction | undefined): HostFunction {
   if (row.answer === 'unknown') return () => ERRNO.ENOSYS;
   if (row.answer === 'never') return () => ERRNO.ENOTCAPABLE;
-  if (call === undefined) throw new TypeError('An import of the table is bound to nothing.');
+  if (call === undefined) throw new TypeError('A row of the table is bound to nothing.');
   return row.answer === 'waits' ? new engine.Suspending(answering(call)) : answering(call);
 }
 
