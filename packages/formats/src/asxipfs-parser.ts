@@ -1,4 +1,4 @@
-import { FILE_SYSTEM_LIMITS, type FileEntry, LAYOUT, writeFileSystem } from './asxipfs.ts';
+import { FILE_SYSTEM_LIMITS, type FileEntry, FILE_SYSTEM_LAYOUT, writeFileSystem } from './asxipfs.ts';
 import { compareBytes, concatBytes, crc32, equalBytes, plainBytes, viewOf } from './bytes.ts';
 import { FormatError, type FormatErrorCode } from './errors.ts';
 import { utf8Decode } from './utf8.ts';
@@ -37,11 +37,11 @@ class FileSystemParser {
 
   parse(): readonly FileEntry[] {
     this.#superblock();
-    const root = this.#inode(LAYOUT.rootInode, '/');
-    if (root.mode !== LAYOUT.directoryMode || root.nameLength !== 0) {
+    const root = this.#inode(FILE_SYSTEM_LAYOUT.rootInode, '/');
+    if (root.mode !== FILE_SYSTEM_LAYOUT.directoryMode || root.nameLength !== 0) {
       refuse('InvalidSuperblock', 'The root inode is not a plain directory without a name.', '/');
     }
-    this.#claim(0, LAYOUT.firstDirectory, 'superblock');
+    this.#claim(0, FILE_SYSTEM_LAYOUT.firstDirectory, 'superblock');
     this.#directory(root, '', 0);
     const promised = this.#view.getUint32(44, true);
     if (promised !== this.#nodes) {
@@ -67,7 +67,7 @@ class FileSystemParser {
   #superblock(): void {
     const image = this.#image;
     const view = this.#view;
-    if (image.length < LAYOUT.page)
+    if (image.length < FILE_SYSTEM_LAYOUT.page)
       refuse('FileSystemTooShort', 'The image is shorter than one page.', 'size', '≥ 4096');
     if (image.length > FILE_SYSTEM_LIMITS.maxBytes) {
       refuse(
@@ -77,11 +77,11 @@ class FileSystemParser {
         `at most ${FILE_SYSTEM_LIMITS.maxBytes}`,
       );
     }
-    if (view.getUint32(0, true) !== LAYOUT.magic) {
+    if (view.getUint32(0, true) !== FILE_SYSTEM_LAYOUT.magic) {
       refuse('InvalidSuperblock', 'This is not an ASXipFS image.', 'magic', '0x28CD3D45');
     }
     const size = view.getUint32(4, true);
-    if (size !== image.length || size % LAYOUT.page !== 0) {
+    if (size !== image.length || size % FILE_SYSTEM_LAYOUT.page !== 0) {
       refuse(
         'FileSystemSizeMismatch',
         `The superblock promises ${size} bytes, there are ${image.length}.`,
@@ -89,17 +89,17 @@ class FileSystemParser {
       );
     }
     const fixed =
-      view.getUint32(8, true) === LAYOUT.flags &&
+      view.getUint32(8, true) === FILE_SYSTEM_LAYOUT.flags &&
       view.getUint32(12, true) === 0 &&
-      equalBytes(image.subarray(16, 32), LAYOUT.signature) &&
+      equalBytes(image.subarray(16, 32), FILE_SYSTEM_LAYOUT.signature) &&
       view.getUint32(36, true) === 0 &&
       view.getUint32(40, true) === 0 &&
-      equalBytes(image.subarray(48, 64), LAYOUT.volume);
+      equalBytes(image.subarray(48, 64), FILE_SYSTEM_LAYOUT.volume);
     if (!fixed)
       refuse('InvalidSuperblock', 'A fixed field of the superblock has another value.', 'superblock');
     const zeroed = concatBytes(image);
-    viewOf(zeroed).setUint32(LAYOUT.crcOffset, 0, true);
-    if (crc32(zeroed) !== view.getUint32(LAYOUT.crcOffset, true)) {
+    viewOf(zeroed).setUint32(FILE_SYSTEM_LAYOUT.crcOffset, 0, true);
+    if (crc32(zeroed) !== view.getUint32(FILE_SYSTEM_LAYOUT.crcOffset, true)) {
       refuse('ChecksumMismatch', 'The checksum of the image does not match.', 'crc');
     }
   }
@@ -148,7 +148,7 @@ class FileSystemParser {
     this.#claim(inode.offset, end, path === '' ? '/' : path);
     let previous: Uint8Array | null = null;
     for (let at = inode.offset; at < end;) {
-      if (at + LAYOUT.inodeLength > end) {
+      if (at + FILE_SYSTEM_LAYOUT.inodeLength > end) {
         refuse(
           'EntryOutOfBounds',
           `An entry reaches past the end of its directory ${JSON.stringify(path)}.`,
@@ -156,7 +156,7 @@ class FileSystemParser {
         );
       }
       const child = this.#inode(at, path);
-      const nameStart = at + LAYOUT.inodeLength;
+      const nameStart = at + FILE_SYSTEM_LAYOUT.inodeLength;
       at = nameStart + child.nameLength;
       if (at > end) {
         refuse(
@@ -175,7 +175,7 @@ class FileSystemParser {
   #node(inode: Inode, path: string, depth: number): void {
     switch (inode.mode & 0o170000) {
       case 0o040000:
-        if (inode.mode !== LAYOUT.directoryMode)
+        if (inode.mode !== FILE_SYSTEM_LAYOUT.directoryMode)
           refuse('InvalidMode', `The mode of ${JSON.stringify(path)} is odd.`, path);
         this.#directory(inode, path, depth + 1);
         return;
@@ -189,10 +189,10 @@ class FileSystemParser {
   }
 
   #file(inode: Inode, path: string): void {
-    if (inode.mode !== LAYOUT.fileMode && inode.mode !== LAYOUT.executableMode) {
+    if (inode.mode !== FILE_SYSTEM_LAYOUT.fileMode && inode.mode !== FILE_SYSTEM_LAYOUT.executableMode) {
       refuse('InvalidMode', `The mode of ${JSON.stringify(path)} is odd.`, path, '0101644 or 0101755');
     }
-    if (inode.size > 0 && inode.offset % LAYOUT.page !== 0) {
+    if (inode.size > 0 && inode.offset % FILE_SYSTEM_LAYOUT.page !== 0) {
       refuse(
         'MisalignedFile',
         `${JSON.stringify(path)} does not start on a page.`,
@@ -205,7 +205,7 @@ class FileSystemParser {
     this.#files.push({
       path,
       bytes: this.#image.subarray(inode.offset, end),
-      executable: inode.mode === LAYOUT.executableMode,
+      executable: inode.mode === FILE_SYSTEM_LAYOUT.executableMode,
     });
   }
 

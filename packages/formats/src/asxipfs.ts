@@ -27,7 +27,7 @@ export const FILE_SYSTEM_LIMITS = {
 } as const;
 
 /** Numbers of the format that writer and parser share. */
-export const LAYOUT = {
+export const FILE_SYSTEM_LAYOUT = {
   magic: 0x28cd3d45,
   /** FSID version 2 and sorted directories. */
   flags: 3,
@@ -129,12 +129,15 @@ function sortedChildren(directory: Directory): readonly Child[] {
 }
 
 const directorySize = (directory: Directory): number =>
-  sortedChildren(directory).reduce((sum, child) => sum + LAYOUT.inodeLength + child.paddedLength, 0);
+  sortedChildren(directory).reduce(
+    (sum, child) => sum + FILE_SYSTEM_LAYOUT.inodeLength + child.paddedLength,
+    0,
+  );
 
 /** Where each node's content lies: directories first, then files, both in pre-order. */
 function place(root: Directory): { offsets: Map<Node, number>; end: number } {
   const offsets = new Map<Node, number>();
-  let at: number = LAYOUT.firstDirectory;
+  let at: number = FILE_SYSTEM_LAYOUT.firstDirectory;
   const visit = (directory: Directory, act: (node: Node) => void): void => {
     act(directory);
     for (const { node } of sortedChildren(directory)) {
@@ -149,21 +152,21 @@ function place(root: Directory): { offsets: Map<Node, number>; end: number } {
     offsets.set(node, size === 0 ? 0 : at);
     at += size;
   });
-  at = roundUp(at, LAYOUT.page);
+  at = roundUp(at, FILE_SYSTEM_LAYOUT.page);
   visit(root, (node) => {
     if (isDirectory(node)) return;
     offsets.set(node, node.bytes.length === 0 ? 0 : at);
-    at += roundUp(node.bytes.length, LAYOUT.page);
+    at += roundUp(node.bytes.length, FILE_SYSTEM_LAYOUT.page);
   });
   return { offsets, end: at };
 }
 
 function writeInode(view: DataView, at: number, node: Node, paddedNameLength: number, offset: number): void {
   const mode = isDirectory(node)
-    ? LAYOUT.directoryMode
+    ? FILE_SYSTEM_LAYOUT.directoryMode
     : node.executable === true
-      ? LAYOUT.executableMode
-      : LAYOUT.fileMode;
+      ? FILE_SYSTEM_LAYOUT.executableMode
+      : FILE_SYSTEM_LAYOUT.fileMode;
   view.setUint16(at, mode, true);
   view.setUint32(at + 4, isDirectory(node) ? directorySize(node) : node.bytes.length, true);
   view.setUint32(at + 8, (paddedNameLength / 4) | ((offset / 4) << 6), true);
@@ -183,13 +186,13 @@ export function writeFileSystem(files: readonly FileEntry[]): Uint8Array<ArrayBu
   }
   const image = new Uint8Array(end);
   const view = viewOf(image);
-  view.setUint32(0, LAYOUT.magic, true);
+  view.setUint32(0, FILE_SYSTEM_LAYOUT.magic, true);
   view.setUint32(4, end, true);
-  view.setUint32(8, LAYOUT.flags, true);
-  image.set(LAYOUT.signature, 16);
+  view.setUint32(8, FILE_SYSTEM_LAYOUT.flags, true);
+  image.set(FILE_SYSTEM_LAYOUT.signature, 16);
   view.setUint32(44, nodes, true);
-  image.set(LAYOUT.volume, 48);
-  writeInode(view, LAYOUT.rootInode, root, 0, offsets.get(root) ?? 0);
+  image.set(FILE_SYSTEM_LAYOUT.volume, 48);
+  writeInode(view, FILE_SYSTEM_LAYOUT.rootInode, root, 0, offsets.get(root) ?? 0);
   for (const [node, start] of offsets) {
     if (!isDirectory(node)) {
       image.set(node.bytes, start);
@@ -198,10 +201,10 @@ export function writeFileSystem(files: readonly FileEntry[]): Uint8Array<ArrayBu
     let at = start;
     for (const child of sortedChildren(node)) {
       writeInode(view, at, child.node, child.paddedLength, offsets.get(child.node) ?? 0);
-      image.set(child.name, at + LAYOUT.inodeLength);
-      at += LAYOUT.inodeLength + child.paddedLength;
+      image.set(child.name, at + FILE_SYSTEM_LAYOUT.inodeLength);
+      at += FILE_SYSTEM_LAYOUT.inodeLength + child.paddedLength;
     }
   }
-  view.setUint32(LAYOUT.crcOffset, crc32(image), true);
+  view.setUint32(FILE_SYSTEM_LAYOUT.crcOffset, crc32(image), true);
   return image;
 }

@@ -45,7 +45,7 @@ export interface PlanPayload {
   readonly nextCheck: number;
   /** Name of the OS release that the system images make up. */
   readonly release: string | null;
-  /** Everything that should be there: what is present already too. */
+  /** What should be installed; what the request names as present may be left out. */
   readonly images: readonly PlanImage[];
   /** Components that should not be there any more. */
   readonly removeComponents: readonly string[];
