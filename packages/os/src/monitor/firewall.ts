@@ -8,6 +8,8 @@ export const FIREWALL_RULES = [
   { master: 'pluton', region: 'plutonMailbox', read: true, write: true },
   { master: 'secure', region: 'plutonMailbox', read: true, write: true },
   { master: 'secure', region: 'watchdog', read: true, write: true },
+  // Of no use once the firewall is locked: what holds then is the lock.
+  { master: 'secure', region: 'firewall', read: true, write: true },
   { master: 'secure', region: 'bootRecord', read: true, write: true },
   { master: 'secure', region: 'system', read: true, write: true },
   { master: 'secure', region: 'applications', read: true, write: true },
