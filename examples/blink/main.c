@@ -140,7 +140,8 @@ static int ReachCloud(void)
         return -1;
     }
     snprintf(topic, sizeof topic, "devices/%s/telemetry", deviceId);
-    Mqtt_Options options = {.keepAliveSeconds = 60, .identity = Tls_Identity_Device};
+    Mqtt_Options options = {
+        .keepAliveSeconds = 60, .timeoutMilliseconds = 2000, .identity = Tls_Identity_Device};
     cloud = Mqtt_Connect(brokerHost, brokerPort, &options);
     if (cloud == NULL) {
         LoseCloud("no connection to the cloud");

@@ -5,7 +5,11 @@ import { Aedes } from 'aedes';
 import { lookupSymbol, type PortValue } from '@sevenfold/formats';
 import type { BuiltApp } from '@sevenfold/sdk';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { DEVICE_ID, KernelWorld, type TestServer } from '../../packages/os/src/kernel/testing/kernel-world.ts';
+import {
+  DEVICE_ID,
+  KernelWorld,
+  type TestServer,
+} from '../../packages/os/src/kernel/testing/kernel-world.ts';
 import { builtApps, TENANT, type BuiltTestApps } from './built-apps.ts';
 
 let apps: BuiltTestApps;
@@ -51,8 +55,14 @@ async function foreignBroker(messages: Message[]): Promise<(server: TestServer) 
 
 /** A device that runs an app; without `onConnect` there is nobody at the other end of the network. */
 async function deviceWith(app: BuiltApp, onConnect?: (server: TestServer) => void): Promise<KernelWorld> {
-  const world = await KernelWorld.boot(onConnect === undefined ? { networkError: 'ConnectionRefused' } : { onConnect });
-  await world.services('setClientIdentity', { tenantId: TENANT, chain: [Uint8Array.of(1)], key: Uint8Array.of(2) });
+  const world = await KernelWorld.boot(
+    onConnect === undefined ? { networkError: 'ConnectionRefused' } : { onConnect },
+  );
+  await world.services('setClientIdentity', {
+    tenantId: TENANT,
+    chain: [Uint8Array.of(1)],
+    key: Uint8Array.of(2),
+  });
   world.installPackage(app.componentId, app.imagePackage);
   await world.services('appInstalled', app.componentId);
   return world;

@@ -195,6 +195,8 @@ export class Applications {
       try {
         await step();
       } catch (error) {
+        // Its thread has ended by itself, or never began.
+        if (toProblem(error).code === 'NoSuchCompartment') continue;
         log(`while ending app ${compartment.application.name}: ${toProblem(error).message}`);
       }
     }

@@ -2,6 +2,10 @@ import type { CallTable } from '@sevenfold/formats';
 
 /** What a compartment's program may ask of the kernel: everything that needs a privilege. */
 export const COMPARTMENT_CALLS = {
+  started: {
+    args: [],
+    returns: 'null; the app runs as soon as this is answered, its uptime counts from here',
+  },
   log: {
     args: ['line: string, at most 1023 characters'],
     returns: 'null; waits, so that a flood slows the app, not the kernel',

@@ -8,6 +8,8 @@ import {
   textArgument,
   uintArgument,
   type CallImplementation,
+  type CallTable,
+  type Clock,
   type Port,
   type PortHandler,
   type PortValue,
@@ -26,6 +28,7 @@ export interface CompartmentServices {
   readonly connections: Connections;
   readonly storage: MutableStorage;
   readonly monitor: Port;
+  readonly clock: Clock;
   /** A line of an app's log. */
   readonly say: (compartment: Compartment, line: string) => void;
 }
@@ -80,6 +83,10 @@ export function serveCompartments(services: CompartmentServices): PortHandler {
   const pinOf = (value: PortValue | undefined): number => uintArgument(value, 'pin', { max: MOST_PIN });
   const connectionOf = (value: PortValue | undefined): number => uintArgument(value, 'connection');
   return serveCalls(COMPARTMENT_CALLS, (caller) => applications.find(caller) !== null, {
+    started: of((compartment) => {
+      compartment.startedAt = services.clock.monotonic();
+      return null;
+    }),
     log: of((compartment, line) => {
       services.say(compartment, textArgument(line, 'line', LONGEST_LINE));
       return null;
@@ -133,5 +140,22 @@ export function serveCompartments(services: CompartmentServices): PortHandler {
       void applications.ended(compartment, endArgument(end));
       return null;
     }),
+  });
+}
+
+const LONGEST_REASON = 64;
+
+/** Answers the hardware, which tells of compartments whose thread ended by itself: out of memory, most likely. */
+export function serveHardware(applications: Applications): PortHandler {
+  const calls = {
+    compartmentEnded: { args: ['id', 'reason: string'], returns: 'null' },
+  } as const satisfies CallTable;
+  return serveCalls(calls, (caller) => caller === 'hardware', {
+    compartmentEnded: ([id, reason]) => {
+      const compartment = applications.find(`compartment:${uintArgument(id, 'id')}`);
+      const trap = `compartment lost: ${textArgument(reason, 'reason', LONGEST_REASON)}`;
+      if (compartment !== null) void applications.ended(compartment, { kind: 'trap', trap, frames: [] });
+      return null;
+    },
   });
 }

@@ -18,7 +18,7 @@ export class Compartment {
   readonly id: number;
   readonly application: Application;
   /** Monotonic ms. */
-  readonly startedAt: number;
+  startedAt: number;
   readonly pins = new Set<number>();
   readonly connections = new Set<number>();
   #lines: string[] = [];

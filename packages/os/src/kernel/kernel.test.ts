@@ -228,6 +228,15 @@ describe('the life of an app', () => {
     expect(app(await world.services('appList'))).toMatchObject({ state: 'backoff' });
   });
 
+  it('is reported and restarted when its thread ends under it', async () => {
+    const world = await KernelWorld.boot({ apps: [{ module: waits }] });
+    await world.callAs('hardware', 'compartmentEnded', 1, 'out of memory');
+    await world.clock.advance(2000);
+    expect(world.reports).toMatchObject([{ kind: 'AppCrash', trap: 'compartment lost: out of memory' }]);
+    expect(app(await world.services('appList'))).toMatchObject({ state: 'running', restarts: 1 });
+    await expect(world.callAs('hardware', 'appList')).rejects.toMatchObject({ code: 'UnknownCall' });
+  });
+
   it('waits a minute after the watchdog has reset the device', async () => {
     const world = await KernelWorld.boot({ apps: [{ module: waits }], resetReason: 'watchdog' });
     expect(await world.services('appList')).toEqual([]);

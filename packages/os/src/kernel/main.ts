@@ -8,7 +8,7 @@ import {
 } from '@sevenfold/formats';
 import { Applications } from './applications.ts';
 import { readBootFacts, readDeviceId, readInstalledApplications } from './boot-facts.ts';
-import { serveCompartments } from './compartment-port.ts';
+import { serveCompartments, serveHardware } from './compartment-port.ts';
 import { Connections } from './connections.ts';
 import { KernelError } from './errors.ts';
 import { FailureLog } from './failures.ts';
@@ -97,11 +97,14 @@ export async function start(handle: StageHandle): Promise<void> {
     connections,
     storage: new MutableStorage(monitor),
     monitor,
+    clock,
     say: (compartment, line) => applicationLog.say(compartment, line),
   });
-  handle.serve((caller, method, args) =>
-    caller.startsWith('compartment:') ? compartments(caller, method, args) : services(caller, method, args),
-  );
+  const fromHardware = serveHardware(applications);
+  handle.serve((caller, method, args) => {
+    if (caller.startsWith('compartment:')) return compartments(caller, method, args);
+    return caller === 'hardware' ? fromHardware(caller, method, args) : services(caller, method, args);
+  });
 
   feedWatchdog(monitor, clock).catch((error: unknown) =>
     log(`the watchdog is not fed: ${toProblem(error).message}`),

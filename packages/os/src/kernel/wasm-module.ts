@@ -83,8 +83,7 @@ function checkImports(section: WasmReader, types: readonly FunctionType[]): numb
       throw refuse('UnknownImport', `The module imports ${moduleName}.${name}, which no compartment offers.`);
     }
     const type = types[section.u32()];
-    if (type === undefined)
-      throw refuse('ModuleMalformed', `The import ${name} names a type that does not exist.`);
+    if (type === undefined) throw refuse('ModuleMalformed', `${name} has a type that does not exist.`);
     if (type.params !== row.params || type.results !== row.result) {
       throw refuse(
         'WrongImportSignature',
@@ -92,7 +91,7 @@ function checkImports(section: WasmReader, types: readonly FunctionType[]): numb
       );
     }
   }
-  section.end('import');
+  section.end('imports');
   return count;
 }
 

@@ -135,10 +135,11 @@ async function link(
   return { linked: fileAt(files, 'out.wasm'), warnings: parseDiagnostics(output, PROJECT) };
 }
 
+// `short`: with linkage names it would look functions up in the symbol table, whose addresses count from elsewhere.
 async function symbolize(linked: Uint8Array, addresses: readonly number[]): Promise<string> {
   const { output } = await run(
     runLLVM,
-    ['symbolizer', '--obj=out.wasm', '--output-style=LLVM', '--inlines'],
+    ['symbolizer', '--obj=out.wasm', '--output-style=LLVM', '--inlines', '--functions=short'],
     { 'out.wasm': linked },
     addresses.map((address) => `0x${address.toString(16)}\n`).join(''),
   );

@@ -32,7 +32,7 @@ async function errnoOf(
   if (options.identity !== undefined) await world.services('setClientIdentity', options.identity);
   world.install({ ...app, module: scriptModule(steps, data) });
   await world.services('appInstalled', COMPONENT);
-  await world.clock.advance(0);
+  await world.clock.advance(1);
   const [report] = world.reports;
   if (report?.kind === 'AppCrash') throw new Error(`The app trapped: ${report.trap}`);
   return { errno: nameOf(report?.exitCode), world };

@@ -35,6 +35,7 @@ function endOf(error: unknown): { readonly [key: string]: PortValue } {
 /** Runs an app to its end and tells the kernel. */
 async function run(main: () => Promise<unknown>, log: LogFile, kernel: Port): Promise<void> {
   try {
+    await kernel.call('started');
     const end = await main().then(
       () => ({ kind: 'exit', exitCode: 0 }),
       (error: unknown) => {
@@ -89,6 +90,7 @@ export async function start(handle: StageHandle): Promise<void> {
   if (typeof entry !== 'function') throw new TypeError('The module exports no _start.');
   const main = engine.promising(entry as () => unknown);
 
-  // An app may loop without ever waiting: it starts when the news that it is ready has left this thread.
-  void handle.clock.sleep(0).then(() => run(main, log, kernel));
+  // An app may loop without ever waiting: it runs when the kernel has answered, so that the news that it is ready
+  // has left this thread before.
+  void run(main, log, kernel);
 }

@@ -11,6 +11,8 @@ export interface Look<T> {
 
 /** Calls answered at once in a row after which others get their turn: data that arrived has to be delivered. */
 const LONGEST_BUSY_RUN = 32;
+/** Ms of a pause that others use: the least that any clock counts. */
+export const TURN = 1;
 
 /** Waits for descriptors and times, and sees to it that a busy app does not starve its own connections. */
 export class Waiting {
@@ -38,6 +40,6 @@ export class Waiting {
     this.#busy += 1;
     if (!isIdle && this.#busy < LONGEST_BUSY_RUN) return;
     this.#busy = 0;
-    await clock.sleep(0);
+    await clock.sleep(TURN);
   }
 }

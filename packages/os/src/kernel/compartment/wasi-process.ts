@@ -5,7 +5,7 @@ import { CallRefused, errnoOf } from './errno.ts';
 import type { Guest } from './guest.ts';
 import { READY } from './open-file.ts';
 import { CLOCK } from './timer-file.ts';
-import type { Waiting } from './waiting.ts';
+import { TURN, type Waiting } from './waiting.ts';
 
 const NS_PER_MS = 1_000_000;
 const MOST_SUBSCRIPTIONS = 128;
@@ -171,7 +171,7 @@ export function waitingProcessCalls(guest: Guest, waiting: Waiting) {
       }
     },
     async sched_yield() {
-      await clock.sleep(0);
+      await clock.sleep(TURN);
     },
   } satisfies Readonly<
     Record<ProcessCall & ImportsAnswered<Wasi, 'waits'>, (...args: never[]) => Promise<void>>

@@ -6,6 +6,7 @@ import {
   type Port,
   type PortHandler,
   type PortValue,
+  type StageHandle,
 } from '@sevenfold/formats';
 import { copyArguments, copyPlainData } from '../../board/plain-data.ts';
 import { start as startCompartment } from '../compartment/main.ts';
@@ -32,6 +33,9 @@ export interface WorldOptions {
   readonly networkError?: string;
   /** Told of each new connection. */
   readonly onConnect?: (server: TestServer) => void;
+  /** How the two programs are started; absent: as plain functions of this realm. */
+  readonly startKernel?: (handle: StageHandle) => Promise<void>;
+  readonly startCompartment?: (handle: StageHandle) => Promise<void>;
   /** Called on every method of the monitor; what it throws is the monitor's refusal. */
   readonly monitorFault?: (method: string) => void;
 }
@@ -73,7 +77,7 @@ export class KernelWorld {
   /** A device that has booted its kernel and has the apps installed. */
   static async boot(options: WorldOptions = {}): Promise<KernelWorld> {
     const world = new KernelWorld(options);
-    await startKernel({
+    await (options.startKernel ?? startKernel)({
       clock: world.clock,
       log: (line) => void world.log.push(line),
       ports: {
@@ -90,7 +94,11 @@ export class KernelWorld {
 
   /** Puts an image into flash; the kernel learns of it by `appInstalled`. */
   install(app: TestApp): void {
-    this.#packages.set(app.componentId ?? COMPONENT, packApp(app));
+    this.installPackage(app.componentId ?? COMPONENT, packApp(app));
+  }
+
+  installPackage(componentId: string, bytes: Uint8Array): void {
+    this.#packages.set(componentId, bytes);
   }
 
   /** Calls the kernel as somebody. */
@@ -224,7 +232,7 @@ export class KernelWorld {
               throw error;
             },
           );
-    await startCompartment({
+    await (this.#options.startCompartment ?? startCompartment)({
       clock: {
         now: () => this.clock.now(),
         monotonic: () => this.clock.monotonic(),

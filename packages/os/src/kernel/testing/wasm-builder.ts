@@ -77,8 +77,8 @@ const section = (id: number, content: readonly number[]): Uint8Array =>
 const vector = (items: readonly (readonly number[])[]): number[] => [...leb(items.length), ...items.flat()];
 const functionType = (params: string, results: string): number[] => [
   0x60,
-  ...vector([...params].map((letter) => [TYPE_BYTE[letter] ?? 0])),
-  ...vector([...results].map((letter) => [TYPE_BYTE[letter] ?? 0])),
+  ...vector(Array.from(params, (letter) => [TYPE_BYTE[letter] ?? 0])),
+  ...vector(Array.from(results, (letter) => [TYPE_BYTE[letter] ?? 0])),
 ];
 const limits = (min: number, max: number | undefined, shared = false): number[] =>
   max === undefined ? [0x00, ...leb(min)] : [shared ? 0x03 : 0x01, ...leb(min), ...leb(max)];
