@@ -9,7 +9,7 @@ import type { ProfileName } from '../profiles.ts';
 export const NOW = Date.UTC(2026, 10, 22, 12);
 
 /** Entropy that is the same for the same seed. */
-export function seededEntropy(seed: string): Entropy {
+function seededEntropy(seed: string): Entropy {
   let counter = 0;
   return {
     random(length) {

@@ -5,7 +5,7 @@ import type { MeasuredComponent, UnprovenEvidence } from './evidence.ts';
 import { judge, type Finding, type Verdict } from './policy.ts';
 
 /** The release that is current for the device; digests in hex. */
-export interface CurrentRelease {
+interface CurrentRelease {
   readonly name: string;
   readonly images: readonly {
     readonly imageType: string;
@@ -41,7 +41,7 @@ export interface Appraisal {
 }
 
 /** The stages that run code: no device is judged that leaves one out. */
-export const REQUIRED_STAGES = [
+const REQUIRED_STAGES = [
   'PlutonRuntime',
   'SecurityMonitor',
   'NormalWorldKernel',
@@ -98,12 +98,14 @@ function lifecycleFindings(evidence: Pick<UnprovenEvidence, 'lifecycle'>): reado
 }
 
 function coverageFindings(stages: readonly MeasuredComponent[]): readonly Finding[] {
-  const types = stages.map((stage) => stage.imageType);
-  const missing = REQUIRED_STAGES.filter((stage) => !types.includes(stage));
-  const twice = new Set(types.filter((type, index) => types.indexOf(type) !== index));
+  const digestsOf = (type: string): ReadonlySet<string> =>
+    new Set(stages.filter((stage) => stage.imageType === type).map((stage) => toHex(stage.digest)));
+  const missing = REQUIRED_STAGES.filter((type) => digestsOf(type).size === 0);
+  // The same image may be measured again; two different ones cannot both be what runs.
+  const twice = REQUIRED_STAGES.filter((type) => digestsOf(type).size > 1);
   return [
     ...missing.map((subject): Finding => ({ kind: 'MeasurementMissing', subject, detail: '' })),
-    ...[...twice].map((subject): Finding => ({ kind: 'MeasuredTwice', subject, detail: '' })),
+    ...twice.map((subject): Finding => ({ kind: 'MeasuredTwice', subject, detail: '' })),
   ];
 }
 

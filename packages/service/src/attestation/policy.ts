@@ -36,7 +36,7 @@ export const POLICY = [
   {
     finding: 'MeasuredTwice',
     verdict: 'unknown',
-    reason: ({ subject }) => `${subject} was measured more than once.`,
+    reason: ({ subject }) => `${subject} was measured as two different images.`,
   },
   {
     finding: 'ImageUnknown',

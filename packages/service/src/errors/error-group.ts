@@ -43,7 +43,7 @@ export interface ErrorGroup {
 }
 
 /** How one build takes part in a group. */
-export interface ErrorGroupImage {
+interface ErrorGroupImage {
   readonly imageId: string;
   readonly count: number;
   readonly firstSeen: number;

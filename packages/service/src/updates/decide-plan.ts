@@ -8,7 +8,7 @@ import {
 } from '@sevenfold/formats';
 
 /** An image as the service knows it; `digest` in hex. */
-export interface OfferedImage {
+interface OfferedImage {
   readonly imageType: ImageTypeName;
   readonly componentId: string;
   readonly imageId: string;

@@ -42,7 +42,7 @@ export async function downloadImage(
  * One range of bytes (RFC 9110 §14.1.2): `bytes=from-`, `bytes=from-to`. Refuses everything else, and what lies behind
  * the end, with `RangeNotSatisfiable`: a device that asks so has a mistaken idea of the image.
  */
-export function parseRange(
+function parseRange(
   untrusted: string | undefined,
   size: number,
 ): { readonly start: number; readonly end: number } {
