@@ -1,5 +1,5 @@
 import { concatBytes, crc32, viewOf } from '../bytes.ts';
-import { CborMapReader, cborMap, readUint } from '../cbor-reader.ts';
+import { CborMapReader, cborMap, readText, readUint } from '../cbor-reader.ts';
 import { decodeCbor, encodeCbor, type CborMap, type CborValue } from '../cbor.ts';
 import { FormatError } from '../errors.ts';
 import { parseGuid } from '../guid.ts';
@@ -174,7 +174,7 @@ export function decodeBootRecord(untrusted: Uint8Array): BootRecord {
     fellBack: reader.nullable('fellBack', () => {
       const fields = reader.map('fellBack', FELL_BACK_KEYS);
       const fellBack = {
-        imageIds: fields.array('imageIds', 16, (item, path) => parseGuid(String(item), path)),
+        imageIds: fields.array('imageIds', 16, (item, path) => parseGuid(readText(item, path, 36), path)),
         reason: fields.text('reason', 400),
       };
       fields.end();
