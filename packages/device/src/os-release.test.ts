@@ -64,8 +64,8 @@ describe('an OS release', () => {
     expect(stages).toHaveLength(5);
     for (const stage of stages) {
       const text = utf8Decode(stage);
-      expect(text).toMatch(/^\/\* \w+ 26\.11\.0 \*\/\n(?:"use strict";)?var stage=/);
-      expect(text).not.toMatch(/\b(?:import|require|process)\b\s*[.(]/);
+      expect(text.slice(0, 60)).toMatch(/^\/\* \w+ 26\.11\.0 \*\/\n(?:"use strict";)?var stage=/);
+      expect(/\bimport\b/.test(text)).toBe(false);
     }
   });
 

@@ -119,10 +119,8 @@ export function kernelOver(port: Port) {
       }));
     },
     async stageBegin(image: StagedImage): Promise<{ stagingId: number; written: number }> {
-      const reply = await port.call('stageBegin', { ...image });
-      if (typeof reply === 'number') return { stagingId: reply, written: 0 };
-      const fields = new ReplyReader(reply, 'stageBegin');
-      return { stagingId: fields.number('stagingId'), written: fields.number('written') };
+      const reply = new ReplyReader(await port.call('stageBegin', { ...image }), 'stageBegin');
+      return { stagingId: reply.number('stagingId'), written: reply.number('written') };
     },
     stageWrite: (stagingId: number, offset: number, bytes: Uint8Array) =>
       port.call('stageWrite', stagingId, offset, bytes),

@@ -1,0 +1,117 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { FLASH_MAP, SLOT_PACKAGE_OFFSET, SYSTEM_IMAGE_TYPES } from '@sevenfold/formats';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openDevice, runDevice, type VirtualDevice } from './device.ts';
+import { manufacture, manufactureInMemory } from './manufacture.ts';
+import { buildOsRelease, type OsRelease } from './os-release.ts';
+import { makeSigner } from './testing/packages.ts';
+import { createVirtualClock, runOnVirtualTime } from './virtual-clock.ts';
+
+let dir = '';
+let release: OsRelease;
+let deviceId = '';
+/** A world without the service: its name does not resolve. */
+const network = { resolve: () => null };
+
+beforeAll(async () => {
+  const root = makeSigner();
+  const platform = makeSigner();
+  release = await buildOsRelease({
+    version: '26.11.0',
+    root,
+    platform,
+    keystore: {
+      version: 1,
+      keys: [{ spki: platform.spki, uses: [...SYSTEM_IMAGE_TYPES.map((type) => `image:${type}`), 'plan'] }],
+    },
+    certStore: {
+      endpoints: [{ host: 'devices.example', port: 7443, serverName: 'devices.example' }],
+      tlsRoots: [Uint8Array.of(0x30, 0)],
+    },
+  });
+  dir = await mkdtemp(join(tmpdir(), 'sevenfold-device-'));
+  deviceId = (await manufacture({ dir, images: release.images, rootKeyHash: release.rootKeyHash })).deviceId;
+});
+afterAll(() => rm(dir, { recursive: true, force: true }));
+
+async function expectOffline(device: VirtualDevice): Promise<void> {
+  const status = await device.checkNow();
+  expect(status).toMatchObject({ deviceId, osVersion: '26.11.0', phase: 'offline', verdict: null, apps: [] });
+  expect(status.lastError).toContain('NameNotResolved');
+  const active = status.images.filter(({ state }) => state === 'active');
+  expect(active.map(({ imageId }) => imageId).toSorted()).toEqual(
+    release.images.map(({ imageId }) => imageId).toSorted(),
+  );
+}
+
+describe('a virtual device with a real OS release', () => {
+  it('boots inline, on virtual time, to running services', async () => {
+    const clock = createVirtualClock();
+    const device = await openDevice({ dir, wiring: 'inline', clock, network });
+    try {
+      const outcome = await runOnVirtualTime(clock, device.boot());
+      expect(outcome, device.bootLog.join('\n')).toMatchObject({ kind: 'running', config: 'current' });
+      expect(device.bootLog.join('\n')).toMatch(
+        /^\[ROM\] PlutonRuntime slot A verified: pluton 26\.11\.0 \([0-9a-f]{8}…\)/m,
+      );
+      await runOnVirtualTime(clock, expectOffline(device));
+      const before = clock.monotonic();
+      await runOnVirtualTime(clock, clock.sleep(3_600_000));
+      expect(clock.monotonic() - before).toBe(3_600_000);
+      expect(device.state).toBe('running');
+    } finally {
+      await device.close();
+    }
+  });
+
+  it('boots by threads, on the host’s time', async () => {
+    const device = await openDevice({ dir, wiring: 'thread', network });
+    try {
+      const start = performance.now();
+      const outcome = await device.boot();
+      const booted = performance.now() - start;
+      expect(outcome, device.bootLog.join('\n')).toMatchObject({ kind: 'running' });
+      await expectOffline(device);
+      process.stdout.write(`cold boot by threads to running services: ${booted.toFixed(0)} ms\n`);
+      await device.powerOff();
+      expect(device.state).toBe('off');
+      await expect(device.status()).rejects.toMatchObject({ code: 'DeviceNotRunning' });
+      expect(await device.boot()).toMatchObject({ kind: 'running' });
+      await expectOffline(device);
+    } finally {
+      await device.close();
+    }
+  });
+
+  it('is open in one place at a time', async () => {
+    const device = await openDevice({ dir, wiring: 'inline', network });
+    await expect(openDevice({ dir, wiring: 'inline', network })).rejects.toMatchObject({ code: 'ChipInUse' });
+    await device.close();
+    await (await openDevice({ dir, wiring: 'inline', network })).close();
+  });
+
+  it('boots the other copy of a stage whose bits have flipped, and reports it', async () => {
+    const clock = createVirtualClock();
+    const { chip, info } = manufactureInMemory({ images: release.images, rootKeyHash: release.rootKeyHash });
+    const device = runDevice(chip, info, { wiring: 'inline', clock, network });
+    try {
+      chip.powerOn();
+      const { offset } = FLASH_MAP.system.NormalWorldKernel.A;
+      const at = offset + SLOT_PACKAGE_OFFSET + 5000;
+      chip.flash.program(
+        at,
+        chip.flash.read(at, 16).map((byte) => byte & 0x0f),
+      );
+      chip.powerOff();
+      const outcome = await runOnVirtualTime(clock, device.boot());
+      expect(outcome, device.bootLog.join('\n')).toMatchObject({ kind: 'running' });
+      expect(device.bootLog.join('\n')).toMatch(/\[MONITOR\] NormalWorldKernel slot A refused: BadSignature/);
+      const status = await runOnVirtualTime(clock, device.status());
+      expect(status.queuedReports).toBe(1);
+    } finally {
+      await device.close();
+    }
+  });
+});
