@@ -1,4 +1,4 @@
-import { guidFromRandom, toBase64Url, utf8Encode } from '@sevenfold/formats';
+import { toBase64Url, utf8Encode } from '@sevenfold/formats';
 
 /** What a request's own token says; it is good for this one request, for a minute. */
 export interface RequestClaims {
@@ -30,13 +30,4 @@ export function createRequestSigner(
     const input = `${header}.${toBase64Url(utf8Encode(JSON.stringify(claims)))}`;
     return `${input}.${toBase64Url(await sign(utf8Encode(input)))}`;
   };
-}
-
-/**
- * The principal id that a key (SPKI, DER) enrols as: the first 16 bytes of its SHA-256. A client that never heard the
- * answer to its enrolment knows its id all the same.
- */
-export async function principalIdFor(spki: Uint8Array): Promise<string> {
-  const digest = await crypto.subtle.digest('SHA-256', new Uint8Array(spki));
-  return guidFromRandom(new Uint8Array(digest).subarray(0, 16));
 }

@@ -1,5 +1,4 @@
-import { principalIdFor } from '@sevenfold/api';
-import { generateKeyPair } from '@sevenfold/pki';
+import { generateKeyPair, principalIdOf } from '@sevenfold/pki';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openTestService, type TestService } from '../test-service.ts';
@@ -27,7 +26,7 @@ describe('enrolling', () => {
     const spki = newKey();
     const ada = await enrol(service, { token, name: 'Ada', spki });
     expect(ada).toMatchObject({ name: 'Ada', role: 'Administrator', tenantId: null });
-    expect(ada.principalId).toBe(await principalIdFor(spki));
+    expect(ada.principalId).toBe(principalIdOf(spki));
     expect(await ensureFirstAdministratorToken(service)).toBeNull();
     await expect(enrol(service, { token, name: 'Eve', spki: newKey() })).rejects.toMatchObject(INVALID);
     expect(await everybody()).toBe(1);

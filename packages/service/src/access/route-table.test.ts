@@ -51,6 +51,7 @@ const EXPECTED: Readonly<Record<string, string>> = {
   revokeOsRelease: '...x....',
   listErrorGroups: '.xxxxxx.',
   getErrorGroup: '.xxxxxx.',
+  listTelemetry: '.xxxxxx.',
   markErrorGroupFixed: '..xx.xx.',
 };
 

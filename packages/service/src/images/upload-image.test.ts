@@ -1,0 +1,121 @@
+import { encodeSymbolMap, parseImagePackage } from '@sevenfold/formats';
+import { generateKeyPair, sha256, thumbprint, verifySignature } from '@sevenfold/pki';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { registerPlatformKey } from '../deployments/platform-keys.ts';
+import { uploadOsImage } from '../deployments/os-images.ts';
+import { openTestService, type TestService } from '../test-service.ts';
+import { imageSigningKey } from './image-signer.ts';
+import { getImage, listImages, reportedImages, uploadSymbols } from './images.ts';
+import { appImagePackage, imageIdOf, systemImagePackage } from './testing-images.ts';
+import { uploadImage } from './upload-image.ts';
+
+const TENANT = '6f1b0d6e-0000-4000-8000-000000000001';
+const OTHER = '6f1b0d6e-0000-4000-8000-000000000002';
+
+describe('uploading an application image', () => {
+  let service: TestService;
+  beforeEach(async () => {
+    service = await openTestService();
+  });
+  afterEach(() => service.close());
+
+  const count = async (): Promise<number> => (await listImages(service, TENANT, {})).items.length;
+
+  it('keeps it with the service’s signature and nothing else changed', async () => {
+    const uploaded = appImagePackage();
+    const image = await uploadImage(service, TENANT, uploaded);
+    const kept = await service.blobs.read(image.digest);
+    expect(Buffer.from(sha256(kept)).toString('hex')).toBe(image.digest);
+    expect(kept.length).toBe(image.size);
+    const before = parseImagePackage(uploaded);
+    const after = parseImagePackage(kept);
+    const spki = await imageSigningKey(service.keys);
+    expect(after.fields).toEqual({ ...before.fields, signerThumbprint: thumbprint(spki) });
+    expect(after.payload).toEqual(before.payload);
+    expect(verifySignature(spki, after.signedBytes, after.signature)).toBe(true);
+    expect(image).toMatchObject({
+      imageId: imageIdOf(1),
+      imageType: 'Applications',
+      buildTime: 1_790_000_000_000,
+    });
+  });
+
+  it('takes the same image again, whoever signed it, also at the same time', async () => {
+    const first = await uploadImage(service, TENANT, appImagePackage());
+    const again = await Promise.all([1, 2, 3].map(() => uploadImage(service, TENANT, appImagePackage())));
+    expect(again).toEqual([first, first, first]);
+    expect(await count()).toBe(1);
+  });
+
+  it('refuses other content under a known image id, and a tenant that uses another’s', async () => {
+    const first = await uploadImage(service, TENANT, appImagePackage());
+    const conflict = { code: 'ImageConflict', field: 'imageId' };
+    await expect(uploadImage(service, TENANT, appImagePackage({ code: 'other' }))).rejects.toMatchObject(
+      conflict,
+    );
+    await expect(uploadImage(service, OTHER, appImagePackage())).rejects.toMatchObject(conflict);
+    expect(await getImage(service.store.read, TENANT, imageIdOf(1))).toEqual(first);
+    await expect(getImage(service.store.read, OTHER, imageIdOf(1))).rejects.toMatchObject({
+      code: 'NotFound',
+    });
+  });
+
+  it('cannot take the place of a system image', async () => {
+    const platform = generateKeyPair();
+    await registerPlatformKey(service, platform.spki);
+    await uploadOsImage(service, systemImagePackage('Services', imageIdOf(7), platform));
+    await expect(
+      uploadImage(service, TENANT, appImagePackage({ imageId: imageIdOf(7) })),
+    ).rejects.toMatchObject({
+      code: 'ImageConflict',
+    });
+  });
+
+  const bad: Readonly<Record<string, readonly [() => Uint8Array, object]>> = {
+    'nothing at all': [() => new Uint8Array(), { code: 'ImageTooShort' }],
+    'no image package': [() => new Uint8Array(5000), { code: 'InvalidMetadata' }],
+    'a package cut short': [() => appImagePackage().subarray(0, -1), { code: 'InvalidMetadata' }],
+    'a system image': [
+      () => systemImagePackage('Services', imageIdOf(1), generateKeyPair()),
+      { code: 'ImageNotDeployable', field: 'imageType' },
+    ],
+    'a manifest that is no JSON': [() => appImagePackage({ manifest: '{' }), { code: expect.any(String) }],
+    'a manifest without capabilities': [
+      () => appImagePackage({ manifest: { Capabilities: undefined } }),
+      { code: 'MissingCapabilitiesList', field: 'Capabilities' },
+    ],
+    'a manifest without its entry point': [
+      () => appImagePackage({ manifest: { EntryPoint: '/bin/other' } }),
+      { code: 'SpecifiedEntryPointDoesNotExist' },
+    ],
+    'a manifest of another component': [
+      () => appImagePackage({ manifest: { ComponentId: imageIdOf(9) } }),
+      { code: 'ImageNotDeployable', field: 'componentId' },
+    ],
+  };
+  it.each(Object.keys(bad))('refuses %s and keeps nothing', async (name) => {
+    const [make, problem] = bad[name] ?? [() => new Uint8Array(), {}];
+    await expect(uploadImage(service, TENANT, make())).rejects.toMatchObject(problem);
+    expect(await count()).toBe(0);
+  });
+
+  it('keeps symbols for failures of its tenant, and refuses what is no symbol map', async () => {
+    await uploadImage(service, TENANT, appImagePackage());
+    const symbols = encodeSymbolMap({
+      functions: [{ index: 0, name: 'main' }],
+      lines: [{ offset: 10, file: 'main.c', line: 5, function: 'main' }],
+    });
+    await expect(uploadSymbols(service, TENANT, imageIdOf(1), Uint8Array.of(1, 2))).rejects.toMatchObject({
+      code: expect.stringMatching(/^[A-Z]/),
+    });
+    expect((await getImage(service.store.read, TENANT, imageIdOf(1))).symbolsDigest).toBeNull();
+    await expect(uploadSymbols(service, OTHER, imageIdOf(1), symbols)).rejects.toMatchObject({
+      code: 'NotFound',
+    });
+    await uploadSymbols(service, TENANT, imageIdOf(1), symbols);
+    const images = reportedImages(service);
+    expect((await images.findSymbols(TENANT, imageIdOf(1)))?.functions).toEqual([{ index: 0, name: 'main' }]);
+    expect(await images.findSymbols(OTHER, imageIdOf(1))).toBeNull();
+    expect(await images.findUploadTime(TENANT, imageIdOf(1))).toBe(service.clock.now());
+  });
+});
