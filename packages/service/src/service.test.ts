@@ -326,8 +326,11 @@ describe('the service', () => {
     const outcome = await new Promise((resolve) => {
       socket.once('error', (error) => resolve('code' in error ? error.code : 'error'));
       socket.once('secureConnect', () => socket.write('anything'));
+      socket.once('data', () => resolve('answered'));
+      socket.once('close', () => resolve('closed'));
     });
-    expect(outcome).toBe('ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED');
+    // Cut off before a byte of MQTT is read; which of the two the client sees is a matter of timing.
+    expect(['closed', 'ECONNRESET', 'EPIPE']).toContain(outcome);
   });
 });
 
