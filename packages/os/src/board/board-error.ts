@@ -28,6 +28,8 @@ export function problemToError({ code, message, field, rule }: Problem): Sevenfo
 /** What a host error is outside: its problem, and for what is `Internal` the detail that only the log is told. */
 export function describeFailure(error: unknown): { readonly problem: Problem; readonly detail: string | null } {
   const problem = toProblem(error);
-  if (problem.code !== 'Internal') return { problem, detail: null };
+  // One that was `Internal` on the other side of a port has been logged there.
+  const isRelayed = error instanceof SevenfoldError;
+  if (problem.code !== 'Internal' || isRelayed) return { problem, detail: null };
   return { problem, detail: error instanceof Error ? (error.stack ?? error.message) : String(error) };
 }

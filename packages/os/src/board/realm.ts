@@ -73,7 +73,7 @@ function compile(stage: StageName, source: string): vm.Script {
 function problemFrom(inside: unknown, log: (line: string) => void): Problem {
   const { code, message, field, rule, detail } = copyPlainData(inside) as Readonly<Record<string, PortValue>>;
   const { problem } = describeFailure({ code, message, field: field ?? undefined, rule: rule ?? undefined });
-  if (problem.code === 'Internal') log(`internal error: ${typeof detail === 'string' ? detail : 'without detail'}`);
+  if (problem.code === 'Internal' && code !== 'Internal') log(`internal error: ${typeof detail === 'string' ? detail : 'without detail'}`);
   return problem;
 }
 

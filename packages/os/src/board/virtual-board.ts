@@ -249,7 +249,7 @@ class Board implements VirtualBoard {
     if (run.over !== null || run.stages.has(stage)) {
       throw new BoardError('StageRefused', `The stage ${stage} cannot be started now.`, { rule: 'once after reset' });
     }
-    await this.#loader.start(
+    const starting = this.#loader.start(
       {
         stage,
         bundle,
@@ -266,6 +266,13 @@ class Board implements VirtualBoard {
       },
       (loaded) => run.stages.set(stage, loaded),
     );
+    await starting.catch((error: unknown) => {
+      run.stages.delete(stage);
+      const { problem, detail } = describeFailure(error);
+      if (detail !== null && run.over === null) this.#log.write('BOARD', `internal error of ${stage}: ${detail}`);
+      if (problem.code !== 'Internal') throw error;
+      throw new BoardError('StageFailed', `the stage ${stage} did not come up`);
+    });
   }
 
   /** Pulls the reset line. Flash and fuses are all that the next boot finds. */

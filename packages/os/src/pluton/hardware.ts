@@ -51,6 +51,8 @@ export function plutonHardwareOver(port: Port) {
     verify: async (spki: Uint8Array, message: Uint8Array, signature: Uint8Array) =>
       (await port.call('verify', spki, message, signature)) === true,
     sha256: async (message: Uint8Array) => bytesOf(await port.call('sha256', message)),
+    /** For thumbprints only. */
+    sha1: async (message: Uint8Array) => bytesOf(await port.call('sha1', message)),
     random: async (length: number) => bytesOf(await port.call('random', length)),
     bootSeed: async () => bytesOf(await port.call('bootSeed')),
     readFlash: async (offset: number, length: number) => bytesOf(await port.call('readFlash', offset, length)),

@@ -1,11 +1,14 @@
 import {
+  IMAGE_TYPES,
   ImageRefused,
   SYSTEM_IMAGE_FILES,
   decodeKeystore,
   equalBytes,
+  imageUse,
   parseFileSystem,
   parseImagePackage,
   verifyImage,
+  type KeystoreKey,
   type LoadedIdentity,
   type TrustedKeystore,
 } from '@sevenfold/formats';
@@ -38,16 +41,38 @@ export class ImageVerifier {
   /** May this image package run as an image of this type here and now? Throws `FormatError` or `ImageRefused`. */
   async verify(untrusted: Uint8Array, imageType: number): Promise<ImageIdentity> {
     const fuses = await this.#hardware.fuses();
+    const isKeystore = imageType === IMAGE_TYPES.TrustedKeystore;
     const policy = {
       imageType,
       chipSku: fuses.chipSku,
       leastSecurityVersion: fuses.securityVersion(imageType),
-      keys: this.#keystore.keys,
+      keys: isKeystore ? [await this.#root()] : this.#keystore.keys,
       revokedImageDigests: this.#keystore.revokedImageDigests,
     };
     const { package: image, digest, signerId, securityVersion } = await verifyImage(untrusted, policy, this.#hardware);
+    if (isKeystore) await this.#isFitKeystore(image.payload);
     const { imageId, componentId, name } = image.fields;
     return { imageType, imageId, componentId, name, digest, signerId, securityVersion, payload: image.payload };
+  }
+
+  /** The next keystore is signed by the root that the fuses name, like the present one. */
+  async #root(): Promise<KeystoreKey> {
+    const { rootSpki } = this.#keystore;
+    const thumbprint = await this.#hardware.sha1(rootSpki);
+    return { spki: rootSpki, thumbprint, uses: [imageUse(IMAGE_TYPES.TrustedKeystore)] };
+  }
+
+  /** A keystore that the ROM would refuse is refused before it is staged. */
+  async #isFitKeystore(payload: Uint8Array): Promise<void> {
+    const next = decodeKeystore(fileOf(payload, SYSTEM_IMAGE_FILES.keystore));
+    if (!equalBytes(next.rootSpki, this.#keystore.rootSpki)) {
+      throw new ImageRefused('WrongRoot', 'The keystore is under another root key than the fused one.');
+    }
+    for (const { spki, thumbprint } of next.keys) {
+      if (!equalBytes(await this.#hardware.sha1(spki), thumbprint)) {
+        throw new ImageRefused('InvalidKeystore', 'A key of the keystore is not the one that its thumbprint names.');
+      }
+    }
   }
 
   /** Extends the measurement registers with a verified image: before it runs. Once for the same bytes. */

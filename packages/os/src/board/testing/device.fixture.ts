@@ -23,11 +23,11 @@ export interface ChipBits {
 }
 
 /** A manufactured chip with a release in both slots of everything. */
-export function manufactureBits(images: readonly ProvisionImage[]): ChipBits {
+export function manufactureBits(images: readonly ProvisionImage[], chipSku: number = CHIP_SKUS['SF-V1']): ChipBits {
   const bits = { flash: memoryFlash(), fuses: memoryFuses() };
   const chip = openChip({ ...bits, entropy: insecureSeededEntropy('factory') });
   chip.powerOn();
-  chip.manufacture({ chipSku: CHIP_SKUS['SF-V1'], rootKeyHash });
+  chip.manufacture({ chipSku, rootKeyHash });
   provisionFlash(chip.flash, images);
   chip.setManufacturingState('DeviceComplete');
   return bits;

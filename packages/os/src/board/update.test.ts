@@ -1,0 +1,212 @@
+import { describe, expect, it } from 'vitest';
+import { IMAGE_TYPES, parseImagePackage } from '@sevenfold/formats';
+import { activeNames, copyBits, makeDevice, manufactureBits, settled, stage, type TestDevice } from './testing/device.fixture.ts';
+import { APP_COMPONENT, keys, makeApp, makeRelease, makeSystemImage, sha256 } from './testing/release.fixture.ts';
+
+const factory = makeRelease().then(manufactureBits);
+
+async function newDevice(wiring: 'inline' | 'thread' = 'inline'): Promise<TestDevice> {
+  const device = makeDevice(copyBits(await factory), wiring);
+  await device.board.powerOn();
+  return device;
+}
+
+/** Stages and commits system images, and restarts into them. */
+async function update(device: TestDevice, images: readonly Uint8Array[]): Promise<void> {
+  const ids: number[] = [];
+  for (const image of images) ids.push(await stage(device, image));
+  expect(await device.call('commit', ids, [])).toEqual({ restartRequired: true });
+  await device.call('restart').catch(() => {});
+  await settled(device);
+}
+
+const FAILING_KERNEL = `globalThis.stage = { async start(h) { throw new Error('this kernel does not come up'); } };`;
+const HANGING_KERNEL = `globalThis.stage = { async start(h) { await new Promise(() => {}); } };`;
+
+describe('an update of the system', () => {
+  it('begins a trial, ends it when it is confirmed healthy, and only then raises the counters', async () => {
+    const device = await newDevice();
+    await update(device, [
+      await makeSystemImage('NormalWorldKernel', { version: '2.0.0', securityVersion: 4 }),
+      await makeSystemImage('PlutonRuntime', { version: '2.0.0', securityVersion: 2 }),
+    ]);
+    expect(await device.call('bootInfo')).toMatchObject({ trial: true, resetReason: 'Restart', fellBack: null });
+    expect(await activeNames(device)).toMatchObject({ NormalWorldKernel: 'kernel 2.0.0', PlutonRuntime: 'pluton 2.0.0', Services: 'services 1.0.0' });
+    expect(device.chip.fuses.securityVersion('NormalWorldKernel')).toBe(1);
+    await device.call('confirmHealthy');
+    expect(device.chip.fuses.securityVersion('NormalWorldKernel')).toBe(4);
+    expect(device.chip.fuses.securityVersion('PlutonRuntime')).toBe(2);
+    await device.board.powerOff();
+    expect(await device.board.powerOn()).toMatchObject({ kind: 'running', config: 'current' });
+    expect(await device.call('bootInfo')).toMatchObject({ trial: false });
+    expect(await activeNames(device)).toMatchObject({ NormalWorldKernel: 'kernel 2.0.0' });
+    // The old kernel is in the other slot, but its security version is too low now: it never runs again.
+    device.chip.flash.flipBit(0x240000 + 9000, 0);
+    await device.board.powerOff();
+    device.chip.powerOn();
+    device.chip.flash.flipBit(0x240000 + 2048 * 1024 + 9000, 0);
+    expect(await device.board.powerOn()).toMatchObject({ kind: 'stopped' });
+  });
+
+  it.each([
+    ['does not come up', FAILING_KERNEL, 0],
+    ['hangs', HANGING_KERNEL, 120_000],
+    ['is never confirmed', undefined, 600_000],
+  ])('that %s has three attempts, then the old system is back for good and remembers what it left', async (_what, kernel, time) => {
+    const device = await newDevice();
+    const image = await makeSystemImage('NormalWorldKernel', { version: '2.0.0', ...(kernel === undefined ? {} : { kernel }) });
+    await update(device, [image]);
+    for (let attempt = 0; attempt < 3 && time > 0; attempt++) {
+      await device.clock.advance(time);
+      await settled(device);
+    }
+    expect(device.board.state, device.board.bootLog.join('\n')).toBe('running');
+    const trials = device.board.bootLog.filter((line) => /: attempt \d of 3$/.test(line));
+    expect(trials, device.board.bootLog.join('\n')).toHaveLength(3);
+    const { imageId } = parseImagePackage(image).fields;
+    expect(await device.call('bootInfo')).toMatchObject({ trial: false, fellBack: { imageIds: [imageId] } });
+    expect(await activeNames(device)).toMatchObject({ NormalWorldKernel: 'kernel 1.0.0' });
+    await device.board.powerOff();
+    // Once and for all: the next boot does not try it again, and still knows.
+    expect(await device.board.powerOn()).toMatchObject({ kind: 'running', config: 'current' });
+    expect(await device.call('bootInfo')).toMatchObject({ trial: false, fellBack: { imageIds: [imageId] } });
+    expect(await activeNames(device)).toMatchObject({ NormalWorldKernel: 'kernel 1.0.0' });
+    await device.board.powerOff();
+  });
+
+  it('may change the keys: images of the new keystore follow it', async () => {
+    const device = await newDevice();
+    const stranger = { platformKeys: [keys.platform, keys.stranger] };
+    const services = await makeSystemImage('Services', { version: '3.0.0' }, { signer: keys.stranger });
+    await expect(stage(device, services)).rejects.toMatchObject({ code: 'UnknownSigner' });
+    await update(device, [await makeSystemImage('TrustedKeystore', stranger)]);
+    await device.call('confirmHealthy');
+    await update(device, [services]);
+    expect(await activeNames(device)).toMatchObject({ Services: 'services 3.0.0' });
+    await device.board.powerOff();
+  });
+
+  it('is refused while another is on trial or waits for its restart', async () => {
+    const device = await newDevice();
+    const id = await stage(device, await makeSystemImage('Services', { version: '2.0.0' }));
+    const app = await stage(device, makeApp('blink'));
+    await device.call('commit', [id], []);
+    await expect(device.call('commit', [app], [])).rejects.toMatchObject({ code: 'RestartRequired' });
+    await device.call('restart').catch(() => {});
+    await settled(device);
+    const other = await makeSystemImage('Services', { version: '3.0.0' });
+    await expect(stage(device, other)).rejects.toMatchObject({ code: 'TrialInProgress' });
+    await device.call('confirmHealthy');
+    await stage(device, other);
+    await device.board.powerOff();
+  });
+
+  it('works by threads as well', async () => {
+    const device = await newDevice('thread');
+    const ids = [await stage(device, await makeSystemImage('Services', { version: '2.0.0' }))];
+    await device.call('commit', ids, []);
+    const reset = new Promise<string>((resolve) => device.board.onReset(resolve));
+    await device.call('restart').catch(() => {});
+    expect(await reset).toBe('Restart');
+    expect(await activeNames(device)).toMatchObject({ Services: 'services 2.0.0' });
+    await device.call('confirmHealthy');
+    await device.board.powerOff();
+  });
+});
+
+describe('staging', () => {
+  const begin = (device: TestDevice, bytes: Uint8Array, changes: object = {}) => {
+    const { imageType, componentId, imageId } = parseImagePackage(bytes).fields;
+    return device.call('stageBegin', { imageType, componentId, imageId, size: bytes.length, digest: sha256(bytes), ...changes }) as Promise<{ stagingId: number; written: number }>;
+  };
+
+  it('installs, replaces and removes apps without a restart', async () => {
+    const device = await newDevice();
+    const first = makeApp('blink 1', 9000);
+    expect(await device.call('commit', [await stage(device, first)], [])).toEqual({ restartRequired: false });
+    expect(await device.call('loadApplication', APP_COMPONENT)).toEqual(first);
+    const second = makeApp('blink 2', 20_000);
+    await device.call('commit', [await stage(device, second)], []);
+    expect(await device.call('loadApplication', APP_COMPONENT)).toEqual(second);
+    await device.board.powerOff();
+    await device.board.powerOn();
+    expect(await device.call('loadApplication', APP_COMPONENT)).toEqual(second);
+    await device.call('commit', [], [APP_COMPONENT]);
+    await expect(device.call('loadApplication', APP_COMPONENT)).rejects.toMatchObject({ code: 'NoSuchComponent' });
+    await expect(device.call('commit', [], [APP_COMPONENT])).rejects.toMatchObject({ code: 'NoSuchComponent' });
+    await device.board.powerOff();
+  });
+
+  it('goes on after a power cut where it was, sector by sector', async () => {
+    const device = await newDevice();
+    const app = makeApp('blink', 50_000);
+    const { stagingId } = await begin(device, app);
+    await device.call('stageWrite', stagingId, 0, app.subarray(0, 30_000));
+    expect(await begin(device, app)).toEqual({ stagingId, written: 30_000 });
+    await device.board.powerOff();
+    await device.board.powerOn();
+    const again = await begin(device, app);
+    expect(again.written).toBe(Math.floor(30_000 / 4096) * 4096);
+    await device.call('stageWrite', again.stagingId, again.written, app.subarray(again.written));
+    await device.call('stageFinish', again.stagingId);
+    await device.call('commit', [again.stagingId], []);
+    expect(await device.call('loadApplication', APP_COMPONENT)).toEqual(app);
+    await device.board.powerOff();
+  });
+
+  it('refuses gaps, other bytes for the same place, too many bytes, and unfinished images', async () => {
+    const device = await newDevice();
+    const app = makeApp('blink', 9000);
+    const { stagingId } = await begin(device, app);
+    await expect(device.call('stageWrite', stagingId, 1, app.subarray(1, 9))).rejects.toMatchObject({ code: 'StagingGap', field: 'offset' });
+    await device.call('stageWrite', stagingId, 0, app.subarray(0, 5000));
+    await device.call('stageWrite', stagingId, 100, app.subarray(100, 6000));
+    await expect(device.call('stageWrite', stagingId, 0, Uint8Array.of(0xff))).rejects.toMatchObject({ code: 'StagingConflict' });
+    await expect(device.call('stageWrite', stagingId, 5500, Uint8Array.of(0xff))).rejects.toMatchObject({ code: 'StagingConflict' });
+    await expect(device.call('stageWrite', stagingId, 6000, new Uint8Array(60_000))).rejects.toMatchObject({ code: 'ImageTooLarge' });
+    await expect(device.call('stageFinish', stagingId)).rejects.toMatchObject({ code: 'StagingIncomplete' });
+    await expect(device.call('commit', [stagingId], [])).rejects.toMatchObject({ code: 'StagingNotFinished' });
+    await expect(device.call('commit', [999], [])).rejects.toMatchObject({ code: 'NoSuchStaging' });
+    await device.call('stageWrite', stagingId, 6000, app.subarray(6000));
+    await device.call('stageFinish', stagingId);
+    await expect(device.call('stageWrite', stagingId, 0, app.subarray(0, 10))).rejects.toMatchObject({ code: 'StagingFinished' });
+    await device.call('stageAbort', stagingId);
+    await expect(device.call('stageAbort', stagingId)).rejects.toMatchObject({ code: 'NoSuchStaging' });
+    await device.board.powerOff();
+  });
+
+  it('refuses what is not what was announced or not signed, and empties its slot', async () => {
+    const device = await newDevice();
+    const attempt = async (bytes: Uint8Array, changes: object = {}): Promise<unknown> => {
+      const { stagingId, written } = await begin(device, bytes, changes);
+      expect(written).toBe(0);
+      for (let at = 0; at < bytes.length; at += 60_000) await device.call('stageWrite', stagingId, at, bytes.subarray(at, at + 60_000));
+      return device.call('stageFinish', stagingId).catch((error: { code: string }) => error.code);
+    };
+    const app = makeApp('blink');
+    const flipped = app.slice();
+    flipped[4500] = (flipped[4500] ?? 0) ^ 1;
+    expect(await attempt(app, { digest: sha256(flipped) })).toBe('DigestMismatch');
+    expect(await attempt(flipped)).toBe('BadSignature');
+    expect(await attempt(makeApp('x', 5000, { signer: keys.stranger }))).toBe('UnknownSigner');
+    expect(await attempt(makeApp('x', 5000, { signer: keys.platform }))).toBe('UnknownSigner');
+    expect(await attempt(app, { imageId: APP_COMPONENT })).toBe('ImageIdentityInconsistency');
+    expect(await attempt(await makeSystemImage('Services', {}, { signer: keys.service }))).toBe('UnknownSigner');
+    expect(await attempt(await makeSystemImage('TrustedKeystore', {}, { signer: keys.platform }))).toBe('UnknownSigner');
+    await expect(begin(device, app, { imageType: IMAGE_TYPES.RootFs })).rejects.toMatchObject({ code: 'UnsupportedImageType' });
+    await expect(begin(device, app, { size: 1024 * 1024 })).rejects.toMatchObject({ code: 'ImageTooLarge', field: 'size' });
+    await expect(begin(device, app, { imageType: IMAGE_TYPES.Services })).rejects.toMatchObject({ code: 'ImageIdentityInconsistency' });
+    expect((await device.call('listImages') as readonly { state: string }[]).filter(({ state }) => state === 'staged')).toEqual([]);
+    await device.board.powerOff();
+  });
+
+  it('has room for a new image beside the running apps, and says so when it has not', async () => {
+    const device = await newDevice();
+    const component = (n: number): string => `11111111-2222-4333-8444-${String(n).padStart(12, '0')}`;
+    for (let n = 0; n < 4; n++) await device.call('commit', [await stage(device, makeApp(`app ${n}`, 100, { componentId: component(n) }))], []);
+    await expect(begin(device, makeApp('one more', 100, { componentId: component(9) }))).rejects.toMatchObject({ code: 'NoFreeSlot' });
+    await device.call('commit', [], [component(2)]);
+    await stage(device, makeApp('one more', 100, { componentId: component(9) }));
+    await device.board.powerOff();
+  });
+});
