@@ -11,7 +11,7 @@ import { KernelError } from './errors.ts';
 import { checkModule, type ModuleLimits } from './wasm-module.ts';
 
 /** What an app may use: the part of its manifest that this kernel enforces. */
-export interface ApplicationCapabilities {
+interface ApplicationCapabilities {
   readonly gpio: readonly number[];
   readonly allowedConnections: readonly string[];
   /** Tenant whose certificate it may use; null: none. */

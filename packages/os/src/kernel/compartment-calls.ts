@@ -32,7 +32,6 @@ export const COMPARTMENT_CALLS = {
     returns: 'null; the last call: the kernel ends the compartment',
   },
 } as const satisfies CallTable;
-export type CompartmentCall = keyof typeof COMPARTMENT_CALLS;
 
 /** What the kernel hands to `startCompartment` beside program and module, and the program reads from `module`. */
 export interface CompartmentOptions {

@@ -1,5 +1,5 @@
 /** Who answers a call of an application's module. */
-export type Answer =
+type Answer =
   /** The compartment itself, at once. */
   | 'inside'
   /** The compartment itself, or the kernel over its port: the module may be suspended meanwhile. */

@@ -1,5 +1,3 @@
-import { createRequire } from 'node:module';
-
 /** Files of the tool's world: folders and contents. */
 type Tree = { [name: string]: Tree | string | Uint8Array };
 
@@ -16,13 +14,16 @@ export type Tool = (
 ) => Promise<Tree | undefined> | Tree | undefined;
 
 // The package's declarations leave out `runClang`, which is the documented way to compile and link.
-const tools = (await import(createRequire(import.meta.url).resolve('@yowasp/clang'))) as {
-  readonly runClang: Tool;
-  readonly runLLVM: Tool;
-};
+const tools: unknown = await import('@yowasp/clang');
+
+function tool(name: 'runClang' | 'runLLVM'): Tool {
+  const found: unknown = typeof tools === 'object' && tools !== null ? Reflect.get(tools, name) : undefined;
+  if (typeof found !== 'function') throw new TypeError(`The compiler package has no ${name}.`);
+  return found as Tool;
+}
 
 /** clang, which runs the compiler and the linker as needed. */
-export const runClang: Tool = (args, files, options) => tools.runClang(args, files, options);
+export const runClang: Tool = tool('runClang');
 
 /** The other tools of LLVM, by name as the first argument. */
-export const runLLVM: Tool = (args, files, options) => tools.runLLVM(args, files, options);
+export const runLLVM: Tool = tool('runLLVM');

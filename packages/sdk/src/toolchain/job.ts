@@ -31,7 +31,7 @@ export interface BuiltModule {
 }
 
 /** Why one did not. */
-export interface FailedModule {
+interface FailedModule {
   readonly code: 'CompileFailed' | 'LinkFailed' | 'UnexpectedModule';
   readonly message: string;
   readonly diagnostics: readonly Diagnostic[];

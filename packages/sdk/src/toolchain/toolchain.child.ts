@@ -194,6 +194,8 @@ async function serve({ headers, library, apps }: ToolchainRequest): Promise<read
   return results;
 }
 
+// Whoever asked is gone, or has its answer.
+process.once('disconnect', () => process.exit());
 process.once('message', (request) => {
   // The message was made by `run-toolchain.ts` of the same installation.
   serve(request as ToolchainRequest).then(

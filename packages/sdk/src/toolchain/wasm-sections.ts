@@ -2,7 +2,7 @@ import { concatBytes, utf8DecodeLossy } from '@sevenfold/formats';
 import { SdkError } from '../errors.ts';
 
 /** A section of a module: where its content starts and ends in the file, and where its header starts. */
-export interface WasmSection {
+interface WasmSection {
   readonly id: number;
   /** Of custom sections; empty for others. */
   readonly name: string;
@@ -13,7 +13,7 @@ export interface WasmSection {
 
 const HEADER = 8;
 const CUSTOM = 0;
-export const CODE_SECTION = 10;
+const CODE_SECTION = 10;
 
 const unexpected = (): SdkError =>
   new SdkError('UnexpectedModule', 'The linker wrote a module that ends inside a section.');
@@ -65,7 +65,7 @@ export class ModuleCursor {
 }
 
 /** The sections of a module, in order. */
-export function readSections(module: Uint8Array): readonly WasmSection[] {
+function readSections(module: Uint8Array): readonly WasmSection[] {
   const sections: WasmSection[] = [];
   const cursor = new ModuleCursor(module, HEADER);
   while (cursor.at < module.length) {

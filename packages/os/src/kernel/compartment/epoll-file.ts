@@ -3,7 +3,7 @@ import type { FdTable } from './fd-table.ts';
 import { FILE_TYPE, OpenFile, READY, type Readiness } from './open-file.ts';
 
 /** `EPOLL_CTL_ADD`, `_DEL`, `_MOD` */
-export const EPOLL_OPERATION = { add: 1, remove: 2, modify: 3 } as const;
+const EPOLL_OPERATION = { add: 1, remove: 2, modify: 3 } as const;
 
 /** What is ready, as the app registered it. */
 export interface EpollEvent {

@@ -6,7 +6,7 @@ import type { Waker } from './waker.ts';
 /** Clocks, WASI's numbers. */
 export const CLOCK = { realtime: 0, monotonic: 1 } as const;
 /** `TFD_TIMER_ABSTIME` */
-export const ABSOLUTE = 1;
+const ABSOLUTE = 1;
 
 /** A timer as a file, as Linux's timerfd. Times are milliseconds of the monotonic clock. */
 export class TimerFile extends OpenFile {

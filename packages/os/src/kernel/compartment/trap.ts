@@ -1,5 +1,5 @@
 /** A call frame of an app: which function, and the byte of its module at which it stood. */
-export interface TrapFrame {
+interface TrapFrame {
   readonly function: number;
   readonly offset: number;
 }
@@ -33,7 +33,7 @@ const HOST_FAILURE = 'failure of the compartment program';
 const FRAME = /wasm-function\[(\d{1,9})\]:0x([0-9a-f]{1,8})\)?$/;
 
 /** Frames of an app in a stack as V8 writes it. */
-export function framesOf(stack: string): readonly TrapFrame[] {
+function framesOf(stack: string): readonly TrapFrame[] {
   return stack
     .split('\n')
     .flatMap((line) => {

@@ -6,7 +6,7 @@ import { ImageDirectory } from './image-files.ts';
 import { FILE_TYPE, NON_BLOCKING, WHENCE } from './open-file.ts';
 
 /** The directory that wasi-libc resolves absolute paths against: the image, preopened. */
-export const ROOT_FD = 3;
+const ROOT_FD = 3;
 const ROOT_NAME = utf8Encode('/');
 const MOST_VECTORS = 1024;
 const LONGEST_TRANSFER = 65_536;

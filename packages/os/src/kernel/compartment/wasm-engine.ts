@@ -1,5 +1,5 @@
 /** An instance's exports that matter here. */
-export interface ModuleInstance {
+interface ModuleInstance {
   readonly exports: Readonly<Record<string, unknown>>;
 }
 

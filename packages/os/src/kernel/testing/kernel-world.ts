@@ -47,7 +47,7 @@ export const TLS_ROOT = Uint8Array.of(1, 2, 3);
 
 const textOf = (value: PortValue | undefined): string => (typeof value === 'string' ? value : '');
 
-export function refusal(code: string): Error {
+function refusal(code: string): Error {
   return Object.assign(new Error(`refused: ${code}`), { code });
 }
 

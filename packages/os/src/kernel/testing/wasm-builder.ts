@@ -28,7 +28,7 @@ export interface ModuleParts {
 const TYPE_BYTE: Readonly<Record<string, number>> = { i: 0x7f, I: 0x7e, f: 0x7d, F: 0x7c };
 
 /** Unsigned LEB128. */
-export function leb(value: number): number[] {
+function leb(value: number): number[] {
   const bytes: number[] = [];
   let rest = value;
   do {
