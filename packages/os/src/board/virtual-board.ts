@@ -101,12 +101,14 @@ class Board implements VirtualBoard {
     return services.portFor(caller).call(method, ...args);
   }, 'gateway');
 
-  powerOn(): Promise<BootOutcome> {
+  async powerOn(): Promise<BootOutcome> {
+    // What a cut has just ended is torn down first.
+    if (this.#run?.over === 'powerLost') await this.#over;
     if (this.#booting === null && this.#run === null) {
       this.chip.powerOn();
       this.#boot();
     }
-    return this.#booting ?? Promise.resolve(this.#lastOutcome ?? { kind: 'powerLost' });
+    return this.#booting ?? this.#lastOutcome ?? { kind: 'powerLost' };
   }
 
   async powerOff(): Promise<void> {
