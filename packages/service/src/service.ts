@@ -29,7 +29,7 @@ import { openLogFile, SYSTEM_CLOCK, SYSTEM_ENTROPY } from './real-world.ts';
 import { registryHandlers } from './registry/routes.ts';
 import type { ServiceContext } from './service-context.ts';
 import { ServiceError } from './service-error.ts';
-import { migrate } from './store/schema.ts';
+import { migrate } from './store/migrate.ts';
 import { SCHEMAS } from './store/schemas.ts';
 import { openSqliteStore } from './store/sqlite-store.ts';
 import { deviceState } from './updates/device-state.ts';

@@ -48,7 +48,7 @@ export interface TestPeople {
 }
 
 /** A key pair and its signer, known to nobody yet. */
-export function makeKey(): {
+function makeKey(): {
   readonly spki: Uint8Array;
   readonly sign: (message: Uint8Array) => Promise<Uint8Array>;
 } {

@@ -7,7 +7,7 @@ import { openFileKeyStore } from '@sevenfold/pki';
 import { openFolderBlobStore } from './blobs/folder-blob-store.ts';
 import { SILENT_LOG } from './http/log.ts';
 import type { ServiceContext } from './service-context.ts';
-import { migrate } from './store/schema.ts';
+import { migrate } from './store/migrate.ts';
 import { SCHEMAS } from './store/schemas.ts';
 import { openSqliteStore } from './store/sqlite-store.ts';
 
@@ -45,7 +45,7 @@ export function testClock(start = Date.UTC(2026, 10, 1)): TestClock {
 }
 
 /** Bytes that follow from a seed: tests alone may use this. */
-export function testEntropy(seed: string): Entropy {
+function testEntropy(seed: string): Entropy {
   let count = 0;
   return {
     random(length) {

@@ -3,7 +3,7 @@ import { defineRoute, json } from '../contract.ts';
 import { displayName, guid, listOf, page, role, spkiBase64, time } from '../primitives.ts';
 
 /** A person or machine that may call; `tenantId` null means the whole service. */
-export const principal = z.object({
+const principal = z.object({
   principalId: guid,
   name: z.string(),
   role,
@@ -13,7 +13,7 @@ export const principal = z.object({
 export type Principal = z.infer<typeof principal>;
 
 /** One line of the audit trail: who asked for which change, and what came of it. */
-export const auditEntry = z.object({
+const auditEntry = z.object({
   entryId: z.string(),
   time,
   principalId: guid.nullable(),

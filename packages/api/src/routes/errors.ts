@@ -3,7 +3,7 @@ import { defineRoute, json } from '../contract.ts';
 import { guid, listOf, page, time } from '../primitives.ts';
 
 /** One frame of a stack; file and line are null where the image has no symbols. */
-export const frame = z.object({
+const frame = z.object({
   function: z.string(),
   offset: z.int(),
   file: z.string().nullable(),
@@ -11,7 +11,7 @@ export const frame = z.object({
 });
 
 /** Failures with the same fingerprint: one cause, as far as their stacks tell. */
-export const errorGroup = z.object({
+const errorGroup = z.object({
   groupId: z.string(),
   title: z.string(),
   kind: z.enum(['AppCrash', 'AppExit', 'OsFallback', 'OsFailure']),
@@ -28,7 +28,7 @@ export const errorGroup = z.object({
 export type ErrorGroup = z.infer<typeof errorGroup>;
 
 /** A group with its newest report. */
-export const errorGroupDetail = errorGroup.extend({
+const errorGroupDetail = errorGroup.extend({
   latest: z.object({
     deviceId: z.string(),
     imageId: guid,

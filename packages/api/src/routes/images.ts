@@ -12,7 +12,7 @@ export const MOST_IMAGE_BYTES = 1024 * 1024;
 export const MOST_SYMBOL_BYTES = 8 * 1024 * 1024;
 
 /** An image as the service keeps it: `digest` is the SHA-256 of the package with the service's signature. */
-export const image = z.object({
+const image = z.object({
   imageId: guid,
   componentId: guid,
   imageType,
@@ -26,7 +26,7 @@ export const image = z.object({
 export type Image = z.infer<typeof image>;
 
 /** The images that a device group's devices shall run: all of them, and no other application. */
-export const deployment = z.object({
+const deployment = z.object({
   deploymentId: guid,
   deviceGroupId: guid,
   images: z.array(image),

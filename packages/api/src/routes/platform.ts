@@ -19,14 +19,14 @@ export const MOST_OS_IMAGE_BYTES = 2 * 1024 * 1024;
 /** A batch of endorsements at most. */
 export const MOST_ENDORSEMENT_BYTES = 4 * 1024 * 1024;
 
-export const siliconMaker = z.object({ makerId: guid, name: z.string(), spki: spkiBase64, createdAt: time });
+const siliconMaker = z.object({ makerId: guid, name: z.string(), spki: spkiBase64, createdAt: time });
 export type SiliconMaker = z.infer<typeof siliconMaker>;
 
 /** A key whose signature makes a system image; the thumbprint is its SHA-1 in hex, as image packages name it. */
-export const platformKey = z.object({ thumbprint: z.string(), spki: spkiBase64, createdAt: time });
+const platformKey = z.object({ thumbprint: z.string(), spki: spkiBase64, createdAt: time });
 export type PlatformKey = z.infer<typeof platformKey>;
 
-export const osImage = z.object({
+const osImage = z.object({
   imageId: guid,
   componentId: guid,
   imageType,
@@ -39,7 +39,7 @@ export const osImage = z.object({
 export type OsImage = z.infer<typeof osImage>;
 
 /** The images of an operating system that belong together; the newest of a feed that is not revoked is in force. */
-export const osRelease = z.object({
+const osRelease = z.object({
   name: releaseName,
   feed: osFeed,
   chipSku,

@@ -19,11 +19,11 @@ const tenantParams = z.strictObject({ tenantId: guid });
 const groupParams = z.strictObject({ tenantId: guid, deviceGroupId: guid });
 const deviceParams = z.strictObject({ tenantId: guid, deviceId });
 
-export const tenant = z.object({ tenantId: guid, name: z.string(), createdAt: time });
+const tenant = z.object({ tenantId: guid, name: z.string(), createdAt: time });
 export type Tenant = z.infer<typeof tenant>;
 
 /** A certificate authority of a tenant. */
-export const tenantCertificate = z.object({
+const tenantCertificate = z.object({
   serial: z.string(),
   subject: z.string(),
   notBefore: time,
@@ -33,7 +33,7 @@ export const tenantCertificate = z.object({
 });
 export type TenantCertificate = z.infer<typeof tenantCertificate>;
 
-export const product = z.object({
+const product = z.object({
   productId: guid,
   tenantId: guid,
   name: z.string(),
@@ -42,7 +42,7 @@ export const product = z.object({
 });
 export type Product = z.infer<typeof product>;
 
-export const deviceGroup = z.object({
+const deviceGroup = z.object({
   deviceGroupId: guid,
   tenantId: guid,
   productId: guid,
@@ -55,9 +55,9 @@ export const deviceGroup = z.object({
 export type DeviceGroup = z.infer<typeof deviceGroup>;
 
 /** An image as a device reports it. */
-export const installedImage = z.object({ imageType, componentId: guid, imageId: guid, digest: sha256Hex });
+const installedImage = z.object({ imageType, componentId: guid, imageId: guid, digest: sha256Hex });
 
-export const device = z.object({
+const device = z.object({
   deviceId,
   tenantId: guid,
   deviceGroupId: guid.nullable(),

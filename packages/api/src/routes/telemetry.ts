@@ -3,7 +3,7 @@ import { defineRoute } from '../contract.ts';
 import { deviceId, guid, time } from '../primitives.ts';
 
 /** A message that a device published at the embedded broker. */
-export const telemetryMessage = z.object({
+const telemetryMessage = z.object({
   deviceId,
   topic: z.string(),
   /** As UTF-8, cut after 4 KiB. */

@@ -22,7 +22,7 @@ export interface HandlerRequest<Params, Query, Body> {
 }
 
 /** What answers a route. Its reply is checked against the route's schema before it leaves. */
-export type Handler<R> =
+type Handler<R> =
   R extends Route<infer Params, infer Query, infer Body, infer Reply>
     ? (request: HandlerRequest<Params, Query, Body>) => Promise<Reply> | Reply
     : never;

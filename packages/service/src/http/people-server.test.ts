@@ -69,6 +69,21 @@ describe('the port for people', () => {
     });
   });
 
+  it('knows nothing of a tenant that is not there, and makes nothing for it', async () => {
+    const params = { tenantId: '00000000-0000-4000-8000-000000000000' };
+    for (const route of [
+      ROUTES.tenant,
+      ROUTES.certificates,
+      ROUTES.products,
+      ROUTES.devices,
+      ROUTES.images,
+    ]) {
+      const error = await refusalOf(admin.client.call(route, { params }));
+      expect(error).toMatchObject({ status: 404, code: 'NotFound', field: 'tenantId' });
+    }
+    expect(await people.service.keys.public(`tenant-ca.${params.tenantId}.1`)).toBeNull();
+  });
+
   it('answers an unknown route, a wrong method and an odd URL with a problem', async () => {
     const unknown = await raw('GET', '/v2/tenants');
     expect(unknown).toMatchObject({ status: 404, problem: { code: 'RouteNotFound', status: 404 } });

@@ -4,6 +4,7 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { beginAudit, endAudit } from '../access/audit.ts';
 import { authorise } from '../access/authorise.ts';
 import { authenticateRequest } from '../access/request-token.ts';
+import { getTenant } from '../registry/tenants.ts';
 import type { ServiceContext } from '../service-context.ts';
 import { ServiceError } from '../service-error.ts';
 import { answerBrokenRequest } from './broken-request.ts';
@@ -28,7 +29,7 @@ export interface ServerLimits {
   readonly requests: RateLimit;
 }
 
-export const DEFAULT_LIMITS: ServerLimits = {
+const DEFAULT_LIMITS: ServerLimits = {
   headersTimeout: 10_000,
   requestTimeout: 60_000,
   handshakeTimeout: 10_000,
@@ -120,6 +121,8 @@ export function createPeopleServer(options: PeopleServerOptions): FastifyInstanc
         const body = request.body instanceof Uint8Array ? new Uint8Array(request.body) : new Uint8Array();
         if (signedBodyHash !== null) checkBodyHash(body, signedBodyHash);
         const input = parseInput(route, { params: request.params, query: request.query, body });
+        const tenantId = paramOf(request, 'tenantId');
+        if (tenantId !== undefined) await getTenant(context, tenantId);
         const answer = await audited(context, route, request, caller, async () =>
           handler({ ...input, caller, requestId: request.id }),
         );

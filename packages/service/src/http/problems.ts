@@ -4,7 +4,7 @@ import { SevenfoldError, toProblem } from '@sevenfold/formats';
 import { ServiceError, type ServiceErrorCode } from '../service-error.ts';
 
 /** The HTTP status of each code of the service (RFC 9110 §15). */
-export const STATUS_OF_CODE: Readonly<Record<ServiceErrorCode, number>> = {
+const STATUS_OF_CODE: Readonly<Record<ServiceErrorCode, number>> = {
   StoreClosed: 503,
   NestedWrite: 500,
   WorkFinished: 500,

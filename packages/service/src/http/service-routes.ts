@@ -4,7 +4,7 @@ import type { ServiceContext } from '../service-context.ts';
 import { toTime, type Handlers } from './handlers.ts';
 
 /** Where devices find the service, and what they believe it by. Keys: SPKI, DER. Roots: certificates, DER. */
-export interface TrustAnchors {
+interface TrustAnchors {
   readonly deviceHost: string;
   readonly devicePort: number;
   readonly deviceServerName: string;

@@ -2,7 +2,7 @@ import { finishImagePackage, replaceSigner, type ImagePackage } from '@sevenfold
 import { ensureKey, thumbprint, type KeyStore } from '@sevenfold/pki';
 
 /** The service's key for application images; devices know its public half from their TrustedKeystore. */
-export const IMAGE_SIGNING_KEY = 'image-signing';
+const IMAGE_SIGNING_KEY = 'image-signing';
 
 /** The public half (SPKI, DER); the key is made when it is asked for the first time. */
 export function imageSigningKey(keys: KeyStore): Promise<Uint8Array> {

@@ -43,6 +43,6 @@ export function contentDigestOf(image: ImagePackage): string {
   return sha256Hex(replaceSigner(image, new Uint8Array(20)));
 }
 
-export function sha256Hex(bytes: Uint8Array): string {
+function sha256Hex(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }

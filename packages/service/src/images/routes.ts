@@ -1,6 +1,5 @@
 import type { Image } from '@sevenfold/api';
 import { toTime, type Handlers } from '../http/handlers.ts';
-import { getTenant } from '../registry/tenants.ts';
 import type { ServiceContext } from '../service-context.ts';
 import type { StoredImage } from './image.ts';
 import { getImage, listImages, uploadSymbols } from './images.ts';
@@ -17,10 +16,7 @@ export function imageHandlers(
       const { items, next } = await listImages(context, params.tenantId, query);
       return { items: items.map(toImage), next };
     },
-    async uploadImage({ params, body }) {
-      await getTenant(context, params.tenantId);
-      return toImage(await uploadImage(context, params.tenantId, body));
-    },
+    uploadImage: async ({ params, body }) => toImage(await uploadImage(context, params.tenantId, body)),
     image: async ({ params }) => toImage(await getImage(context.store.read, params.tenantId, params.imageId)),
     uploadSymbols: async ({ params, body }) =>
       toImage(await uploadSymbols(context, params.tenantId, params.imageId, body)),

@@ -11,7 +11,7 @@ import {
 import { generateKeyPair, signWithPkcs8, thumbprint, type KeyPair } from '@sevenfold/pki';
 
 /** A component and builds of it, for tests. */
-export const COMPONENT_ID = '1689d8b2-c835-2e27-27ad-e894d6d15fa9';
+const COMPONENT_ID = '1689d8b2-c835-2e27-27ad-e894d6d15fa9';
 export const imageIdOf = (number: number): string =>
   `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`;
 

@@ -25,7 +25,7 @@ type RegistryHandlers = Pick<
 >;
 
 /** What other capabilities know about a device beyond the registry. */
-export type DeviceState = Pick<Device, 'lastSeen' | 'attestation' | 'osVersion' | 'installedImages'>;
+type DeviceState = Pick<Device, 'lastSeen' | 'attestation' | 'osVersion' | 'installedImages'>;
 
 export type RegistryContext = Pick<ServiceContext, 'store' | 'clock' | 'entropy'> & {
   readonly authorities: TenantAuthorities;

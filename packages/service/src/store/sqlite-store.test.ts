@@ -4,6 +4,7 @@ import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openSqliteStore } from './sqlite-store.ts';
@@ -41,9 +42,13 @@ describe('SQLite store on disk', () => {
     'loses nothing acknowledged when its process is killed after %i acknowledgements',
     async (killAfter) => {
       const file = path.join(folder, 'service.sqlite');
-      const child = spawn(process.execPath, [path.join(import.meta.dirname, 'kill-safety.child.ts'), file], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      });
+      const child = spawn(
+        process.execPath,
+        [fileURLToPath(new URL('./kill-safety.child.ts', import.meta.url)), file],
+        {
+          stdio: ['ignore', 'pipe', 'inherit'],
+        },
+      );
       const acknowledged: number[] = [];
       for await (const line of createInterface({ input: child.stdout })) {
         acknowledged.push(Number(line));

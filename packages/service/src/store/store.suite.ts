@@ -1,7 +1,8 @@
 import { sql, type Kysely } from 'kysely';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ServiceError } from '../service-error.ts';
-import { migrate, type CapabilitySchema } from './schema.ts';
+import { migrate } from './migrate.ts';
+import type { CapabilitySchema } from './schema.ts';
 import type { Store } from './store.ts';
 
 /** The table of the suite. */
