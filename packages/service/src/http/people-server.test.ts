@@ -71,14 +71,14 @@ describe('the port for people', () => {
 
   it('knows nothing of a tenant that is not there, and makes nothing for it', async () => {
     const params = { tenantId: '00000000-0000-4000-8000-000000000000' };
-    for (const route of [
-      ROUTES.tenant,
-      ROUTES.certificates,
-      ROUTES.products,
-      ROUTES.devices,
-      ROUTES.images,
-    ]) {
-      const error = await refusalOf(admin.client.call(route, { params }));
+    const calls = [
+      admin.client.call(ROUTES.tenant, { params }),
+      admin.client.call(ROUTES.certificates, { params }),
+      admin.client.call(ROUTES.products, { params }),
+      admin.client.call(ROUTES.devices, { params }),
+      admin.client.call(ROUTES.createProduct, { params, body: { name: 'Oven' } }),
+    ];
+    for (const error of await Promise.all(calls.map(refusalOf))) {
       expect(error).toMatchObject({ status: 404, code: 'NotFound', field: 'tenantId' });
     }
     expect(await people.service.keys.public(`tenant-ca.${params.tenantId}.1`)).toBeNull();
