@@ -58,6 +58,11 @@ export class Applications {
     return id === undefined ? null : (this.#live.get(Number(id)) ?? null);
   }
 
+  /** Whether the kernel looks after an app already. */
+  knows(componentId: string): boolean {
+    return this.#entries.has(componentId);
+  }
+
   /** (Re)starts an app from its installed image. An image that may not run is reported, and rejects. */
   install(componentId: string): Promise<void> {
     return this.#inTurn(async () => {
@@ -115,11 +120,16 @@ export class Applications {
     }));
   }
 
-  /** A compartment said how its app ended, or could not be started. */
+  /** A compartment said how its app ended, or could not be started. From here on its calls are refused. */
   async ended(compartment: Compartment, end: ApplicationEnd): Promise<void> {
     if (this.#live.get(compartment.id) !== compartment) return;
-    const { clock, failures, log } = this.#host;
-    const uptime = clock.monotonic() - compartment.startedAt;
+    this.#live.delete(compartment.id);
+    const uptime = this.#host.clock.monotonic() - compartment.startedAt;
+    await this.#inTurn(() => this.#bury(compartment, end, uptime));
+  }
+
+  async #bury(compartment: Compartment, end: ApplicationEnd, uptime: number): Promise<void> {
+    const { failures, log } = this.#host;
     const { application } = compartment;
     log(
       `app ${application.name} ${end.kind === 'exit' ? `exited with ${end.exitCode}` : `trapped: ${end.trap}`}`,
@@ -167,7 +177,8 @@ export class Applications {
       log(`app ${application.name} (${application.imageId.slice(0, 8)}) started`);
     } catch (error) {
       const trap = `not started: ${toProblem(error).message}`.slice(0, 256);
-      await this.ended(compartment, { kind: 'trap', trap, frames: [] });
+      // In its turn, after what is done here.
+      void this.ended(compartment, { kind: 'trap', trap, frames: [] });
     }
   }
 

@@ -188,6 +188,30 @@ describe('the life of an app', () => {
     });
   });
 
+  it('finds its pins free when it is replaced in the very moment of its death', async () => {
+    const opensThenDies = (code: number): Uint8Array =>
+      buildModule({
+        imports: [imported('sevenfold', 'gpio_open'), imported('wasi_snapshot_preview1', 'proc_exit')],
+        start: [
+          ...[8, 1, 0, 0, 1024].flatMap((value) => op.i32(value)),
+          ...op.call(0),
+          // The errno of opening, and where that is 0 the code.
+          ...op.i32(code),
+          ...op.add,
+          ...op.call(1),
+        ],
+      });
+    const capabilities = { Gpio: [8] };
+    const world = await KernelWorld.boot({ apps: [{ module: opensThenDies(100), capabilities }] });
+    await world.clock.advance(1000);
+    const imageId = '88888888-bbbb-4ccc-8ddd-eeeeeeeeeeee';
+    world.install({ module: opensThenDies(100), capabilities, imageId });
+    await Promise.all([world.clock.advance(1000), world.services('appInstalled', COMPONENT)]);
+    await world.clock.advance(10_000);
+    expect(new Set(world.reports.map(({ exitCode }) => exitCode))).toEqual(new Set([100]));
+    expect(world.log.filter((line) => line.includes('while ending'))).toEqual([]);
+  });
+
   it('is refused, reported and not tried again when its image may not run', async () => {
     const other = 'bbbbbbbb-bbbb-4ccc-8ddd-eeeeeeeeeeee';
     const world = await KernelWorld.boot({

@@ -49,6 +49,8 @@ async function startApplications(
   log: (line: string) => void,
 ): Promise<void> {
   for (const componentId of readInstalledApplications(await monitor.call('listImages'))) {
+    // Installed anew while the others waited.
+    if (applications.knows(componentId)) continue;
     try {
       await applications.install(componentId);
     } catch (error) {
