@@ -152,6 +152,14 @@ describe('the house', () => {
     expect(needless).toEqual([]);
   });
 
+  it('keeps the language’s ambient clock and randomness out of `formats` and the stages', () => {
+    const pure = code.filter(
+      (file) => file.package === 'formats' || architecture.stages.some((folder) => file.path.startsWith(folder)),
+    );
+    const ambient = pure.filter((file) => /\bnew Date\b|\bDate\.|\bMath\.random\b/.test(file.lines.join('\n')));
+    expect(ambient.map((file) => file.path)).toEqual([]);
+  });
+
   it('has no import cycles between files', () => {
     const edges = new Map(
       code.map((file) => [

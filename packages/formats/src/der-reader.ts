@@ -1,3 +1,4 @@
+import { calendarToMilliseconds, YEAR_2050 } from './calendar.ts';
 import { compareBytes, plainBytes } from './bytes.ts';
 import { contextTag, DER_TAG, PRINTABLE_PATTERN } from './der.ts';
 import { FormatError } from './errors.ts';
@@ -36,11 +37,16 @@ function parseTime(content: Uint8Array, generalized: boolean): number {
   const century = Number(text.slice(0, 2)) >= 50 ? '19' : '20';
   const [, year = '', rest = ''] = /^(\d{4})(\d{10})Z$/.exec(generalized ? text : century + text) ?? [];
   const [month = '', day = '', hour = '', minute = '', second = ''] = rest.match(/../g) ?? [];
-  const iso = `${year}-${month}-${day}T${hour}:${minute}:${second}.000Z`;
-  const time = Date.parse(iso);
-  // Hour 24 and the 31st of a short month are understood by the language, but there is no such time.
-  if (Number.isNaN(time) || new Date(time).toISOString() !== iso) return refuse();
-  return time;
+  // Hour 24 and the 31st of a short month match the pattern, but there is no such time.
+  const time = calendarToMilliseconds({
+    year: Number(year),
+    month: Number(month),
+    day: Number(day),
+    hour: Number(hour),
+    minute: Number(minute),
+    second: Number(second),
+  });
+  return time ?? refuse();
 }
 
 /**
@@ -330,7 +336,7 @@ export class DerReader {
   time(): number {
     if (this.peekTag() === DER_TAG.utcTime) return this.utcTime();
     const time = this.generalizedTime();
-    if (time < Date.UTC(2050, 0, 1)) {
+    if (time < YEAR_2050) {
       throw new FormatError('DerBadTime', 'A time before 2050 must be a UTCTime.', {
         rule: 'RFC 5280 §4.1.2.5',
       });

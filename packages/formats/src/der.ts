@@ -1,3 +1,4 @@
+import { millisecondsToCalendar, YEAR_2050 } from './calendar.ts';
 import { compareBytes, concatBytes } from './bytes.ts';
 import { FormatError } from './errors.ts';
 import { utf8Encode } from './utf8.ts';
@@ -94,10 +95,9 @@ function timeText(milliseconds: number): string {
   ) {
     throw new FormatError('DerBadTime', 'A time must lie in the years 1 to 9999.', { rule: '0001 to 9999' });
   }
-  return new Date(milliseconds)
-    .toISOString()
-    .replace(/\.\d+Z$/, 'Z')
-    .replaceAll(/[-:T]/g, '');
+  const { year, month, day, hour, minute, second } = millisecondsToCalendar(milliseconds);
+  const pairs = [month, day, hour, minute, second].map((part) => String(part).padStart(2, '0')).join('');
+  return `${String(year).padStart(4, '0')}${pairs}Z`;
 }
 
 function utcTime(milliseconds: number): Uint8Array<ArrayBuffer> {
@@ -178,7 +178,7 @@ export const der = {
   generalizedTime,
   /** As certificates want it: UTCTime through 2049, GeneralizedTime after (RFC 5280 §4.1.2.5). */
   time: (milliseconds: number) =>
-    milliseconds < Date.UTC(2050, 0, 1) ? utcTime(milliseconds) : generalizedTime(milliseconds),
+    milliseconds < YEAR_2050 ? utcTime(milliseconds) : generalizedTime(milliseconds),
   /** `[n] EXPLICIT`: wraps whole elements. */
   explicit: (number: number, ...parts: readonly Uint8Array[]) => element(contextTag(number, true), ...parts),
   /** `[n] IMPLICIT` of a primitive type: its content octets. */

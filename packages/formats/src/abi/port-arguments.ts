@@ -19,7 +19,12 @@ export function uintArgument(
   field: string,
   { min = 0, max = Number.MAX_SAFE_INTEGER }: { readonly min?: number; readonly max?: number } = {},
 ): number {
-  if (typeof untrusted !== 'number' || !Number.isSafeInteger(untrusted) || untrusted < min || untrusted > max) {
+  if (
+    typeof untrusted !== 'number' ||
+    !Number.isSafeInteger(untrusted) ||
+    untrusted < min ||
+    untrusted > max
+  ) {
     throw bad(field, `an integer between ${min} and ${max}`);
   }
   return untrusted;
@@ -40,7 +45,8 @@ export function bytesArgument(
 
 /** A text of at most `max` UTF-16 units. */
 export function textArgument(untrusted: PortValue | undefined, field: string, max: number): string {
-  if (typeof untrusted !== 'string' || untrusted.length > max) throw bad(field, `a text of at most ${max} characters`);
+  if (typeof untrusted !== 'string' || untrusted.length > max)
+    throw bad(field, `a text of at most ${max} characters`);
   return untrusted;
 }
 
@@ -56,7 +62,8 @@ export function listArgument<T>(
   most: number,
   read: (item: PortValue, field: string) => T,
 ): readonly T[] {
-  if (!Array.isArray(untrusted) || untrusted.length > most) throw bad(field, `a list of at most ${most} items`);
+  if (!Array.isArray(untrusted) || untrusted.length > most)
+    throw bad(field, `a list of at most ${most} items`);
   // An array of a port is an array of port values: the wiring copied it and refuses anything else.
   return (untrusted as readonly PortValue[]).map((item, index) => read(item, `${field}.${index}`));
 }
@@ -67,9 +74,12 @@ export function recordArgument<Key extends string>(
   field: string,
   keys: readonly Key[],
 ): Readonly<Record<Key, PortValue>> {
-  const isRecord = typeof untrusted === 'object' && untrusted !== null && !Array.isArray(untrusted) && !isBytes(untrusted);
+  const isRecord =
+    typeof untrusted === 'object' && untrusted !== null && !Array.isArray(untrusted) && !isBytes(untrusted);
   const isExact =
-    isRecord && Object.keys(untrusted).length === keys.length && keys.every((key) => Object.hasOwn(untrusted, key));
+    isRecord &&
+    Object.keys(untrusted).length === keys.length &&
+    keys.every((key) => Object.hasOwn(untrusted, key));
   if (!isExact) throw bad(field, `a record of ${keys.join(', ')}`);
   return untrusted as Readonly<Record<Key, PortValue>>;
 }
@@ -101,17 +111,24 @@ export function serveCalls<Table extends CallTable>(
   implementations: { readonly [Name in keyof Table]: CallImplementation },
 ): PortHandler {
   return async (caller, method, args) => {
-    if (!mayCall(caller)) throw new PortError('CallerNotAllowed', `${caller} may not call here.`, { field: 'caller' });
+    if (!mayCall(caller))
+      throw new PortError('CallerNotAllowed', `${caller} may not call here.`, { field: 'caller' });
     const row = Object.hasOwn(table, method) ? table[method] : undefined;
     const implementation = row === undefined ? undefined : implementations[method];
     if (row === undefined || implementation === undefined) {
-      throw new PortError('UnknownCall', `There is no call ${JSON.stringify(method.slice(0, 64))}.`, { field: 'method' });
+      throw new PortError('UnknownCall', `There is no call ${JSON.stringify(method.slice(0, 64))}.`, {
+        field: 'method',
+      });
     }
     if (args.length !== row.args.length) {
-      throw new PortError('BadArgument', `${method} takes ${row.args.length} arguments, not ${args.length}.`, {
-        field: 'args',
-        rule: row.args.join(', '),
-      });
+      throw new PortError(
+        'BadArgument',
+        `${method} takes ${row.args.length} arguments, not ${args.length}.`,
+        {
+          field: 'args',
+          rule: row.args.join(', '),
+        },
+      );
     }
     return implementation(args, caller);
   };

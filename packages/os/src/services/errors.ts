@@ -34,5 +34,7 @@ export class ServicesError extends SevenfoldError<ServicesErrorCode> {
 /** `Code: sentence` of whatever was thrown, from whichever realm: what crosses a port is judged by its shape. */
 export function describeError(error: unknown): string {
   const { code, message } = toProblem(error);
+  // A defect of our own: only its text helps whoever has to find it.
+  if (code === 'Internal' && error instanceof Error) return `Internal: ${error.stack ?? error.message}`;
   return `${code}: ${message}`;
 }

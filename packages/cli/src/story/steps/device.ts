@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto';
+import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROUTES, type Client, type DeviceGroup, type Product } from '@sevenfold/api';
 import { manufacture, openDevice, readChipInfo, type DeviceStatus, type OsRelease, type VirtualDevice } from '@sevenfold/device';
@@ -109,6 +110,10 @@ export async function powerOn(environment: StoryEnvironment, name: string): Prom
     wiring: environment.wiring,
     ...(environment.wiring === 'inline' ? { clock: environment.clock } : {}),
   });
+  // What the service UART says, for whoever wants to know why: the log of this start.
+  const log = join(environment.dataDir, 'devices', `${name}.log`);
+  writeFileSync(log, '');
+  device.onLog((line) => appendFileSync(log, `${new Date(environment.clock.now()).toISOString()} ${line}\n`));
   const outcome = await device.boot();
   if (outcome.kind === 'running') return device;
   await device.close();

@@ -28,6 +28,7 @@ async function build(environment: StoryEnvironment, client: Client, kernelVersio
   const images = join(folder, 'images');
   mkdirSync(images, { recursive: true, mode: 0o700 });
   const keys = await openFileKeyStore(join(folder, 'keys'));
+  const root = await signerOf(keys, 'root');
   const platform = await signerOf(keys, 'signing');
   const trust = await client.call(ROUTES.trust);
   const pathOf = (imageId: string): string => join(images, `${imageId}.imagepackage`);
@@ -36,7 +37,7 @@ async function build(environment: StoryEnvironment, client: Client, kernelVersio
     version: OS_VERSION,
     kernelVersion,
     platform,
-    root: await signerOf(keys, 'root'),
+    root,
     keystore: {
       version: 1,
       keys: [
@@ -62,7 +63,10 @@ async function build(environment: StoryEnvironment, client: Client, kernelVersio
     writeFileSync(draft, image.package, { mode: 0o600, flush: true });
     renameSync(draft, pathOf(image.imageId));
   }
-  await client.call(ROUTES.createPlatformKey, { body: { spki: Buffer.from(platform.spki).toString('base64') } });
+  // The root signs keystores, the platform key everything else.
+  for (const { spki } of [root, platform]) {
+    await client.call(ROUTES.createPlatformKey, { body: { spki: Buffer.from(spki).toString('base64') } });
+  }
   return release;
 }
 
