@@ -6,7 +6,8 @@ import { keys, makeImage, makeRelease, makeSystemImage, sha256 } from './testing
 
 /** Deterministic, spread over the range. */
 const spread = (seed: number, below: number): number => Math.floor((((seed * 0.618_033_988_749_9) % 1) + 1) % 1 * below);
-const FLIPS = Number(process.env['SEVENFOLD_DEPTH'] ?? 0) > 0 ? 1000 : 6;
+const IS_DEEP = Number(process.env['SEVENFOLD_DEPTH'] ?? 0) > 0;
+const FLIPS = IS_DEEP ? 1000 : 6;
 const LAYER: Readonly<Record<SystemImageTypeName, string>> = {
   TrustedKeystore: 'ROM',
   PlutonRuntime: 'ROM',
@@ -51,7 +52,7 @@ describe.each(SYSTEM_IMAGE_TYPES)('a flipped bit in %s', (type) => {
       expect(await device.call('bootInfo')).toMatchObject({ failures: [{ slot: 'A', code: expect.any(String) }] });
       await device.board.powerOff();
     }
-  });
+  }, IS_DEEP ? 600_000 : 60_000);
 
   it('in both copies stops the device with a line that says so, and nothing of it runs', async () => {
     const { release, bits } = await factory;

@@ -5,6 +5,7 @@ import { APP_COMPONENT, makeApp, makeRelease, makeSystemImage } from './testing/
 
 /** With SEVENFOLD_DEPTH every operation is cut, and recovery as well; without, a sample of them. */
 const IS_DEEP = Number(process.env['SEVENFOLD_DEPTH'] ?? 0) > 0;
+const TIMEOUT = IS_DEEP ? 900_000 : 60_000;
 
 interface Path {
   readonly before: ChipBits;
@@ -111,7 +112,7 @@ describe.each([
     }
     // First old, then new, with no way back: a commit is one moment.
     expect(seen.join(' ')).toMatch(/^(old )+(new ?)+$/);
-  });
+  }, TIMEOUT);
 
   it('can be taken up again after the cut and ends the same', async () => {
     const path = await makePath();

@@ -124,6 +124,8 @@ export class Slots {
         applications.push(application);
       }
     }
+    // Nothing to change: a kernel that asks for that for ever must not wear the flash out.
+    if (images.length === 0 && removed.length === 0) return false;
     const isSystemChange = images.some(({ kind }) => kind === 'system');
     await this.#write({
       current: { system, applications },

@@ -1,0 +1,86 @@
+import { describe, expect, it } from 'vitest';
+import {
+  BOOT_SECTORS,
+  DEFAULT_BOOT_RECORD,
+  attemptMarkOffset,
+  decodeBootRecord,
+  encodeBootRecord,
+  healthyMarkOffset,
+  readBootRecords,
+  type BootRecord,
+} from './boot-record.ts';
+import { FLASH_MAP, FLASH_SECTOR } from './flash-map.ts';
+
+const application = (slot: number) => ({
+  componentId: `11111111-2222-4333-8444-00000000000${slot}`,
+  imageId: `aaaaaaaa-2222-4333-8444-00000000000${slot}`,
+  slot,
+  size: 5000,
+});
+const record: BootRecord = {
+  sequence: 7,
+  current: { system: { ...DEFAULT_BOOT_RECORD.current.system, Services: 'B' }, applications: [0, 1, 2, 3].map(application) },
+  fallback: DEFAULT_BOOT_RECORD.current,
+  trial: true,
+  fellBack: { imageIds: Array.from({ length: 10 }, () => application(1).imageId), reason: 'not healthy' },
+};
+
+/** The region as flash would hold it. */
+function region(records: readonly (BootRecord | null)[]): Uint8Array {
+  const bytes = new Uint8Array(FLASH_MAP.bootRecord.length).fill(0xff);
+  records.forEach((one, sector) => one !== null && bytes.set(encodeBootRecord(one), sector * FLASH_SECTOR));
+  return bytes;
+}
+
+describe('a boot record', () => {
+  it('comes back as it was written', () => {
+    expect(decodeBootRecord(encodeBootRecord(record))).toEqual(record);
+    expect(decodeBootRecord(encodeBootRecord(DEFAULT_BOOT_RECORD))).toEqual(DEFAULT_BOOT_RECORD);
+  });
+
+  it('is refused with any byte of it changed, cut off or missing', () => {
+    const bytes = encodeBootRecord(record);
+    for (let at = 0; at < bytes.length; at++) {
+      const changed = bytes.slice();
+      changed[at] = (changed[at] ?? 0) ^ 0x10;
+      expect(() => decodeBootRecord(changed), `byte ${at}`).toThrow(expect.objectContaining({ code: 'InvalidBootRecord' }));
+      expect(() => decodeBootRecord(bytes.subarray(0, at))).toThrow(expect.objectContaining({ code: 'InvalidBootRecord' }));
+    }
+  });
+
+  it('is refused if it contradicts itself', () => {
+    const refused = (wrong: BootRecord): void =>
+      expect(() => decodeBootRecord(encodeBootRecord(wrong))).toThrow(expect.objectContaining({ code: 'InvalidBootRecord' }));
+    refused({ ...record, fallback: null });
+    refused({ ...record, current: { ...record.current, applications: [application(1), { ...application(2), slot: 1 }] } });
+    expect(() => encodeBootRecord({ ...record, fellBack: { imageIds: [], reason: 'x'.repeat(4000) } })).toThrow(
+      expect.objectContaining({ code: 'InvalidBootRecord' }),
+    );
+  });
+});
+
+describe('the boot records in flash', () => {
+  it('yield the newest whole one, whatever lies in the other sectors', () => {
+    expect(readBootRecords(region([]))).toBeNull();
+    const at = (sequence: number): BootRecord => ({ ...DEFAULT_BOOT_RECORD, sequence });
+    expect(readBootRecords(region([at(5), at(6), null, at(4)]))).toMatchObject({ record: { sequence: 6 }, sector: 1 });
+    const torn = region([at(5), at(6), at(7)]);
+    torn.fill(0, 2 * FLASH_SECTOR + 20, 2 * FLASH_SECTOR + 60);
+    expect(readBootRecords(torn)).toMatchObject({ record: { sequence: 6 } });
+  });
+
+  it('count attempts by marks, a torn one too, and take only a whole mark for healthy', () => {
+    const bytes = region([null, null, record]);
+    const marks = () => readBootRecords(bytes)?.marks;
+    expect(marks()).toEqual({ attempts: 0, nextAttempt: 0, healthy: false });
+    bytes[attemptMarkOffset(2, 0)] = 0;
+    bytes[attemptMarkOffset(2, 1)] = 0x7f;
+    expect(marks()).toEqual({ attempts: 2, nextAttempt: 2, healthy: false });
+    bytes[healthyMarkOffset(2)] = 0x80;
+    bytes[attemptMarkOffset(2, 2)] = 0;
+    expect(marks()).toEqual({ attempts: 3, nextAttempt: null, healthy: false });
+    bytes[healthyMarkOffset(2)] = 0;
+    expect(marks()?.healthy).toBe(true);
+    expect(BOOT_SECTORS).toBe(4);
+  });
+});

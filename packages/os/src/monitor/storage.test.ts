@@ -1,0 +1,175 @@
+import { describe, expect, it } from 'vitest';
+import { FLASH_MAP, FLASH_SECTOR } from '@sevenfold/formats';
+import { insecureSeededEntropy, memoryFlash, memoryFuses, openChip, type Chip, type Fault, type MemoryFlash } from '@sevenfold/silicon';
+import { MutableStorage } from './mutable.ts';
+import type { FlashPort } from './ports.ts';
+import { RecordLog } from './records.ts';
+
+const COMPONENTS = ['11111111-2222-4333-8444-000000000001', '11111111-2222-4333-8444-000000000002'] as const;
+
+function chipOn(flash: MemoryFlash): Chip {
+  return openChip({ flash, fuses: memoryFuses(), entropy: insecureSeededEntropy('x') });
+}
+
+function portTo({ flash }: Chip): FlashPort {
+  return {
+    read: async (offset, length) => flash.read(offset, length),
+    program: async (offset, bytes) => flash.program(offset, bytes),
+    erase: async (offset, length) => flash.erase(offset, length),
+  };
+}
+
+const content = (length: number, seed: number): Uint8Array => new Uint8Array(length).map((_, index) => (index * 31 + seed) & 0xff);
+
+/** Runs `work` on a fresh chip again and again, with a cut at every operation, each clean and torn. */
+async function atEveryCut(work: (chip: Chip) => Promise<void>, judge: (chip: Chip, at: number) => Promise<void>): Promise<number> {
+  const whole = chipOn(memoryFlash());
+  await work(whole);
+  const { operations } = whole.power;
+  for (let at = 0; at < operations; at++) {
+    for (const kind of ['clean', 'torn'] as const) {
+      const fault: Fault = { at, kind, seed: at * 7 };
+      const chip = chipOn(memoryFlash());
+      chip.power.layPlan([fault]);
+      await expect(work(chip)).rejects.toMatchObject({ code: 'PowerCut' });
+      chip.powerOn();
+      chip.power.layPlan([]);
+      await judge(chip, at);
+    }
+  }
+  return operations;
+}
+
+describe('the log of records', () => {
+  it('gives back what was appended, oldest first, until it is removed, also after a reset', async () => {
+    const chip = chipOn(memoryFlash());
+    const log = new RecordLog(portTo(chip));
+    const ids: number[] = [];
+    for (let n = 0; n < 10; n++) ids.push(await log.append(content(n * 400, n)));
+    expect(new Set(ids).size).toBe(10);
+    await log.remove([ids[1] ?? 0, ids[4] ?? 0, 99_999]);
+    for (const reader of [log, new RecordLog(portTo(chip))]) {
+      const records = await reader.list(1000);
+      expect(records.map(({ id }) => id)).toEqual(ids.filter((_, n) => n !== 1 && n !== 4));
+      expect(records.every(({ id, record }) => Buffer.compare(record, content(ids.indexOf(id) * 400, ids.indexOf(id))) === 0)).toBe(true);
+      expect((await reader.list(2)).map(({ id }) => id)).toEqual([ids[0], ids[2]]);
+    }
+  });
+
+  it('loses nothing that was acknowledged, and brings back nothing that was removed, wherever power goes', async () => {
+    let acknowledged = new Map<number, Uint8Array>();
+    let removed = new Set<number>();
+    const operations = await atEveryCut(
+      async (chip) => {
+        acknowledged = new Map();
+        removed = new Set();
+        const log = new RecordLog(portTo(chip));
+        for (let n = 0; n < 6; n++) {
+          const record = content(900 + n * 500, n);
+          acknowledged.set(await log.append(record), record);
+          const [oldest] = acknowledged.keys();
+          if (n % 2 === 1 && oldest !== undefined) {
+            acknowledged.delete(oldest);
+            await log.remove([oldest]);
+            removed.add(oldest);
+          }
+        }
+      },
+      async (chip, at) => {
+        const log = new RecordLog(portTo(chip));
+        const found = new Map((await log.list(1000)).map(({ id, record }) => [id, record]));
+        for (const [id, record] of acknowledged) expect(found.get(id), `cut at ${at}`).toEqual(record);
+        for (const id of removed) expect(found.has(id), `cut at ${at}`).toBe(false);
+        // And it goes on: new records do not disturb the old ones, nor take their ids.
+        const id = await log.append(content(100, 1));
+        expect(found.has(id) || removed.has(id)).toBe(false);
+        expect((await log.list(1000)).at(-1)).toEqual({ id, record: content(100, 1) });
+      },
+    );
+    expect(operations).toBeGreaterThan(50);
+  });
+
+  it('uses all sectors in turn, refuses more when it is full, and goes on after removal', async () => {
+    const chip = chipOn(memoryFlash());
+    const log = new RecordLog(portTo(chip));
+    const sectors = FLASH_MAP.records.length / FLASH_SECTOR;
+    const ids: number[] = [];
+    for (let n = 0; n < sectors; n++) ids.push(await log.append(content(3800, n)));
+    await expect(log.append(content(3800, 1))).rejects.toMatchObject({ code: 'RecordsFull' });
+    await log.remove([ids[5] ?? 0]);
+    const id = await log.append(content(3800, 9));
+    expect((await new RecordLog(portTo(chip)).list(1000)).at(-1)?.id).toBe(id);
+    await log.remove(ids);
+    for (let n = 0; n < 8 * sectors; n++) await log.remove([await log.append(content(10, n)).catch(() => 0)]);
+    const erasures = Array.from({ length: sectors }, (_, n) => chip.flash.erasures(FLASH_MAP.records.offset + n * FLASH_SECTOR));
+    expect(erasures.reduce((sum, one) => sum + one)).toBeGreaterThan(20);
+  });
+});
+
+describe('mutable storage', () => {
+  const sizes = [0, 1, 4048, 4049, 65_536];
+  it.each(sizes)('keeps a content of %i bytes for its component, also after a reset', async (size) => {
+    const chip = chipOn(memoryFlash());
+    const storage = new MutableStorage(portTo(chip));
+    expect(await storage.read(COMPONENTS[0])).toBeNull();
+    await storage.write(COMPONENTS[0], content(size, 1));
+    await storage.write(COMPONENTS[1], content(3, 2));
+    for (const reader of [storage, new MutableStorage(portTo(chip))]) {
+      expect(await reader.read(COMPONENTS[0])).toEqual(content(size, 1));
+      expect(await reader.read(COMPONENTS[1])).toEqual(content(3, 2));
+    }
+    expect(await storage.delete(COMPONENTS[0])).toBe(true);
+    expect(await storage.delete(COMPONENTS[0])).toBe(false);
+    expect(await new MutableStorage(portTo(chip)).read(COMPONENTS[0])).toBeNull();
+    expect(await storage.read(COMPONENTS[1])).toEqual(content(3, 2));
+  });
+
+  it('has the old content or the new one wherever power goes, and no deleted one comes back', async () => {
+    const [a, b] = COMPONENTS;
+    // What each component may hold after a cut: before or after the step that was cut.
+    let allowed: Map<string, (Uint8Array | null)[]> = new Map();
+    await atEveryCut(
+      async (chip) => {
+        const storage = new MutableStorage(portTo(chip));
+        allowed = new Map([
+          [a, [null]],
+          [b, [null]],
+        ]);
+        const step = async (component: string, next: Uint8Array | null): Promise<void> => {
+          allowed.set(component, [...(allowed.get(component) ?? []).slice(-1), next]);
+          if (next === null) await storage.delete(component);
+          else await storage.write(component, next);
+          allowed.set(component, [next]);
+        };
+        await step(a, content(5000, 1));
+        await step(b, content(10, 2));
+        await step(a, content(9000, 3));
+        await step(b, null);
+        await step(a, content(3, 4));
+        await step(b, content(4100, 5));
+        await step(a, null);
+      },
+      async (chip, at) => {
+        const storage = new MutableStorage(portTo(chip));
+        for (const [component, contents] of allowed) {
+          const found = await storage.read(component);
+          const isAllowed = contents.some((one) => (one === null ? found === null : found !== null && Buffer.compare(found, one) === 0));
+          expect(isAllowed, `cut at ${at}: ${component} holds ${found?.length ?? 'nothing'}`).toBe(true);
+          // Whatever was cut short does not come back later either.
+          await storage.write(component, content(50, at & 0xff));
+          expect(await new MutableStorage(portTo(chip)).read(component)).toEqual(content(50, at & 0xff));
+        }
+      },
+    );
+  });
+
+  it('says when it is full, and keeps what it has', async () => {
+    const chip = chipOn(memoryFlash());
+    const storage = new MutableStorage(portTo(chip));
+    const component = (n: number): string => `11111111-2222-4333-8444-${String(n).padStart(12, '0')}`;
+    for (let n = 0; n < 7; n++) await storage.write(component(n), content(65_536, n));
+    await expect(storage.write(component(8), content(65_536, 8))).rejects.toMatchObject({ code: 'StorageFull' });
+    await expect(storage.write(component(0), content(65_536, 9))).rejects.toMatchObject({ code: 'StorageFull' });
+    expect(await storage.read(component(0))).toEqual(content(65_536, 0));
+  });
+});

@@ -1,0 +1,94 @@
+import { createPublicKey, verify } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import type { Entropy } from '@sevenfold/formats';
+import { openChip, type Chip } from './chip.ts';
+import { insecureSeededEntropy, sha256, systemEntropy, verifyP256 } from './engines.ts';
+import { EntropySource, PROPORTION_CUTOFF, REPETITION_CUTOFF } from './entropy-source.ts';
+import { memoryFlash, memoryFuses } from './memory-storage.ts';
+import { KEY_SLOTS, MEASUREMENT_REGISTERS } from './pluton.ts';
+
+const chipWith = (entropy: Entropy): Chip => openChip({ flash: memoryFlash(), fuses: memoryFuses(), entropy });
+const manufacturing = { chipSku: 1, rootKeyHash: sha256(Uint8Array.of(1)) };
+const noise = (sample: (index: number) => number): Entropy => {
+  let index = 0;
+  return { random: (length) => Uint8Array.from({ length }, () => sample(index++)) };
+};
+
+describe('the entropy source (SP 800-90B §4.4)', () => {
+  it('has the cut-offs that its claim asks for', () => {
+    // 1 + ⌈40 / 4⌉, and the 1 - 2^-40 quantile of 512 trials at 1/16.
+    expect(REPETITION_CUTOFF).toBe(11);
+    expect(PROPORTION_CUTOFF).toBeGreaterThan(70);
+    expect(PROPORTION_CUTOFF).toBeLessThan(90);
+  });
+
+  it('passes good noise on, never the raw samples', () => {
+    const source = new EntropySource(systemEntropy(), sha256);
+    const values = new Set(Array.from({ length: 200 }, () => Buffer.from(source.random(32)).toString('hex')));
+    expect(values.size).toBe(200);
+    expect(source.random(0).length).toBe(0);
+    expect(source.random(100).length).toBe(100);
+  });
+
+  it.each([
+    ['stuck at one value', noise(() => 0x42), 'repeats one value'],
+    ['stuck after a while', noise((index) => (index < 5000 ? (index * 167) & 0xff : 7)), 'repeats one value'],
+    ['favouring one value', noise((index) => (index % 5 === 0 ? 9 : (index * 167) & 0xff)), 'yields one value'],
+    ['starved', { random: () => new Uint8Array(3) }, 'is starved'],
+  ])('%s: no keys and no nonces until reset', (_what, entropy, why) => {
+    const source = new EntropySource(entropy, sha256);
+    const draw = (): void => {
+      for (let n = 0; n < 200; n++) source.random(32);
+    };
+    expect(draw).toThrow(why);
+    expect(() => source.random(1)).toThrow(expect.objectContaining({ code: 'EntropyFailure' }));
+    const chip = chipWith(noise(() => 1));
+    expect(() => chip.manufacture(manufacturing)).toThrow(expect.objectContaining({ code: 'EntropyFailure' }));
+    expect(() => chip.pluton.makeKey()).toThrow(expect.objectContaining({ code: 'EntropyFailure' }));
+    expect(() => chip.pluton.bootSeed).toThrow(expect.objectContaining({ code: 'EntropyFailure' }));
+    expect(chip.fuses.isLocked('identitySeed')).toBe(false);
+  });
+});
+
+describe('Pluton’s hardware', () => {
+  const measurement = { imageType: 2, name: 'pluton', digest: sha256(Uint8Array.of(1)), signerId: sha256(Uint8Array.of(2)), securityVersion: 1 };
+
+  it('signs with an identity that never leaves it', () => {
+    const bits = memoryFuses();
+    const chip = openChip({ flash: memoryFlash(), fuses: bits, entropy: insecureSeededEntropy('x') });
+    const { attestationSpki } = chip.manufacture(manufacturing);
+    const message = Uint8Array.of(1, 2, 3);
+    const signature = chip.pluton.signIdentity(message);
+    expect(verifyP256(attestationSpki, message, signature)).toBe(true);
+    const key = createPublicKey({ key: Buffer.from(attestationSpki), format: 'der', type: 'spki' });
+    expect(verify('sha256', message, { key, dsaEncoding: 'ieee-p1363' }, signature)).toBe(true);
+    expect(verifyP256(attestationSpki, Uint8Array.of(9), signature)).toBe(false);
+    expect(verifyP256(Uint8Array.of(1, 2), message, signature)).toBe(false);
+  });
+
+  it('extends its measurement registers only, and clears them at reset alone', () => {
+    const chip = chipWith(insecureSeededEntropy('x'));
+    chip.manufacture(manufacturing);
+    for (let n = 0; n < MEASUREMENT_REGISTERS; n++) chip.pluton.extendMeasurement({ ...measurement, imageType: n });
+    expect(() => chip.pluton.extendMeasurement(measurement)).toThrow(expect.objectContaining({ code: 'OutOfRange' }));
+    chip.pluton.measurements.length = 0;
+    expect(chip.pluton.measurements.map(({ imageType }) => imageType)).toEqual([...Array(MEASUREMENT_REGISTERS).keys()]);
+    const seed = chip.pluton.bootSeed;
+    expect(chip.pluton.bootSeed).toEqual(seed);
+    chip.reset('Restart');
+    expect(chip.resetReason).toBe('Restart');
+    expect(chip.pluton.measurements).toEqual([]);
+    expect(chip.pluton.bootSeed).not.toEqual(seed);
+  });
+
+  it('makes session keys in slots that are emptied by export and reset', () => {
+    const chip = chipWith(insecureSeededEntropy('x'));
+    for (let n = 0; n < KEY_SLOTS; n++) chip.pluton.makeKey();
+    expect(() => chip.pluton.makeKey()).toThrow(expect.objectContaining({ code: 'KeySlotsFull' }));
+    chip.pluton.exportKey(3);
+    expect(() => chip.pluton.signKey(3, Uint8Array.of(1))).toThrow(expect.objectContaining({ code: 'NoSuchKey' }));
+    expect(chip.pluton.makeKey().slot).toBe(3);
+    chip.reset('Restart');
+    expect(() => chip.pluton.signKey(0, Uint8Array.of(1))).toThrow(expect.objectContaining({ code: 'NoSuchKey' }));
+  });
+});
