@@ -89,8 +89,6 @@ static const char *NameOf(int error)
         return "EACCES";
     case ENOENT:
         return "ENOENT";
-    case ENOTCAPABLE:
-        return "ENOTCAPABLE";
     default:
         return "other";
     }

@@ -106,7 +106,7 @@ describe('blink', () => {
       version: 1,
       blinks: 11,
       last: 10,
-      denied: { gpio: 'EACCES', host: 'EACCES', mutableFile: 'EACCES', path: 'ENOTCAPABLE' },
+      denied: { gpio: 'EACCES', host: 'EACCES', mutableFile: 'EACCES', path: 'ENOENT' },
     });
     expect(world.log).toContain('app blink: GPIO 9: Permission denied');
   });

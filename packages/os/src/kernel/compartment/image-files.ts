@@ -72,15 +72,17 @@ export class ImageTree {
     this.#files = new Map(files.map(({ path, bytes }) => [path, bytes]));
   }
 
-  /** Joins a directory and an untrusted relative path. There are no links: `..` beyond the root is EACCES, not followed. */
+  /**
+   * Joins a directory and an untrusted relative path. The image is all there is: `..` of its root is the root, as in
+   * POSIX (XBD 4.16), and there are no links.
+   */
   resolve(directory: ImageDirectory, untrustedPath: string): string {
     if (untrustedPath.includes('\0')) throw new CallRefused('EINVAL');
     if (untrustedPath.startsWith('/')) throw new CallRefused('ENOTCAPABLE');
     const parts = directory.path.split('/').filter((part) => part !== '');
     for (const part of untrustedPath.split('/')) {
-      if (part === '' || part === '.') continue;
-      if (part !== '..') parts.push(part);
-      else if (parts.pop() === undefined) throw new CallRefused('ENOTCAPABLE');
+      if (part === '..') parts.pop();
+      else if (part !== '' && part !== '.') parts.push(part);
     }
     return parts.length === 0 ? '' : `/${parts.join('/')}`;
   }
