@@ -5,7 +5,8 @@ import { BUS_REGIONS, FLASH_BASE, MASTERS, type BusRegion } from './firewall.ts'
 import { GPIO_REGISTERS, LedModel } from './gpio.ts';
 import { memoryFlash, memoryFuses } from './memory-storage.ts';
 
-const newChip = (): Chip => openChip({ flash: memoryFlash(), fuses: memoryFuses(), entropy: insecureSeededEntropy('x') });
+const newChip = (): Chip =>
+  openChip({ flash: memoryFlash(), fuses: memoryFuses(), entropy: insecureSeededEntropy('x') });
 const REGIONS = Object.keys(BUS_REGIONS) as readonly BusRegion[];
 const fault = expect.objectContaining({ code: 'BusFault' });
 
@@ -51,7 +52,12 @@ describe('the firewall', () => {
 
   it('keeps no hold on the rules that it was given', () => {
     const { bus } = newChip();
-    const rule: { master: 'normal'; region: BusRegion; read: boolean; write: boolean } = { master: 'normal', region: 'gpio', read: false, write: false };
+    const rule: { master: 'normal'; region: BusRegion; read: boolean; write: boolean } = {
+      master: 'normal',
+      region: 'gpio',
+      read: false,
+      write: false,
+    };
     bus.firewall.configure([rule]);
     rule.read = true;
     expect(() => bus.check('normal', 'read', 'gpio')).toThrow(fault);
@@ -81,19 +87,24 @@ describe('the firewall', () => {
 });
 
 describe('the GPIO block', () => {
-  const open = (chip: Chip): void => chip.bus.firewall.configure([{ master: 'normal', region: 'gpio', read: true, write: true }]);
+  const open = (chip: Chip): void =>
+    chip.bus.firewall.configure([{ master: 'normal', region: 'gpio', read: true, write: true }]);
 
   it('drives a pin that is an output, and reads one that is driven from outside', () => {
     const chip = newChip();
     open(chip);
-    const write = (register: number, value: number): void => chip.bus.writeRegister('normal', 'gpio', 0x20 + register, value);
+    const write = (register: number, value: number): void =>
+      chip.bus.writeRegister('normal', 'gpio', 0x20 + register, value);
     const seen: [number, number][] = [];
     const detach = chip.gpio.onChange((pin, level) => seen.push([pin, level]));
     // Pins 32 and 63: first and last of bank 1.
     write(GPIO_REGISTERS.DOUT_SET, 0x8000_0001);
     expect(seen).toEqual([]);
     write(GPIO_REGISTERS.OE, 0x8000_0001);
-    expect(seen).toEqual([[32, 1], [63, 1]]);
+    expect(seen).toEqual([
+      [32, 1],
+      [63, 1],
+    ]);
     expect(chip.bus.readRegister('normal', 'gpio', 0x20 + GPIO_REGISTERS.DIN)).toBe(0x8000_0001);
     write(GPIO_REGISTERS.DOUT_CLEAR, 0x8000_0000);
     expect(chip.gpio.level(63)).toBe(0);

@@ -47,7 +47,9 @@ export class Bus {
     const { offset, length } = BUS_REGIONS[region];
     const peripheral = this.#peripherals.get(region);
     if (peripheral === undefined || register < 0 || register + 4 > length) {
-      throw new SiliconError('BusFault', `Bus fault: ${region} has no register ${register}.`, { field: region });
+      throw new SiliconError('BusFault', `Bus fault: ${region} has no register ${register}.`, {
+        field: region,
+      });
     }
     this.firewall.check(master, access, offset + register, 4);
     return peripheral;

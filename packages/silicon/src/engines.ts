@@ -64,7 +64,13 @@ function keyFromScalar(scalar: Uint8Array): KeyPair {
   ecdh.setPrivateKey(scalar);
   const point = ecdh.getPublicKey();
   const part = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url');
-  const jwk = { kty: 'EC', crv: 'P-256', d: part(scalar), x: part(point.subarray(1, 33)), y: part(point.subarray(33)) };
+  const jwk = {
+    kty: 'EC',
+    crv: 'P-256',
+    d: part(scalar),
+    x: part(point.subarray(1, 33)),
+    y: part(point.subarray(33)),
+  };
   const privateKey = createPrivateKey({ key: jwk, format: 'jwk' });
   const spki = createPublicKey(privateKey).export({ format: 'der', type: 'spki' });
   return { privateKey, spki: Uint8Array.from(spki) };

@@ -86,7 +86,8 @@ export class EntropySource {
       this.#found = 0;
     }
     if (sample === this.#sought) this.#found += 1;
-    if (this.#found >= PROPORTION_CUTOFF) this.#fail(`yields one value ${PROPORTION_CUTOFF} times in ${WINDOW}`);
+    if (this.#found >= PROPORTION_CUTOFF)
+      this.#fail(`yields one value ${PROPORTION_CUTOFF} times in ${WINDOW}`);
     this.#inWindow = (this.#inWindow + 1) % WINDOW;
   }
 

@@ -1,4 +1,13 @@
-import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  writeSync,
+} from 'node:fs';
 import { FLASH_SIZE } from '@sevenfold/formats';
 import { SiliconError } from './errors.ts';
 import type { FlashStorage } from './flash.ts';
@@ -18,9 +27,10 @@ function openFile(path: string, size: number): number {
 
 function readFully(handle: number, offset: number, length: number): Uint8Array {
   const bytes = new Uint8Array(length);
-  for (let done = 0; done < length; ) {
+  for (let done = 0; done < length;) {
     const count = readSync(handle, bytes, done, length - done, offset + done);
-    if (count === 0) throw new SiliconError('StorageUnusable', 'The file behind the chip has become shorter.');
+    if (count === 0)
+      throw new SiliconError('StorageUnusable', 'The file behind the chip has become shorter.');
     done += count;
   }
   return bytes;

@@ -13,7 +13,10 @@ const applications: FlashRegion = {
 
 /** Where flash begins on the bus. */
 export const FLASH_BASE = 0x1000_0000;
-const flashRegion = ({ offset, length }: FlashRegion): FlashRegion => ({ offset: FLASH_BASE + offset, length });
+const flashRegion = ({ offset, length }: FlashRegion): FlashRegion => ({
+  offset: FLASH_BASE + offset,
+  length,
+});
 
 /** The regions of the bus, by name: first address and length in bytes. The firewall knows no smaller parts. */
 export const BUS_REGIONS = {
@@ -46,7 +49,10 @@ const all = (master: Master, regions: readonly BusRegion[]): FirewallRule[] =>
 /** What holds from reset until the Security Monitor configures: nothing at all for the normal world. */
 export const RESET_RULES: readonly FirewallRule[] = [
   ...all('pluton', ['fuses', 'plutonMailbox', 'bootRecord', 'system']),
-  ...all('secure', REGION_NAMES.filter((region) => region !== 'fuses')),
+  ...all(
+    'secure',
+    REGION_NAMES.filter((region) => region !== 'fuses'),
+  ),
 ];
 
 /** An access that the firewall stopped. */
@@ -101,16 +107,21 @@ export class Firewall {
   /** Throws `BusFault` unless a rule lets `master` touch every byte from `address` on. */
   check(master: Master, access: 'read' | 'write', address: number, length: number): void {
     const last = address + Math.max(1, length) - 1;
-    for (let at = address; at <= last; ) {
+    for (let at = address; at <= last;) {
       const region = regionAt(at);
       const isAllowed =
-        region !== null && this.#rules.some((rule) => rule.master === master && rule.region === region && rule[access]);
+        region !== null &&
+        this.#rules.some((rule) => rule.master === master && rule.region === region && rule[access]);
       if (!isAllowed) {
         if (this.#violations.length === MOST_VIOLATIONS) this.#violations.shift();
         this.#violations.push({ master, region, address: at, access });
-        throw new SiliconError('BusFault', `Bus fault: ${master} may not ${access} ${region ?? `address ${at}`}.`, {
-          field: region ?? undefined,
-        });
+        throw new SiliconError(
+          'BusFault',
+          `Bus fault: ${master} may not ${access} ${region ?? `address ${at}`}.`,
+          {
+            field: region ?? undefined,
+          },
+        );
       }
       at = BUS_REGIONS[region].offset + BUS_REGIONS[region].length;
     }

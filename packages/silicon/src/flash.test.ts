@@ -67,7 +67,9 @@ describe.each(storages)('flash in %s', (_name, makeStorage) => {
     power.layPlan([{ at: 1, kind: 'clean', seed: 0 }]);
     let told = 0;
     power.onCut(() => told++);
-    expect(() => flash.program(0, new Uint8Array(FLASH_PAGE * 3))).toThrow(expect.objectContaining({ code: 'PowerCut' }));
+    expect(() => flash.program(0, new Uint8Array(FLASH_PAGE * 3))).toThrow(
+      expect.objectContaining({ code: 'PowerCut' }),
+    );
     expect(() => flash.read(0, 1)).toThrow(expect.objectContaining({ code: 'PowerCut' }));
     expect(told).toBe(1);
     power.on();
@@ -78,7 +80,9 @@ describe.each(storages)('flash in %s', (_name, makeStorage) => {
     const { flash, power } = powered(makeStorage());
     flash.program(0, new Uint8Array(FLASH_PAGE).fill(0x55));
     power.layPlan([{ at: 0, kind: 'torn', seed: 4 }]);
-    expect(() => flash.program(0, new Uint8Array(FLASH_PAGE))).toThrow(expect.objectContaining({ code: 'PowerCut' }));
+    expect(() => flash.program(0, new Uint8Array(FLASH_PAGE))).toThrow(
+      expect.objectContaining({ code: 'PowerCut' }),
+    );
     power.on();
     const torn = flash.read(0, FLASH_PAGE);
     expect(torn.every((byte) => (byte & ~0x55) === 0)).toBe(true);

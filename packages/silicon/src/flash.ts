@@ -42,7 +42,7 @@ export class Flash {
   /** Programs bytes, page by page in order: new content = old AND `bytes`. */
   program(offset: number, bytes: Uint8Array): void {
     this.#within(offset, bytes.length);
-    for (let done = 0; done < bytes.length; ) {
+    for (let done = 0; done < bytes.length;) {
       const at = offset + done;
       const length = Math.min(FLASH_PAGE - (at % FLASH_PAGE), bytes.length - done);
       this.#programPage(at, bytes.subarray(done, done + length));
@@ -54,7 +54,9 @@ export class Flash {
   erase(offset: number, length: number): void {
     this.#within(offset, length);
     if (offset % FLASH_SECTOR !== 0 || length % FLASH_SECTOR !== 0) {
-      throw new SiliconError('OutOfRange', 'Only whole sectors can be erased.', { rule: `multiples of ${FLASH_SECTOR}` });
+      throw new SiliconError('OutOfRange', 'Only whole sectors can be erased.', {
+        rule: `multiples of ${FLASH_SECTOR}`,
+      });
     }
     for (let at = offset; at < offset + length; at += FLASH_SECTOR) this.#eraseSector(at);
   }
@@ -95,7 +97,10 @@ export class Flash {
   #finish(course: ReturnType<PowerSupply['begin']>, offset: number): void {
     if (course.kind === 'torn') this.#power.cut();
     if (course.kind === 'rot') {
-      this.flipBit(offset - (offset % FLASH_SECTOR) + course.random.below(FLASH_SECTOR), course.random.below(8));
+      this.flipBit(
+        offset - (offset % FLASH_SECTOR) + course.random.below(FLASH_SECTOR),
+        course.random.below(8),
+      );
     }
   }
 
@@ -108,7 +113,11 @@ export class Flash {
 
   #within(offset: number, length: number): void {
     const isWithin =
-      Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length >= 0 && offset + length <= this.size;
+      Number.isSafeInteger(offset) &&
+      Number.isSafeInteger(length) &&
+      offset >= 0 &&
+      length >= 0 &&
+      offset + length <= this.size;
     if (!isWithin) {
       throw new SiliconError('OutOfRange', `Flash has no bytes ${offset} to ${offset + length}.`, {
         rule: `within ${this.size} bytes`,

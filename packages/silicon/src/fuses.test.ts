@@ -12,7 +12,8 @@ import { memoryFlash, memoryFuses } from './memory-storage.ts';
 const dir = mkdtempSync(join(tmpdir(), 'sevenfold-fuses-'));
 afterAll(() => rmSync(dir, { recursive: true }));
 
-const chipWith = (fuses: FuseStorage, seed = 'a'): Chip => openChip({ flash: memoryFlash(), fuses, entropy: insecureSeededEntropy(seed) });
+const chipWith = (fuses: FuseStorage, seed = 'a'): Chip =>
+  openChip({ flash: memoryFlash(), fuses, entropy: insecureSeededEntropy(seed) });
 const rootKeyHash = sha256(Uint8Array.of(1));
 
 describe('fuses', () => {
@@ -32,19 +33,31 @@ describe('fuses', () => {
   it('go one way only', () => {
     const chip = chipWith(memoryFuses());
     expect(chip.fuses.manufacturingState).toBe('Blank');
-    expect(() => chip.setManufacturingState('DeviceComplete')).toThrow(expect.objectContaining({ code: 'NotManufactured' }));
+    expect(() => chip.setManufacturingState('DeviceComplete')).toThrow(
+      expect.objectContaining({ code: 'NotManufactured' }),
+    );
     expect(() => chip.identity()).toThrow(expect.objectContaining({ code: 'NotManufactured' }));
     chip.manufacture({ chipSku: 1, rootKeyHash });
-    expect(() => chip.manufacture({ chipSku: 1, rootKeyHash: sha256(Uint8Array.of(2)) })).toThrow(expect.objectContaining({ code: 'FuseLocked' }));
-    expect(() => chip.manufacture({ chipSku: 3, rootKeyHash })).toThrow(expect.objectContaining({ code: 'FuseLocked' }));
+    expect(() => chip.manufacture({ chipSku: 1, rootKeyHash: sha256(Uint8Array.of(2)) })).toThrow(
+      expect.objectContaining({ code: 'FuseLocked' }),
+    );
+    expect(() => chip.manufacture({ chipSku: 3, rootKeyHash })).toThrow(
+      expect.objectContaining({ code: 'FuseLocked' }),
+    );
     chip.setManufacturingState('DeviceComplete');
-    expect(() => chip.setManufacturingState('Module1Complete')).toThrow(expect.objectContaining({ code: 'FuseOneWay' }));
-    expect(() => chip.setManufacturingState('Blank')).toThrow(expect.objectContaining({ code: 'FuseOneWay' }));
+    expect(() => chip.setManufacturingState('Module1Complete')).toThrow(
+      expect.objectContaining({ code: 'FuseOneWay' }),
+    );
+    expect(() => chip.setManufacturingState('Blank')).toThrow(
+      expect.objectContaining({ code: 'FuseOneWay' }),
+    );
     chip.fuses.raiseSecurityVersion('Services', 9);
     chip.fuses.raiseSecurityVersion('Services', 4);
     expect(chip.fuses.securityVersion('Services')).toBe(9);
     expect(chip.fuses.securityVersions()[String(IMAGE_TYPES.PlutonRuntime)]).toBe(0);
-    expect(() => chip.fuses.raiseSecurityVersion('Services', 129)).toThrow(expect.objectContaining({ code: 'OutOfRange' }));
+    expect(() => chip.fuses.raiseSecurityVersion('Services', 129)).toThrow(
+      expect.objectContaining({ code: 'OutOfRange' }),
+    );
   });
 
   it('cut at any bit can be burnt on, and the counter never jumps', () => {
@@ -75,7 +88,8 @@ describe('fuses', () => {
   });
 
   it('yield the same identity for the same seed, and another for another', () => {
-    const make = (seed: string): string => chipWith(memoryFuses(), seed).manufacture({ chipSku: 1, rootKeyHash }).deviceId;
+    const make = (seed: string): string =>
+      chipWith(memoryFuses(), seed).manufacture({ chipSku: 1, rootKeyHash }).deviceId;
     expect(make('a')).toBe(make('a'));
     expect(make('a')).not.toBe(make('b'));
     expect(make('a')).toMatch(/^[0-9a-f]{64}$/);

@@ -64,7 +64,10 @@ export class Fuses {
   setManufacturingState(state: ManufacturingState): void {
     const order = MANUFACTURING_STATES.indexOf(state);
     if (order < MANUFACTURING_STATES.indexOf(this.manufacturingState)) {
-      throw new SiliconError('FuseOneWay', `A chip that is ${this.manufacturingState} cannot become ${state} again.`);
+      throw new SiliconError(
+        'FuseOneWay',
+        `A chip that is ${this.manufacturingState} cannot become ${state} again.`,
+      );
     }
     if (order > 0) this.#burn(FUSE_FIELDS.manufacturingState.offset, (1 << order) - 1);
   }
@@ -94,14 +97,17 @@ export class Fuses {
    */
   burnOnce(field: LockedField, value: Uint8Array): void {
     const { offset, length } = FUSE_FIELDS[field];
-    if (value.length !== length) throw new SiliconError('BadArgument', `Fuse field ${field} has ${length} bytes.`, { field });
+    if (value.length !== length)
+      throw new SiliconError('BadArgument', `Fuse field ${field} has ${length} bytes.`, { field });
     const present = this.#field(field);
     if (this.isLocked(field)) {
       if (value.every((byte, index) => byte === present[index])) return;
       throw new SiliconError('FuseLocked', `Fuse field ${field} is burnt and locked.`, { field });
     }
     if (present.some((byte, index) => (byte & ~(value[index] ?? 0)) !== 0)) {
-      throw new SiliconError('FuseOneWay', `Fuse field ${field} holds bits that this value lacks.`, { field });
+      throw new SiliconError('FuseOneWay', `Fuse field ${field} holds bits that this value lacks.`, {
+        field,
+      });
     }
     value.forEach((byte, index) => this.#burn(offset + index, byte));
     this.#burn(FUSE_FIELDS.locks.offset, 1 << LOCK_BITS[field]);
@@ -144,7 +150,9 @@ export class Fuses {
 
   /** All counters by image type number, as `readFuses` reports them. */
   securityVersions(): Readonly<Record<string, number>> {
-    return Object.fromEntries(SYSTEM_IMAGE_TYPES.map((type) => [String(IMAGE_TYPES[type]), this.securityVersion(type)]));
+    return Object.fromEntries(
+      SYSTEM_IMAGE_TYPES.map((type) => [String(IMAGE_TYPES[type]), this.securityVersion(type)]),
+    );
   }
 
   #field(name: keyof typeof FUSE_FIELDS): Uint8Array {

@@ -48,7 +48,8 @@ function starts(stage: string, startStage: StartStage): CallImplementation {
 
 function systemImageType(untrusted: PortValue | undefined): SystemImageTypeName {
   const type = SYSTEM_IMAGE_TYPES.find((name) => IMAGE_TYPES[name] === untrusted);
-  if (type === undefined) throw new PortError('BadArgument', 'imageType must be a system image type.', { field: 'imageType' });
+  if (type === undefined)
+    throw new PortError('BadArgument', 'imageType must be a system image type.', { field: 'imageType' });
   return type;
 }
 
@@ -84,7 +85,8 @@ export function plutonHardware(chip: Chip, handover: RomHandover, startStage: St
     identityKey: () => pluton.identitySpki,
     signIdentity: ([message]) => pluton.signIdentity(bytesArgument(message, 'message', MESSAGE)),
     makeKey: () => ({ ...pluton.makeKey() }),
-    signKey: ([slot, message]) => pluton.signKey(uintArgument(slot, 'slot'), bytesArgument(message, 'message', MESSAGE)),
+    signKey: ([slot, message]) =>
+      pluton.signKey(uintArgument(slot, 'slot'), bytesArgument(message, 'message', MESSAGE)),
     exportKey: ([slot]) => pluton.exportKey(uintArgument(slot, 'slot')),
     verify: ([spki, message, signature]) =>
       verifyP256(
@@ -96,7 +98,13 @@ export function plutonHardware(chip: Chip, handover: RomHandover, startStage: St
     sha1: ([message]) => sha1(bytesArgument(message, 'message', MESSAGE)),
     random: ([length]) => pluton.random(uintArgument(length, 'length', { max: 4096 })),
     extendMeasurement: ([measurement]) => {
-      const fields = recordArgument(measurement, 'measurement', ['imageType', 'name', 'digest', 'signerId', 'securityVersion']);
+      const fields = recordArgument(measurement, 'measurement', [
+        'imageType',
+        'name',
+        'digest',
+        'signerId',
+        'securityVersion',
+      ]);
       pluton.extendMeasurement({
         imageType: uintArgument(fields.imageType, 'imageType', { max: 0xffff }),
         name: textArgument(fields.name, 'name', 64),
@@ -108,7 +116,8 @@ export function plutonHardware(chip: Chip, handover: RomHandover, startStage: St
     },
     measurements: () => pluton.measurements,
     bootSeed: () => pluton.bootSeed,
-    readFlash: ([offset, length]) => bus.readFlash('pluton', uintArgument(offset, 'offset'), uintArgument(length, 'length')),
+    readFlash: ([offset, length]) =>
+      bus.readFlash('pluton', uintArgument(offset, 'offset'), uintArgument(length, 'length')),
     startStage: starts('monitor', startStage),
   });
 }
@@ -126,7 +135,8 @@ export function secureWorldHardware(chip: Chip, handover: RomHandover, board: Se
   const { bus } = chip;
   return serveCalls(MONITOR_HARDWARE_CALLS, anyCaller, {
     bootSelection: () => selectionOf(chip, handover),
-    readFlash: ([offset, length]) => bus.readFlash('secure', uintArgument(offset, 'offset'), uintArgument(length, 'length')),
+    readFlash: ([offset, length]) =>
+      bus.readFlash('secure', uintArgument(offset, 'offset'), uintArgument(length, 'length')),
     programFlash: ([offset, bytes]) => {
       bus.programFlash('secure', uintArgument(offset, 'offset'), bytesArgument(bytes, 'bytes', MESSAGE));
       return null;
@@ -190,15 +200,22 @@ export function normalWorldHardware(chip: Chip, board: NormalWorldBoard): PortHa
       return board.network(method, args);
     };
   };
-  const pinOf = (untrusted: PortValue | undefined): number => uintArgument(untrusted, 'pin', { max: GPIO_PINS - 1 });
+  const pinOf = (untrusted: PortValue | undefined): number =>
+    uintArgument(untrusted, 'pin', { max: GPIO_PINS - 1 });
   const openPin = (untrusted: PortValue | undefined): number => {
     const pin = pinOf(untrusted);
     if (!open.has(pin)) throw new SiliconError('PinNotOpen', `GPIO ${pin} is not open.`, { field: 'pin' });
     return pin;
   };
-  const register = (pin: number, name: keyof typeof GPIO_REGISTERS): number => (pin >> 5) * 0x20 + GPIO_REGISTERS[name];
+  const register = (pin: number, name: keyof typeof GPIO_REGISTERS): number =>
+    (pin >> 5) * 0x20 + GPIO_REGISTERS[name];
   const drive = (pin: number, level: number): void =>
-    bus.writeRegister('normal', 'gpio', register(pin, level === 1 ? 'DOUT_SET' : 'DOUT_CLEAR'), 1 << (pin & 31));
+    bus.writeRegister(
+      'normal',
+      'gpio',
+      register(pin, level === 1 ? 'DOUT_SET' : 'DOUT_CLEAR'),
+      1 << (pin & 31),
+    );
   const enableOutput = (pin: number, isOutput: boolean): void => {
     const enabled = bus.readRegister('normal', 'gpio', register(pin, 'OE'));
     const bit = 1 << (pin & 31);

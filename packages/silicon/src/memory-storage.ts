@@ -17,7 +17,7 @@ function makeFlash(size: number, sectors: Map<number, Uint8Array>): MemoryFlash 
     size,
     read(offset, length) {
       const bytes = new Uint8Array(length).fill(0xff);
-      for (let at = offset; at < offset + length; ) {
+      for (let at = offset; at < offset + length;) {
         const within = at % FLASH_SECTOR;
         const count = Math.min(FLASH_SECTOR - within, offset + length - at);
         const sector = sectors.get(Math.floor(at / FLASH_SECTOR));

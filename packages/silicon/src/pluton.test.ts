@@ -7,7 +7,8 @@ import { EntropySource, PROPORTION_CUTOFF, REPETITION_CUTOFF } from './entropy-s
 import { memoryFlash, memoryFuses } from './memory-storage.ts';
 import { KEY_SLOTS, MEASUREMENT_REGISTERS } from './pluton.ts';
 
-const chipWith = (entropy: Entropy): Chip => openChip({ flash: memoryFlash(), fuses: memoryFuses(), entropy });
+const chipWith = (entropy: Entropy): Chip =>
+  openChip({ flash: memoryFlash(), fuses: memoryFuses(), entropy });
 const manufacturing = { chipSku: 1, rootKeyHash: sha256(Uint8Array.of(1)) };
 const noise = (sample: (index: number) => number): Entropy => {
   let index = 0;
@@ -33,7 +34,11 @@ describe('the entropy source (SP 800-90B §4.4)', () => {
   it.each([
     ['stuck at one value', noise(() => 0x42), 'repeats one value'],
     ['stuck after a while', noise((index) => (index < 5000 ? (index * 167) & 0xff : 7)), 'repeats one value'],
-    ['favouring one value', noise((index) => (index % 5 === 0 ? 9 : (index * 167) & 0xff)), 'yields one value'],
+    [
+      'favouring one value',
+      noise((index) => (index % 5 === 0 ? 9 : (index * 167) & 0xff)),
+      'yields one value',
+    ],
     ['starved', { random: () => new Uint8Array(3) }, 'is starved'],
   ])('%s: no keys and no nonces until reset', (_what, entropy, why) => {
     const source = new EntropySource(entropy, sha256);
@@ -43,7 +48,9 @@ describe('the entropy source (SP 800-90B §4.4)', () => {
     expect(draw).toThrow(why);
     expect(() => source.random(1)).toThrow(expect.objectContaining({ code: 'EntropyFailure' }));
     const chip = chipWith(noise(() => 1));
-    expect(() => chip.manufacture(manufacturing)).toThrow(expect.objectContaining({ code: 'EntropyFailure' }));
+    expect(() => chip.manufacture(manufacturing)).toThrow(
+      expect.objectContaining({ code: 'EntropyFailure' }),
+    );
     expect(() => chip.pluton.makeKey()).toThrow(expect.objectContaining({ code: 'EntropyFailure' }));
     expect(() => chip.pluton.bootSeed).toThrow(expect.objectContaining({ code: 'EntropyFailure' }));
     expect(chip.fuses.isLocked('identitySeed')).toBe(false);
@@ -51,7 +58,13 @@ describe('the entropy source (SP 800-90B §4.4)', () => {
 });
 
 describe('Pluton’s hardware', () => {
-  const measurement = { imageType: 2, name: 'pluton', digest: sha256(Uint8Array.of(1)), signerId: sha256(Uint8Array.of(2)), securityVersion: 1 };
+  const measurement = {
+    imageType: 2,
+    name: 'pluton',
+    digest: sha256(Uint8Array.of(1)),
+    signerId: sha256(Uint8Array.of(2)),
+    securityVersion: 1,
+  };
 
   it('signs with an identity that never leaves it', () => {
     const bits = memoryFuses();
@@ -69,10 +82,15 @@ describe('Pluton’s hardware', () => {
   it('extends its measurement registers only, and clears them at reset alone', () => {
     const chip = chipWith(insecureSeededEntropy('x'));
     chip.manufacture(manufacturing);
-    for (let n = 0; n < MEASUREMENT_REGISTERS; n++) chip.pluton.extendMeasurement({ ...measurement, imageType: n });
-    expect(() => chip.pluton.extendMeasurement(measurement)).toThrow(expect.objectContaining({ code: 'OutOfRange' }));
+    for (let n = 0; n < MEASUREMENT_REGISTERS; n++)
+      chip.pluton.extendMeasurement({ ...measurement, imageType: n });
+    expect(() => chip.pluton.extendMeasurement(measurement)).toThrow(
+      expect.objectContaining({ code: 'OutOfRange' }),
+    );
     chip.pluton.measurements.length = 0;
-    expect(chip.pluton.measurements.map(({ imageType }) => imageType)).toEqual([...Array(MEASUREMENT_REGISTERS).keys()]);
+    expect(chip.pluton.measurements.map(({ imageType }) => imageType)).toEqual([
+      ...Array(MEASUREMENT_REGISTERS).keys(),
+    ]);
     const seed = chip.pluton.bootSeed;
     expect(chip.pluton.bootSeed).toEqual(seed);
     chip.reset('Restart');
@@ -86,9 +104,13 @@ describe('Pluton’s hardware', () => {
     for (let n = 0; n < KEY_SLOTS; n++) chip.pluton.makeKey();
     expect(() => chip.pluton.makeKey()).toThrow(expect.objectContaining({ code: 'KeySlotsFull' }));
     chip.pluton.exportKey(3);
-    expect(() => chip.pluton.signKey(3, Uint8Array.of(1))).toThrow(expect.objectContaining({ code: 'NoSuchKey' }));
+    expect(() => chip.pluton.signKey(3, Uint8Array.of(1))).toThrow(
+      expect.objectContaining({ code: 'NoSuchKey' }),
+    );
     expect(chip.pluton.makeKey().slot).toBe(3);
     chip.reset('Restart');
-    expect(() => chip.pluton.signKey(0, Uint8Array.of(1))).toThrow(expect.objectContaining({ code: 'NoSuchKey' }));
+    expect(() => chip.pluton.signKey(0, Uint8Array.of(1))).toThrow(
+      expect.objectContaining({ code: 'NoSuchKey' }),
+    );
   });
 });

@@ -79,7 +79,9 @@ export class PlutonHardware {
       this.#slots.set(slot, key);
       return { slot, spki: key.spki.slice() };
     }
-    throw new SiliconError('KeySlotsFull', `All ${KEY_SLOTS} key slots are in use.`, { rule: 'export or reset' });
+    throw new SiliconError('KeySlotsFull', `All ${KEY_SLOTS} key slots are in use.`, {
+      rule: 'export or reset',
+    });
   }
 
   signKey(slot: number, message: Uint8Array): Uint8Array {

@@ -32,7 +32,9 @@ export interface ProvisionImage {
 export function provisionFlash(flash: Flash, images: readonly ProvisionImage[]): void {
   const missing = SYSTEM_IMAGE_TYPES.filter((type) => !images.some((image) => image.type === type));
   if (missing.length > 0) {
-    throw new SiliconError('BadArgument', `The images ${missing.join(', ')} are missing.`, { field: 'images' });
+    throw new SiliconError('BadArgument', `The images ${missing.join(', ')} are missing.`, {
+      field: 'images',
+    });
   }
   eraseUsed(flash, FLASH_MAP.bootRecord);
   for (const { type, package: bytes } of images) {
@@ -53,7 +55,13 @@ export function writeSlot(flash: Flash, type: SystemImageTypeName, slot: SlotNam
   const { imageId, componentId } = parseImagePackage(bytes).fields;
   eraseUsed(flash, region);
   flash.program(region.offset + SLOT_PACKAGE_OFFSET, bytes);
-  const header = { imageType: IMAGE_TYPES[type], componentId, imageId, size: bytes.length, digest: sha256(bytes) };
+  const header = {
+    imageType: IMAGE_TYPES[type],
+    componentId,
+    imageId,
+    size: bytes.length,
+    digest: sha256(bytes),
+  };
   flash.program(region.offset, encodeSlotHeader(header));
   flash.program(region.offset + SLOT_COMPLETE_MARK, Uint8Array.of(0));
 }

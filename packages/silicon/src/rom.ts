@@ -48,7 +48,12 @@ export interface RomHandover {
 /** How the mask ROM ends: with something to run, or not at all. */
 export type RomOutcome =
   | { readonly kind: 'start'; readonly handover: RomHandover }
-  | { readonly kind: 'stopped'; readonly selection: BootSelection | null; readonly code: string; readonly message: string };
+  | {
+      readonly kind: 'stopped';
+      readonly selection: BootSelection | null;
+      readonly code: string;
+      readonly message: string;
+    };
 
 type VerifiedIdentity = VerifiedImage & {
   readonly imageId: string;
@@ -109,16 +114,28 @@ async function verifyKeystore(chip: Chip, untrusted: Uint8Array): Promise<Verifi
   // 3. Type, component, signature by that root, chip SKU, security version.
   const use = imageUse(IMAGE_TYPES.TrustedKeystore);
   const root = { spki: rootSpki, thumbprint: sha1(rootSpki), uses: [use] };
-  const image = await verifyForChip(chip, 'TrustedKeystore', { keys: [root], revokedImageDigests: [] }, untrusted);
+  const image = await verifyForChip(
+    chip,
+    'TrustedKeystore',
+    { keys: [root], revokedImageDigests: [] },
+    untrusted,
+  );
   // 4. Each key is the one that its thumbprint names.
   if (unverified.keys.some((key) => !equalBytes(sha1(key.spki), key.thumbprint))) {
-    throw new ImageRefused('InvalidKeystore', 'A key of the keystore is not the one that its thumbprint names.');
+    throw new ImageRefused(
+      'InvalidKeystore',
+      'A key of the keystore is not the one that its thumbprint names.',
+    );
   }
   return image;
 }
 
 /** The Pluton runtime: signed by a keystore key that may sign it, not revoked, for this chip, recent enough, and whole. */
-async function verifyRuntime(chip: Chip, trusted: TrustedKeystore, untrusted: Uint8Array): Promise<VerifiedIdentity> {
+async function verifyRuntime(
+  chip: Chip,
+  trusted: TrustedKeystore,
+  untrusted: Uint8Array,
+): Promise<VerifiedIdentity> {
   const image = await verifyForChip(chip, 'PlutonRuntime', trusted, untrusted);
   contentOf(image.package, SYSTEM_IMAGE_FILES.bundle);
   return image;
@@ -171,7 +188,8 @@ export function selectedConfig({ record, config }: BootSelection): BootConfig {
 
 function contentOf(image: ImagePackage, path: string): Uint8Array {
   const content = parseFileSystem(image.payload).read(path);
-  if (content === null) throw new ImageRefused('MissingContent', `The image holds no ${path}.`, { field: path });
+  if (content === null)
+    throw new ImageRefused('MissingContent', `The image holds no ${path}.`, { field: path });
   return content;
 }
 
@@ -186,7 +204,11 @@ function measure(chip: Chip, { identity }: LoadedImage<VerifiedIdentity>): void 
   });
 }
 
-function stopped(selection: BootSelection, type: SystemImageTypeName, log: (line: string) => void): RomOutcome {
+function stopped(
+  selection: BootSelection,
+  type: SystemImageTypeName,
+  log: (line: string) => void,
+): RomOutcome {
   const message = `no copy of ${type} is fit to run`;
   log(`stopped: NoBootableImage – ${message}`);
   return { kind: 'stopped', selection, code: 'NoBootableImage', message };

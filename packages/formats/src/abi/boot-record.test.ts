@@ -19,7 +19,10 @@ const application = (slot: number) => ({
 });
 const record: BootRecord = {
   sequence: 7,
-  current: { system: { ...DEFAULT_BOOT_RECORD.current.system, Services: 'B' }, applications: [0, 1, 2, 3].map(application) },
+  current: {
+    system: { ...DEFAULT_BOOT_RECORD.current.system, Services: 'B' },
+    applications: [0, 1, 2, 3].map(application),
+  },
   fallback: DEFAULT_BOOT_RECORD.current,
   trial: true,
   fellBack: { imageIds: Array.from({ length: 10 }, () => application(1).imageId), reason: 'not healthy' },
@@ -43,19 +46,28 @@ describe('a boot record', () => {
     for (let at = 0; at < bytes.length; at++) {
       const changed = bytes.slice();
       changed[at] = (changed[at] ?? 0) ^ 0x10;
-      expect(() => decodeBootRecord(changed), `byte ${at}`).toThrow(expect.objectContaining({ code: 'InvalidBootRecord' }));
-      expect(() => decodeBootRecord(bytes.subarray(0, at))).toThrow(expect.objectContaining({ code: 'InvalidBootRecord' }));
+      expect(() => decodeBootRecord(changed), `byte ${at}`).toThrow(
+        expect.objectContaining({ code: 'InvalidBootRecord' }),
+      );
+      expect(() => decodeBootRecord(bytes.subarray(0, at))).toThrow(
+        expect.objectContaining({ code: 'InvalidBootRecord' }),
+      );
     }
   });
 
   it('is refused if it contradicts itself', () => {
     const refused = (wrong: BootRecord): void =>
-      expect(() => decodeBootRecord(encodeBootRecord(wrong))).toThrow(expect.objectContaining({ code: 'InvalidBootRecord' }));
+      expect(() => decodeBootRecord(encodeBootRecord(wrong))).toThrow(
+        expect.objectContaining({ code: 'InvalidBootRecord' }),
+      );
     refused({ ...record, fallback: null });
-    refused({ ...record, current: { ...record.current, applications: [application(1), { ...application(2), slot: 1 }] } });
-    expect(() => encodeBootRecord({ ...record, fellBack: { imageIds: [], reason: 'x'.repeat(4000) } })).toThrow(
-      expect.objectContaining({ code: 'InvalidBootRecord' }),
-    );
+    refused({
+      ...record,
+      current: { ...record.current, applications: [application(1), { ...application(2), slot: 1 }] },
+    });
+    expect(() =>
+      encodeBootRecord({ ...record, fellBack: { imageIds: [], reason: 'x'.repeat(4000) } }),
+    ).toThrow(expect.objectContaining({ code: 'InvalidBootRecord' }));
   });
 });
 
@@ -63,7 +75,10 @@ describe('the boot records in flash', () => {
   it('yield the newest whole one, whatever lies in the other sectors', () => {
     expect(readBootRecords(region([]))).toBeNull();
     const at = (sequence: number): BootRecord => ({ ...DEFAULT_BOOT_RECORD, sequence });
-    expect(readBootRecords(region([at(5), at(6), null, at(4)]))).toMatchObject({ record: { sequence: 6 }, sector: 1 });
+    expect(readBootRecords(region([at(5), at(6), null, at(4)]))).toMatchObject({
+      record: { sequence: 6 },
+      sector: 1,
+    });
     const torn = region([at(5), at(6), at(7)]);
     torn.fill(0, 2 * FLASH_SECTOR + 20, 2 * FLASH_SECTOR + 60);
     expect(readBootRecords(torn)).toMatchObject({ record: { sequence: 6 } });

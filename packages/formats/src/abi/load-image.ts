@@ -43,10 +43,10 @@ export interface ImageLoading<Identity extends LoadedIdentity> {
   readonly type: SystemImageTypeName;
   /** The slot that the boot record names; the other one holds the copy to go on with if this one is bad. */
   readonly preferred: SlotName;
-  readFlash(offset: number, length: number): Promise<Uint8Array>;
+  readonly readFlash: (offset: number, length: number) => Promise<Uint8Array>;
   /** Verifies exactly these bytes; they are also what is measured and run (no second read). */
-  verify(untrustedPackage: Uint8Array): Promise<Identity>;
-  log(line: string): void;
+  readonly verify: (untrustedPackage: Uint8Array) => Promise<Identity>;
+  readonly log: (line: string) => void;
   /** Takes what was found. */
   readonly report: BootReport;
 }

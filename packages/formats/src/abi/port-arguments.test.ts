@@ -14,9 +14,12 @@ import type { PortValue } from './port.ts';
 const bad = (field: string) => expect.objectContaining({ code: 'BadArgument', field });
 
 describe('arguments of a call', () => {
-  it.each<PortValue | undefined>([undefined, null, -1, 1.5, 2 ** 53, Number.NaN, '1', 1n, true, [1], {}])('%s is no integer from 0 to 10', (value) => {
-    expect(() => uintArgument(value, 'n', { max: 10 })).toThrow(bad('n'));
-  });
+  it.each<PortValue | undefined>([undefined, null, -1, 1.5, 2 ** 53, Number.NaN, '1', 1n, true, [1], {}])(
+    '%s is no integer from 0 to 10',
+    (value) => {
+      expect(() => uintArgument(value, 'n', { max: 10 })).toThrow(bad('n'));
+    },
+  );
 
   it.each<[string, () => unknown]>([
     ['bytes', () => bytesArgument([1, 2], 'x', { max: 9 })],
@@ -37,7 +40,9 @@ describe('arguments of a call', () => {
   });
 
   it('names the item of a list that is wrong', () => {
-    expect(() => listArgument([1, 'x'], 'ids', 9, (item, field) => uintArgument(item, field))).toThrow(bad('ids.1'));
+    expect(() => listArgument([1, 'x'], 'ids', 9, (item, field) => uintArgument(item, field))).toThrow(
+      bad('ids.1'),
+    );
   });
 
   it('that are right come through', () => {

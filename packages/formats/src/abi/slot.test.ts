@@ -21,12 +21,20 @@ describe('the header of a slot', () => {
     for (let bit = 0; bit < bytes.length * 8; bit++) {
       const changed = bytes.slice();
       changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7));
-      expect(() => decodeSlotHeader(changed, slot)).toThrow(expect.objectContaining({ code: 'InvalidSlotHeader' }));
+      expect(() => decodeSlotHeader(changed, slot)).toThrow(
+        expect.objectContaining({ code: 'InvalidSlotHeader' }),
+      );
     }
-    expect(() => decodeSlotHeader(new Uint8Array(80).fill(0xff), slot)).toThrow(expect.objectContaining({ code: 'InvalidSlotHeader' }));
-    expect(() => decodeSlotHeader(bytes.subarray(0, 79), slot)).toThrow(expect.objectContaining({ code: 'InvalidSlotHeader' }));
+    expect(() => decodeSlotHeader(new Uint8Array(80).fill(0xff), slot)).toThrow(
+      expect.objectContaining({ code: 'InvalidSlotHeader' }),
+    );
+    expect(() => decodeSlotHeader(bytes.subarray(0, 79), slot)).toThrow(
+      expect.objectContaining({ code: 'InvalidSlotHeader' }),
+    );
     const large = encodeSlotHeader({ ...header, size: slotCapacity(slot) + 1 });
-    expect(() => decodeSlotHeader(large, slot)).toThrow(expect.objectContaining({ code: 'InvalidSlotHeader' }));
+    expect(() => decodeSlotHeader(large, slot)).toThrow(
+      expect.objectContaining({ code: 'InvalidSlotHeader' }),
+    );
   });
 
   it('leaves room for an image of nearly the whole slot', () => {

@@ -1,11 +1,24 @@
 import { describe, expect, it } from 'vitest';
-import { FLASH_MAP, SLOT_PACKAGE_OFFSET, SYSTEM_IMAGE_TYPES, parseImagePackage, type SystemImageTypeName } from '@sevenfold/formats';
+import {
+  FLASH_MAP,
+  SLOT_PACKAGE_OFFSET,
+  SYSTEM_IMAGE_TYPES,
+  parseImagePackage,
+  type SystemImageTypeName,
+} from '@sevenfold/formats';
 import { writeSlot, type Chip } from '@sevenfold/silicon';
-import { copyBits, makeDevice, manufactureBits, type ChipBits, type TestDevice } from './testing/device.fixture.ts';
+import {
+  copyBits,
+  makeDevice,
+  manufactureBits,
+  type ChipBits,
+  type TestDevice,
+} from './testing/device.fixture.ts';
 import { keys, makeImage, makeRelease, makeSystemImage, sha256 } from './testing/release.fixture.ts';
 
 /** Deterministic, spread over the range. */
-const spread = (seed: number, below: number): number => Math.floor((((seed * 0.618_033_988_749_9) % 1) + 1) % 1 * below);
+const spread = (seed: number, below: number): number =>
+  Math.floor(((((seed * 0.618_033_988_749_9) % 1) + 1) % 1) * below);
 const IS_DEEP = Number(process.env['SEVENFOLD_DEPTH'] ?? 0) > 0;
 const FLIPS = IS_DEEP ? 1000 : 6;
 const LAYER: Readonly<Record<SystemImageTypeName, string>> = {
@@ -38,21 +51,33 @@ function flip(chip: Chip, type: SystemImageTypeName, slot: 'A' | 'B', size: numb
 }
 
 describe.each(SYSTEM_IMAGE_TYPES)('a flipped bit in %s', (type) => {
-  it('keeps that copy from running: the layer below names it and boots the other one', async () => {
-    const { release, bits } = await factory;
-    const size = release.find((image) => image.type === type)?.package.length ?? 0;
-    for (let seed = 0; seed < FLIPS; seed++) {
-      const device = await bootAfter(bits, (chip) => flip(chip, type, 'A', size, seed));
-      const { bootLog } = device.board;
-      expect(device.board.lastOutcome, `seed ${seed}\n${bootLog.join('\n')}`).toMatchObject({ kind: 'running' });
-      expect(bootLog.filter((line) => line.includes('slot A refused'))).toEqual([
-        expect.stringMatching(new RegExp(`^\\[${LAYER[type]}\\] ${type} slot A refused: [A-Z]\\w+ – .* – trying slot B$`)),
-      ]);
-      expect(bootLog.some((line) => line.startsWith(`[${LAYER[type]}] ${type} slot B verified`))).toBe(true);
-      expect(await device.call('bootInfo')).toMatchObject({ failures: [{ slot: 'A', code: expect.any(String) }] });
-      await device.board.powerOff();
-    }
-  }, IS_DEEP ? 600_000 : 60_000);
+  it(
+    'keeps that copy from running: the layer below names it and boots the other one',
+    async () => {
+      const { release, bits } = await factory;
+      const size = release.find((image) => image.type === type)?.package.length ?? 0;
+      for (let seed = 0; seed < FLIPS; seed++) {
+        const device = await bootAfter(bits, (chip) => flip(chip, type, 'A', size, seed));
+        const { bootLog } = device.board;
+        expect(device.board.lastOutcome, `seed ${seed}\n${bootLog.join('\n')}`).toMatchObject({
+          kind: 'running',
+        });
+        expect(bootLog.filter((line) => line.includes('slot A refused'))).toEqual([
+          expect.stringMatching(
+            new RegExp(`^\\[${LAYER[type]}\\] ${type} slot A refused: [A-Z]\\w+ – .* – trying slot B$`),
+          ),
+        ]);
+        expect(bootLog.some((line) => line.startsWith(`[${LAYER[type]}] ${type} slot B verified`))).toBe(
+          true,
+        );
+        expect(await device.call('bootInfo')).toMatchObject({
+          failures: [{ slot: 'A', code: expect.any(String) }],
+        });
+        await device.board.powerOff();
+      }
+    },
+    IS_DEEP ? 600_000 : 60_000,
+  );
 
   it('in both copies stops the device with a line that says so, and nothing of it runs', async () => {
     const { release, bits } = await factory;
@@ -63,7 +88,9 @@ describe.each(SYSTEM_IMAGE_TYPES)('a flipped bit in %s', (type) => {
     });
     const log = device.board.bootLog.join('\n');
     expect(device.board.lastOutcome, log).toMatchObject({ kind: 'stopped', code: 'NoBootableImage' });
-    expect(log).toMatch(new RegExp(`\\[${LAYER[type]}\\] ${type} slot B refused: \\w+ – .* – no copy is left, stopping`));
+    expect(log).toMatch(
+      new RegExp(`\\[${LAYER[type]}\\] ${type} slot B refused: \\w+ – .* – no copy is left, stopping`),
+    );
     expect(log).not.toContain(`${type} slot A verified`);
     await expect(device.call('identity')).rejects.toMatchObject({ code: 'DeviceNotRunning' });
   });
@@ -72,21 +99,58 @@ describe.each(SYSTEM_IMAGE_TYPES)('a flipped bit in %s', (type) => {
 describe('an image that is whole but does not belong there', () => {
   const older = { version: '0.9.0', securityVersion: 1 };
   const cases: readonly [string, SystemImageTypeName, string, () => Promise<Uint8Array>][] = [
-    ['signed by a stranger', 'NormalWorldKernel', 'UnknownSigner', () => makeSystemImage('NormalWorldKernel', {}, { signer: keys.stranger })],
-    ['that names the platform key but was signed by a stranger', 'PlutonRuntime', 'BadSignature', () => makeSystemImage('PlutonRuntime', {}, { signatureBy: keys.stranger })],
-    ['signed by the key for apps', 'SecurityMonitor', 'UnknownSigner', () => makeSystemImage('SecurityMonitor', {}, { signer: keys.service })],
+    [
+      'signed by a stranger',
+      'NormalWorldKernel',
+      'UnknownSigner',
+      () => makeSystemImage('NormalWorldKernel', {}, { signer: keys.stranger }),
+    ],
+    [
+      'that names the platform key but was signed by a stranger',
+      'PlutonRuntime',
+      'BadSignature',
+      () => makeSystemImage('PlutonRuntime', {}, { signatureBy: keys.stranger }),
+    ],
+    [
+      'signed by the key for apps',
+      'SecurityMonitor',
+      'UnknownSigner',
+      () => makeSystemImage('SecurityMonitor', {}, { signer: keys.service }),
+    ],
     ['of another type', 'SecurityMonitor', 'WrongImageType', () => makeSystemImage('NormalWorldKernel')],
-    ['of another component', 'Services', 'WrongComponent', () => makeSystemImage('Services', {}, { componentId: '11111111-2222-4333-8444-555555555555' })],
-    ['without its bundle', 'SecurityMonitor', 'MissingContent', async () => makeImage('SecurityMonitor', 'monitor', [{ path: '/bin/other', bytes: new Uint8Array(3) }])],
-    ['of a keystore under another root', 'TrustedKeystore', 'UnknownSigner', () => makeSystemImage('TrustedKeystore', {}, { signer: keys.platform })],
-    ['of a keystore that only names the root', 'TrustedKeystore', 'BadSignature', () => makeSystemImage('TrustedKeystore', {}, { signatureBy: keys.stranger })],
+    [
+      'of another component',
+      'Services',
+      'WrongComponent',
+      () => makeSystemImage('Services', {}, { componentId: '11111111-2222-4333-8444-555555555555' }),
+    ],
+    [
+      'without its bundle',
+      'SecurityMonitor',
+      'MissingContent',
+      async () => makeImage('SecurityMonitor', 'monitor', [{ path: '/bin/other', bytes: new Uint8Array(3) }]),
+    ],
+    [
+      'of a keystore under another root',
+      'TrustedKeystore',
+      'UnknownSigner',
+      () => makeSystemImage('TrustedKeystore', {}, { signer: keys.platform }),
+    ],
+    [
+      'of a keystore that only names the root',
+      'TrustedKeystore',
+      'BadSignature',
+      () => makeSystemImage('TrustedKeystore', {}, { signatureBy: keys.stranger }),
+    ],
   ];
   it.each(cases)('%s is refused as %s: %s', async (_what, type, code, make) => {
     const { bits } = await factory;
     const image = await make();
     const device = await bootAfter(bits, (chip) => writeSlotAs(chip, type, image));
     expect(device.board.lastOutcome).toMatchObject({ kind: 'running' });
-    expect(device.board.bootLog.find((line) => line.includes('refused'))).toContain(`${type} slot A refused: ${code}`);
+    expect(device.board.bootLog.find((line) => line.includes('refused'))).toContain(
+      `${type} slot A refused: ${code}`,
+    );
     await device.board.powerOff();
   });
 
@@ -104,7 +168,9 @@ describe('an image that is whole but does not belong there', () => {
     for (const type of SYSTEM_IMAGE_TYPES) {
       const image = await makeSystemImage(type, older);
       const device = await bootAfter(bits, (chip) => writeSlotAs(chip, type, image));
-      expect(device.board.bootLog.find((line) => line.includes('refused'))).toContain(`${type} slot A refused: SecurityVersionTooLow`);
+      expect(device.board.bootLog.find((line) => line.includes('refused'))).toContain(
+        `${type} slot A refused: SecurityVersionTooLow`,
+      );
       await device.board.powerOff();
     }
   });
@@ -113,7 +179,9 @@ describe('an image that is whole but does not belong there', () => {
     const release = await makeRelease();
     const kernel = release.find(({ type }) => type === 'NormalWorldKernel')?.package ?? new Uint8Array(0);
     const keystore = await makeSystemImage('TrustedKeystore', { revoked: [sha256(kernel)] });
-    const bits = manufactureBits(release.map((image) => (image.type === 'TrustedKeystore' ? { ...image, package: keystore } : image)));
+    const bits = manufactureBits(
+      release.map((image) => (image.type === 'TrustedKeystore' ? { ...image, package: keystore } : image)),
+    );
     const device = await bootAfter(bits, () => {});
     expect(device.board.lastOutcome).toMatchObject({ kind: 'stopped', code: 'NoBootableImage' });
     expect(device.board.bootLog.join('\n')).toContain('NormalWorldKernel slot B refused: RevokedImage');

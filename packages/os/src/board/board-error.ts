@@ -26,7 +26,10 @@ export function problemToError({ code, message, field, rule }: Problem): Sevenfo
 }
 
 /** What a host error is outside: its problem, and for what is `Internal` the detail that only the log is told. */
-export function describeFailure(error: unknown): { readonly problem: Problem; readonly detail: string | null } {
+export function describeFailure(error: unknown): {
+  readonly problem: Problem;
+  readonly detail: string | null;
+} {
   const problem = toProblem(error);
   // One that was `Internal` on the other side of a port has been logged there.
   const isRelayed = error instanceof SevenfoldError;

@@ -10,8 +10,14 @@ describe.each(['inline', 'thread'] as const)('a new device, wired %s', (wiring) 
     const device = makeDevice(manufactureBits(release), wiring);
     const lines: string[] = [];
     device.board.onLog((line) => lines.push(line));
-    expect(await device.board.powerOn(), lines.join('\n')).toEqual({ kind: 'running', config: 'current', resets: 0 });
-    const verified = lines.filter((line) => line.includes('verified')).map((line) => line.replace(/ \([0-9a-f]{8}…\)$/, ''));
+    expect(await device.board.powerOn(), lines.join('\n')).toEqual({
+      kind: 'running',
+      config: 'current',
+      resets: 0,
+    });
+    const verified = lines
+      .filter((line) => line.includes('verified'))
+      .map((line) => line.replace(/ \([0-9a-f]{8}…\)$/, ''));
     expect(verified).toEqual([
       '[ROM] TrustedKeystore slot A verified: keystore 1.0.0',
       '[ROM] PlutonRuntime slot A verified: pluton 1.0.0',
@@ -21,20 +27,31 @@ describe.each(['inline', 'thread'] as const)('a new device, wired %s', (wiring) 
       '[MONITOR] Services slot A verified: services 1.0.0',
     ]);
 
-    const identity = (await device.call('identity')) as { deviceId: string; spki: Uint8Array; chipSku: number; manufacturingState: string };
+    const identity = (await device.call('identity')) as {
+      deviceId: string;
+      spki: Uint8Array;
+      chipSku: number;
+      manufacturingState: string;
+    };
     expect(identity.deviceId).toBe(toHex(sha256(identity.spki)));
     expect(identity).toMatchObject({ chipSku: 1, manufacturingState: 'DeviceComplete' });
 
     const challenge = sha256(Uint8Array.of(1, 2, 3));
     const token = decodeSign1((await device.call('attest', challenge)) as Uint8Array);
     const spki = createPublicKey({ key: Buffer.from(identity.spki), format: 'der', type: 'spki' });
-    expect(verify('sha256', token.toBeSigned, { key: spki, dsaEncoding: 'ieee-p1363' }, token.signature)).toBe(true);
+    expect(
+      verify('sha256', token.toBeSigned, { key: spki, dsaEncoding: 'ieee-p1363' }, token.signature),
+    ).toBe(true);
     const claims = decodePsaClaims(token.payload);
     expect(claims.nonce).toEqual(challenge);
     expect(toHex(claims.instanceId)).toBe(`01${identity.deviceId}`);
     expect(claims.securityLifecycle).toBe(0x3000);
     expect(
-      claims.softwareComponents.map(({ measurementType, version, measurementValue }) => [measurementType, version, toHex(measurementValue)]),
+      claims.softwareComponents.map(({ measurementType, version, measurementValue }) => [
+        measurementType,
+        version,
+        toHex(measurementValue),
+      ]),
     ).toEqual(
       release.map(({ type, package: bytes }, index) => [
         type,
@@ -42,7 +59,10 @@ describe.each(['inline', 'thread'] as const)('a new device, wired %s', (wiring) 
         toHex(sha256(bytes)),
       ]),
     );
-    expect(await activeNames(device)).toMatchObject({ PlutonRuntime: 'pluton 1.0.0', Services: 'services 1.0.0' });
+    expect(await activeNames(device)).toMatchObject({
+      PlutonRuntime: 'pluton 1.0.0',
+      Services: 'services 1.0.0',
+    });
     await device.board.powerOff();
     await expect(device.call('identity')).rejects.toMatchObject({ code: 'DeviceNotRunning' });
   });

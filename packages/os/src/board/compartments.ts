@@ -30,22 +30,31 @@ export class Compartments {
 
   /** Resolves when the program's `start` resolved. Its calls reach the kernel as `compartment:<id>`. */
   async start({ id, program, module, options }: CompartmentStart, kernel: LoadedStage): Promise<void> {
-    if (this.#running.has(id)) throw new BoardError('CompartmentExists', `There is a compartment ${id} already.`);
+    if (this.#running.has(id))
+      throw new BoardError('CompartmentExists', `There is a compartment ${id} already.`);
     if (this.#running.size >= MOST_COMPARTMENTS) {
       throw new BoardError('TooManyCompartments', `At most ${MOST_COMPARTMENTS} compartments may run.`);
     }
     const ended = (reason: string): void => {
       this.#running.delete(id);
       // Who else would tell the kernel? It stops what is left of it like any other compartment.
-      void kernel.portFor('hardware').call('compartmentEnded', id, reason).catch(() => {});
+      void kernel
+        .portFor('hardware')
+        .call('compartmentEnded', id, reason)
+        .catch(() => {});
     };
-    const hardware = serveCalls(COMPARTMENT_HARDWARE_CALLS, () => true, { module: () => ({ module, options }) });
+    const hardware = serveCalls(COMPARTMENT_HARDWARE_CALLS, () => true, {
+      module: () => ({ module, options }),
+    });
     try {
       await this.#loader.start(
         {
           stage: 'compartment',
           bundle: program,
-          ports: { kernel: kernel.portFor(`compartment:${id}`), hardware: portTo(hardware, `compartment:${id}`) },
+          ports: {
+            kernel: kernel.portFor(`compartment:${id}`),
+            hardware: portTo(hardware, `compartment:${id}`),
+          },
           clock: this.#clock,
           log: (line) => this.#log.write(`COMPARTMENT ${id}`, line),
           onEnd: ended,
@@ -61,7 +70,8 @@ export class Compartments {
   /** Ends a compartment's thread, whatever it does. */
   async stop(id: number): Promise<void> {
     const compartment = this.#running.get(id);
-    if (compartment === undefined) throw new BoardError('NoSuchCompartment', `There is no compartment ${id}.`);
+    if (compartment === undefined)
+      throw new BoardError('NoSuchCompartment', `There is no compartment ${id}.`);
     this.#running.delete(id);
     await compartment.stop();
   }

@@ -14,7 +14,15 @@ async function newDevice(): Promise<TestDevice> {
 describe('the Security Monitor, called by a hostile kernel', () => {
   it('answers no call that its table does not have, and no one but the kernel', async () => {
     const device = await newDevice();
-    for (const method of ['', 'toString', 'constructor', '__proto__', 'hasOwnProperty', 'programFlash', 'x'.repeat(10_000)]) {
+    for (const method of [
+      '',
+      'toString',
+      'constructor',
+      '__proto__',
+      'hasOwnProperty',
+      'programFlash',
+      'x'.repeat(10_000),
+    ]) {
       await expect(device.call(method)).rejects.toMatchObject({ code: 'UnknownCall' });
     }
     await device.board.powerOff();
@@ -22,10 +30,27 @@ describe('the Security Monitor, called by a hostile kernel', () => {
 
   it('refuses a wrong number or shape of arguments of every call with a typed error', async () => {
     const device = await newDevice();
-    const junk: readonly PortValue[] = [null, -1, 1.5, Number.NaN, 2n, '', 'x'.repeat(50_000), [], [[]], {}, { imageType: 1 }, new Uint8Array(70_000), true];
+    const junk: readonly PortValue[] = [
+      null,
+      -1,
+      1.5,
+      Number.NaN,
+      2n,
+      '',
+      'x'.repeat(50_000),
+      [],
+      [[]],
+      {},
+      { imageType: 1 },
+      new Uint8Array(70_000),
+      true,
+    ];
     for (const [method, { args }] of Object.entries(MONITOR_CALLS)) {
       if (method === 'restart') continue;
-      await expect(device.call(method, ...args.map(() => null), null), method).rejects.toMatchObject({ code: 'BadArgument', field: 'args' });
+      await expect(device.call(method, ...args.map(() => null), null), method).rejects.toMatchObject({
+        code: 'BadArgument',
+        field: 'args',
+      });
       if (args.length === 0) continue;
       for (const value of junk) {
         const outcome = await device.call(method, ...args.map(() => value)).then(
@@ -33,7 +58,9 @@ describe('the Security Monitor, called by a hostile kernel', () => {
           (error: { code: string }) => error.code,
         );
         // A few of these are arguments that one may give.
-        expect(outcome, `${method} ${String(value)}`).toMatch(/^(BadArgument|answered|NoSuchStaging|NoSuchKey|NoSuchComponent)$/);
+        expect(outcome, `${method} of a ${typeof value}`).toMatch(
+          /^(BadArgument|answered|NoSuchStaging|NoSuchKey|NoSuchComponent)$/,
+        );
       }
     }
     expect(await activeNames(device)).toMatchObject({ NormalWorldKernel: 'kernel 1.0.0' });
@@ -43,11 +70,44 @@ describe('the Security Monitor, called by a hostile kernel', () => {
   it('stays what it was under anything in any order, many at a time', async () => {
     const device = await newDevice();
     const app = makeApp('blink');
-    const values: readonly PortValue[] = [0, 1, 2, 3, 7, 4096, 65_536, 'plan', '11111111-2222-4333-8444-555555555555', app, app.subarray(0, 300), [], [0], [1, 2], new Uint8Array(32), new Uint8Array(20), new Uint8Array(64), null, true,
-      { imageType: 10, componentId: '11111111-2222-4333-8444-555555555555', imageId: '11111111-2222-4333-8444-555555555556', size: 300, digest: new Uint8Array(32) },
-      { imageType: 7, componentId: '7f1d0007-5e7e-4f01-8d00-000000000007', imageId: '11111111-2222-4333-8444-555555555556', size: 9000, digest: new Uint8Array(32) },
+    const values: readonly PortValue[] = [
+      0,
+      1,
+      2,
+      3,
+      7,
+      4096,
+      65_536,
+      'plan',
+      '11111111-2222-4333-8444-555555555555',
+      app,
+      app.subarray(0, 300),
+      [],
+      [0],
+      [1, 2],
+      new Uint8Array(32),
+      new Uint8Array(20),
+      new Uint8Array(64),
+      null,
+      true,
+      {
+        imageType: 10,
+        componentId: '11111111-2222-4333-8444-555555555555',
+        imageId: '11111111-2222-4333-8444-555555555556',
+        size: 300,
+        digest: new Uint8Array(32),
+      },
+      {
+        imageType: 7,
+        componentId: '7f1d0007-5e7e-4f01-8d00-000000000007',
+        imageId: '11111111-2222-4333-8444-555555555556',
+        size: 9000,
+        digest: new Uint8Array(32),
+      },
     ];
-    const methods = Object.keys(MONITOR_CALLS).filter((method) => method !== 'restart' && method !== 'watchdogKick');
+    const methods = Object.keys(MONITOR_CALLS).filter(
+      (method) => method !== 'restart' && method !== 'watchdogKick',
+    );
     let state = 1;
     const pick = <T>(list: readonly T[]): T => {
       state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;
@@ -60,7 +120,11 @@ describe('the Security Monitor, called by a hostile kernel', () => {
         return device.call(method, ...MONITOR_CALLS[method].args.map(() => pick(values)));
       });
       const outcomes = await Promise.allSettled(calls);
-      const internal = outcomes.filter((outcome) => outcome.status === 'rejected' && /Internal|HardwareFault|BusFault/.test(String(outcome.reason.code)));
+      const internal = outcomes.filter(
+        (outcome) =>
+          outcome.status === 'rejected' &&
+          /Internal|HardwareFault|BusFault/.test(String(outcome.reason.code)),
+      );
       expect(internal, device.board.bootLog.at(-1)).toEqual([]);
     }
     expect(device.board.state).toBe('running');
@@ -68,7 +132,10 @@ describe('the Security Monitor, called by a hostile kernel', () => {
     expect(Buffer.compare(before, device.chip.flash.read(0, 0x140000))).toBe(0);
     await device.board.powerOff();
     expect(await device.board.powerOn()).toMatchObject({ kind: 'running' });
-    expect(await activeNames(device)).toMatchObject({ NormalWorldKernel: 'kernel 1.0.0', Services: 'services 1.0.0' });
+    expect(await activeNames(device)).toMatchObject({
+      NormalWorldKernel: 'kernel 1.0.0',
+      Services: 'services 1.0.0',
+    });
     await device.board.powerOff();
   });
 });
@@ -86,7 +153,12 @@ describe('the firewall, once the device runs', () => {
     expect(() => bus.check('secure', 'read', 'fuses')).toThrow(/Bus fault/);
     expect(() => bus.check('normal', 'write', 'firewall')).toThrow(/Bus fault/);
     expect(bus.firewall.violations.length).toBe(17);
-    expect(bus.firewall.violations[0]).toEqual({ master: 'normal', region: 'bootRecord', address: 0x1000_0000, access: 'read' });
+    expect(bus.firewall.violations[0]).toEqual({
+      master: 'normal',
+      region: 'bootRecord',
+      address: 0x1000_0000,
+      access: 'read',
+    });
     expect(() => bus.firewall.configure([])).toThrow(/locked until reset/);
     await board.powerOff();
     await board.powerOn();

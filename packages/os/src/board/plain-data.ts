@@ -5,10 +5,14 @@ const MOST_DEPTH = 16;
 const MOST_NODES = 100_000;
 
 function refuse(field: string, why: string): never {
-  throw new BoardError('NotPlainData', `${field === '' ? 'The value' : field} ${why} and cannot cross a port.`, {
-    field,
-    rule: 'plain data only',
-  });
+  throw new BoardError(
+    'NotPlainData',
+    `${field === '' ? 'The value' : field} ${why} and cannot cross a port.`,
+    {
+      field,
+      rule: 'plain data only',
+    },
+  );
 }
 
 /**
@@ -28,8 +32,12 @@ export function copyPlainData(untrusted: unknown, buffers?: ArrayBuffer[]): Port
         return value;
       case 'object':
         break;
+      case 'undefined':
+        return refuse(field, 'is undefined');
+      case 'function':
+      case 'symbol':
       default:
-        return refuse(field, `is ${typeof value === 'undefined' ? 'undefined' : `a ${typeof value}`}`);
+        return refuse(field, `is a ${typeof value}`);
     }
     if (value === null) return null;
     if (depth >= MOST_DEPTH) return refuse(field, 'is nested too deeply');
@@ -41,15 +49,22 @@ export function copyPlainData(untrusted: unknown, buffers?: ArrayBuffer[]): Port
     }
     if (Array.isArray(value)) {
       const items: PortValue[] = [];
-      for (let index = 0; index < value.length; index++) items.push(copy(value[index], path(index), depth + 1));
+      for (let index = 0; index < value.length; index++)
+        items.push(copy(value[index], path(index), depth + 1));
       return items;
     }
-    if (Object.prototype.toString.call(value) !== '[object Object]') return refuse(field, 'is no plain record');
+    if (Object.prototype.toString.call(value) !== '[object Object]')
+      return refuse(field, 'is no plain record');
     const record: { [key: string]: PortValue } = {};
     for (const key of Object.keys(value)) {
       // Not by assignment: a key `__proto__` is data like any other.
       const part = copy(Reflect.get(value, key), path(key), depth + 1);
-      Object.defineProperty(record, key, { value: part, enumerable: true, writable: true, configurable: true });
+      Object.defineProperty(record, key, {
+        value: part,
+        enumerable: true,
+        writable: true,
+        configurable: true,
+      });
     }
     return record;
   };

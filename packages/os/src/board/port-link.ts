@@ -9,7 +9,13 @@ export interface Endpoint {
 }
 
 type Message =
-  | { readonly kind: 'call'; readonly id: number; readonly target: string; readonly method: string; readonly args: PortValue }
+  | {
+      readonly kind: 'call';
+      readonly id: number;
+      readonly target: string;
+      readonly method: string;
+      readonly args: PortValue;
+    }
   | { readonly kind: 'notice'; readonly target: string; readonly method: string; readonly args: PortValue }
   | { readonly kind: 'answer'; readonly id: number; readonly value: PortValue }
   | { readonly kind: 'refusal'; readonly id: number; readonly problem: Problem };
@@ -26,7 +32,10 @@ export class PortLink {
   readonly #endpoint: Endpoint;
   readonly #serve: LinkHandler;
   readonly #onInternal: (detail: string) => void;
-  readonly #pending = new Map<number, { resolve(value: PortValue): void; reject(error: Error): void }>();
+  readonly #pending = new Map<
+    number,
+    { readonly resolve: (value: PortValue) => void; readonly reject: (error: Error) => void }
+  >();
   #next = 0;
   #closed: BoardError | null = null;
 
@@ -49,7 +58,8 @@ export class PortLink {
 
   /** A call without an answer. */
   notify(target: string, method: string, args: readonly PortValue[]): void {
-    if (this.#closed === null) this.#post((buffers) => ({ kind: 'notice', target, method, args: copyPlainData(args, buffers) }));
+    if (this.#closed === null)
+      this.#post((buffers) => ({ kind: 'notice', target, method, args: copyPlainData(args, buffers) }));
   }
 
   /** Rejects everything that still waits, and every later call; messages that still come are dropped. */
@@ -72,8 +82,9 @@ export class PortLink {
         void this.#answer(message.id, message.target, message.method, message.args);
         break;
       case 'notice':
-        this.#serve(message.target, message.method, message.args as readonly PortValue[]).catch((error: unknown) =>
-          this.#onInternal(describeFailure(error).detail ?? `notice ${message.method} was refused`),
+        this.#serve(message.target, message.method, message.args as readonly PortValue[]).catch(
+          (error: unknown) =>
+            this.#onInternal(describeFailure(error).detail ?? `notice ${message.method} was refused`),
         );
         break;
       case 'answer':
@@ -92,7 +103,8 @@ export class PortLink {
   async #answer(id: number, target: string, method: string, args: PortValue): Promise<void> {
     try {
       const value = await this.#serve(target, method, args as readonly PortValue[]);
-      if (this.#closed === null) this.#post((buffers) => ({ kind: 'answer', id, value: copyPlainData(value, buffers) }));
+      if (this.#closed === null)
+        this.#post((buffers) => ({ kind: 'answer', id, value: copyPlainData(value, buffers) }));
     } catch (error) {
       if (this.#closed !== null) return;
       const { problem, detail } = describeFailure(error);

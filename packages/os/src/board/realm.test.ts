@@ -14,7 +14,10 @@ const loaders: readonly [Wiring, () => StageLoader][] = [
 async function load(
   loader: StageLoader,
   body: string,
-  { stage = 'kernel', answer }: { stage?: StageName; answer?: (method: string, args: readonly PortValue[]) => PortValue } = {},
+  {
+    stage = 'kernel',
+    answer,
+  }: { stage?: StageName; answer?: (method: string, args: readonly PortValue[]) => PortValue } = {},
 ): Promise<LoadedStage & { readonly lines: string[] }> {
   const lines: string[] = [];
   const loaded = await loader.start(
@@ -107,7 +110,9 @@ describe.each(loaders)('a stage, wired %s', (_wiring, makeLoader) => {
     await expect(load(makeLoader(), `} syntax error {`)).rejects.toMatchObject({ code: 'StageRefused' });
     const loader = makeLoader();
     const start = { stage: 'kernel', ports: {}, clock: settableClock(hostClock()), log: () => {} } as const;
-    await expect(loader.start({ ...start, bundle: utf8Encode('var other = 1;') }, () => {})).rejects.toMatchObject({
+    await expect(
+      loader.start({ ...start, bundle: utf8Encode('var other = 1;') }, () => {}),
+    ).rejects.toMatchObject({
       code: 'Internal',
     });
   });
@@ -133,19 +138,24 @@ describe.each(loaders)('a stage, wired %s', (_wiring, makeLoader) => {
     await expect(port.call('echo')).rejects.toMatchObject({ code: 'StageStopped' });
   });
 
-  it.each(['() => 1', 'undefined', 'Symbol()', 'new Map()', 'new Date2()', '[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]', '{ a: [() => 1] }'])(
-    'cannot send %s over a port',
-    async (expression) => {
-      const stage = await load(
-        makeLoader(),
-        `class Date2 { x = 1; }; class Other extends Date2 {}
+  it.each([
+    '() => 1',
+    'undefined',
+    'Symbol()',
+    'new Map()',
+    'new Date2()',
+    '[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]',
+    '{ a: [() => 1] }',
+  ])('cannot send %s over a port', async (expression) => {
+    const stage = await load(
+      makeLoader(),
+      `class Date2 { x = 1; }; class Other extends Date2 {}
          const code = await handle.ports.below.call('x', ${expression === 'new Date2()' ? 'new Other()' : expression}).then(() => 'sent', (e) => e.code);
          handle.serve(async () => code);`,
-      );
-      expect(await stage.portFor('test').call('tell')).toBe('NotPlainData');
-      await stage.stop();
-    },
-  );
+    );
+    expect(await stage.portFor('test').call('tell')).toBe('NotPlainData');
+    await stage.stop();
+  });
 
   it('keeps an internal error to the log, and gives the caller no detail of it', async () => {
     const stage = await load(makeLoader(), `handle.serve(async () => { null.secret(); });`);
@@ -195,8 +205,13 @@ describe('a stage in a thread', () => {
     await looping.stop();
     await outcome;
     expect(ends).toEqual([]);
-    const dying = await start(`handle.serve(async () => { Promise.reject({ get stack() { return 1; } }); return null; });`);
-    await dying.portFor('kernel').call('x').catch(() => {});
+    const dying = await start(
+      `handle.serve(async () => { Promise.reject({ get stack() { return 1; } }); return null; });`,
+    );
+    await dying
+      .portFor('kernel')
+      .call('x')
+      .catch(() => {});
     await expect.poll(() => ends).toEqual(['a rejection nobody handled']);
   });
 });

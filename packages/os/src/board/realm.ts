@@ -9,7 +9,7 @@ export interface RealmHost {
   now(): number;
   monotonic(): number;
   sleep(milliseconds: number): Promise<void>;
-  log(line: string): void;
+  readonly log: (line: string) => void;
   call(port: string, method: string, args: readonly PortValue[]): Promise<PortValue>;
 }
 
@@ -31,7 +31,12 @@ interface Inside {
   call(caller: string, method: string, args: readonly PortValue[], done: Done): void;
 }
 type Connect = (
-  call: (port: string, method: string, args: unknown, done: (isAnswer: boolean, value: unknown) => void) => void,
+  call: (
+    port: string,
+    method: string,
+    args: unknown,
+    done: (isAnswer: boolean, value: unknown) => void,
+  ) => void,
   sleep: (milliseconds: number, done: () => void) => void,
   now: () => number,
   monotonic: () => number,
@@ -52,9 +57,13 @@ function compile(stage: StageName, source: string): vm.Script {
   // An import, static or dynamic, needs this very word: keywords cannot be escaped, and no code comes from texts.
   // Node answers a dynamic import with objects of the host, so the word must not be there at all.
   if (/\bimport\b/.test(source)) {
-    throw new BoardError('StageRefused', `The bundle of ${stage} holds the word "import": a stage imports nothing.`, {
-      rule: 'no imports',
-    });
+    throw new BoardError(
+      'StageRefused',
+      `The bundle of ${stage} holds the word "import": a stage imports nothing.`,
+      {
+        rule: 'no imports',
+      },
+    );
   }
   let script: vm.Script;
   try {
@@ -73,7 +82,8 @@ function compile(stage: StageName, source: string): vm.Script {
 function problemFrom(inside: unknown, log: (line: string) => void): Problem {
   const { code, message, field, rule, detail } = copyPlainData(inside) as Readonly<Record<string, PortValue>>;
   const { problem } = describeFailure({ code, message, field: field ?? undefined, rule: rule ?? undefined });
-  if (problem.code === 'Internal' && code !== 'Internal') log(`internal error: ${typeof detail === 'string' ? detail : 'without detail'}`);
+  if (problem.code === 'Internal' && code !== 'Internal')
+    log(`internal error: ${typeof detail === 'string' ? detail : 'without detail'}`);
   return problem;
 }
 

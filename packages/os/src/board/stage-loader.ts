@@ -12,17 +12,17 @@ export interface StageStart {
   readonly ports: Readonly<Record<string, Port>>;
   readonly clock: DeviceClock;
   /** One line of the stage, already without its prefix; the board adds it, so that no stage can speak for another. */
-  log(line: string): void;
+  readonly log: (line: string) => void;
   /** Told once if the stage ends by itself after it was up: its thread died, or an error nobody caught. */
-  onEnd?(reason: string): void;
+  readonly onEnd?: (reason: string) => void;
 }
 
 /** A running stage. */
 export interface LoadedStage {
   /** Calls what the stage serves. `caller` is stamped here, by the wiring, and never by the caller itself. */
-  portFor(caller: string): Port;
+  readonly portFor: (caller: string) => Port;
   /** Ends the stage at once, whatever it does; calls that still wait reject with `StageStopped`. */
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 /** Loads a stage bundle into a realm of its own and runs its `start`. */

@@ -24,7 +24,11 @@ export function threadLoader(): StageLoader {
       });
       let isUp = false;
       let isStopping = false;
-      const link = new PortLink(worker, (target, method, args) => serve(stage, ports, log, target, method, args), log);
+      const link = new PortLink(
+        worker,
+        (target, method, args) => serve(stage, ports, log, target, method, args),
+        log,
+      );
       const endClock = clock.onSet(() => link.notify(CONTROL, 'setTime', [clock.now()]));
       const ended = (reason: string): void => {
         endClock();

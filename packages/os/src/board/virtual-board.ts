@@ -96,7 +96,9 @@ class Board implements VirtualBoard {
     if (this.#booting !== null) await this.#booting;
     const services = this.#run?.stages.get('services');
     if (this.#state !== 'running' || services === undefined) {
-      throw new BoardError('DeviceNotRunning', `The device is ${this.#state}.`, { rule: 'powered on and booted' });
+      throw new BoardError('DeviceNotRunning', `The device is ${this.#state}.`, {
+        rule: 'powered on and booted',
+      });
     }
     return services.portFor(caller).call(method, ...args);
   }, 'gateway');
@@ -199,7 +201,10 @@ class Board implements VirtualBoard {
   async #startPluton(run: Run, handover: RomHandover, bundle: Uint8Array): Promise<void> {
     this.#isTrial = handover.selection.trial;
     await this.#start(run, 'pluton', bundle, {
-      hardware: portTo(plutonHardware(this.chip, handover, (next) => this.#startMonitor(run, handover, next)), 'pluton'),
+      hardware: portTo(
+        plutonHardware(this.chip, handover, (next) => this.#startMonitor(run, handover, next)),
+        'pluton',
+      ),
     });
   }
 
@@ -219,10 +224,12 @@ class Board implements VirtualBoard {
     const hardware = normalWorldHardware(this.chip, {
       network: (method, args) => run.network.handle(method, args),
       setTime: (milliseconds) => this.#clock.set(milliseconds),
-      startStage: (next) => this.#start(run, 'services', next, { kernel: this.#portOf(run, 'kernel', 'services') }),
+      startStage: (next) =>
+        this.#start(run, 'services', next, { kernel: this.#portOf(run, 'kernel', 'services') }),
       startCompartment: (id, program, module, options) => {
         const kernel = run.stages.get('kernel');
-        if (kernel === undefined) throw new BoardError('NotServing', 'There is no kernel for this compartment.');
+        if (kernel === undefined)
+          throw new BoardError('NotServing', 'There is no kernel for this compartment.');
         return run.compartments.start({ id, program, module, options }, kernel);
       },
       stopCompartment: (id) => run.compartments.stop(id),
@@ -249,7 +256,9 @@ class Board implements VirtualBoard {
     ports: Readonly<Record<string, ReturnType<LoadedStage['portFor']>>>,
   ): Promise<void> {
     if (run.over !== null || run.stages.has(stage)) {
-      throw new BoardError('StageRefused', `The stage ${stage} cannot be started now.`, { rule: 'once after reset' });
+      throw new BoardError('StageRefused', `The stage ${stage} cannot be started now.`, {
+        rule: 'once after reset',
+      });
     }
     const starting = this.#loader.start(
       {
@@ -271,7 +280,8 @@ class Board implements VirtualBoard {
     await starting.catch((error: unknown) => {
       run.stages.delete(stage);
       const { problem, detail } = describeFailure(error);
-      if (detail !== null && run.over === null) this.#log.write('BOARD', `internal error of ${stage}: ${detail}`);
+      if (detail !== null && run.over === null)
+        this.#log.write('BOARD', `internal error of ${stage}: ${detail}`);
       if (problem.code !== 'Internal') throw error;
       throw new BoardError('StageFailed', `the stage ${stage} did not come up`);
     });
@@ -311,4 +321,3 @@ class Board implements VirtualBoard {
     await run.network.close();
   }
 }
-

@@ -19,7 +19,7 @@ export interface BootChain {
   readonly config: BootConfig;
   /** What was loaded so far, by all layers; every load adds to it. */
   readonly report: BootReport;
-  log(line: string): void;
+  readonly log: (line: string) => void;
 }
 
 /** A verified image of the system: its files, and the slot it came from. */
@@ -58,6 +58,7 @@ export async function verifyStage(
 /** A file of an image package. Throws `ImageRefused`, `FormatError`. */
 export function fileIn(imagePackage: Uint8Array, path: string): Uint8Array {
   const content = parseFileSystem(parseImagePackage(imagePackage).payload).read(path);
-  if (content === null) throw new ImageRefused('MissingContent', `The image holds no ${path}.`, { field: path });
+  if (content === null)
+    throw new ImageRefused('MissingContent', `The image holds no ${path}.`, { field: path });
   return content;
 }

@@ -39,7 +39,7 @@ export interface MonitorState {
   /** Content of the UpdateCertStore, and the compartment program of the running kernel image. */
   readonly certStore: Uint8Array;
   readonly compartmentProgram: Uint8Array;
-  log(line: string): void;
+  readonly log: (line: string) => void;
 }
 
 const STAGING = { max: 0xffffffff } as const;
@@ -48,7 +48,8 @@ const WATCHDOG = { min: 1, max: 600_000 } as const;
 
 function componentId(untrusted: PortValue | undefined, field = 'componentId'): string {
   const text = textArgument(untrusted, field, 36);
-  if (!isGuid(text)) throw new PortError('BadArgument', `${field} must be a GUID in lower case.`, { field, rule: 'a GUID' });
+  if (!isGuid(text))
+    throw new PortError('BadArgument', `${field} must be a GUID in lower case.`, { field, rule: 'a GUID' });
   return text;
 }
 
@@ -90,7 +91,13 @@ export function serveMonitor(state: MonitorState): PortHandler {
     loadApplication: ordered(([component]) => images.loadApplication(componentId(component))),
 
     stageBegin: ordered(([untrusted]) => {
-      const fields = recordArgument(untrusted, 'image', ['imageType', 'componentId', 'imageId', 'size', 'digest']);
+      const fields = recordArgument(untrusted, 'image', [
+        'imageType',
+        'componentId',
+        'imageId',
+        'size',
+        'digest',
+      ]);
       return stagings.begin({
         imageType: uintArgument(fields.imageType, 'imageType', { max: 0xffff }),
         componentId: componentId(fields.componentId),
@@ -100,7 +107,11 @@ export function serveMonitor(state: MonitorState): PortHandler {
       });
     }),
     stageWrite: ordered(async ([id, offset, bytes]) => {
-      await stagings.write(stagingId(id), uintArgument(offset, 'offset'), bytesArgument(bytes, 'bytes', { max: 65_536 }));
+      await stagings.write(
+        stagingId(id),
+        uintArgument(offset, 'offset'),
+        bytesArgument(bytes, 'bytes', { max: 65_536 }),
+      );
       return null;
     }),
     stageFinish: ordered(async ([id]) => {
@@ -127,10 +138,14 @@ export function serveMonitor(state: MonitorState): PortHandler {
     }),
     restart: ordered(() => hardware.call('reset', 'Restart')),
 
-    recordAppend: ordered(([record]) => records.append(bytesArgument(record, 'record', { max: MOST_RECORD }))),
+    recordAppend: ordered(([record]) =>
+      records.append(bytesArgument(record, 'record', { max: MOST_RECORD })),
+    ),
     recordList: ordered(([most]) => records.list(uintArgument(most, 'most', { max: MOST_IDS }))),
     recordRemove: ordered(async ([ids]) => {
-      await records.remove(listArgument(ids, 'ids', MOST_IDS, (id, field) => uintArgument(id, field, STAGING)));
+      await records.remove(
+        listArgument(ids, 'ids', MOST_IDS, (id, field) => uintArgument(id, field, STAGING)),
+      );
       return null;
     }),
     mutableRead: ordered(([component]) => mutable.read(componentId(component))),
@@ -140,9 +155,11 @@ export function serveMonitor(state: MonitorState): PortHandler {
     }),
     mutableDelete: ordered(([component]) => mutable.delete(componentId(component))),
 
-    watchdogKick: ([milliseconds]) => hardware.call('setWatchdog', uintArgument(milliseconds, 'milliseconds', WATCHDOG)),
+    watchdogKick: ([milliseconds]) =>
+      hardware.call('setWatchdog', uintArgument(milliseconds, 'milliseconds', WATCHDOG)),
     attest: toPluton('attest'),
-    verifySigned: ([use, ...rest]) => pluton.port.call('verifySigned', choiceArgument(use, 'use', ['plan']), ...rest),
+    verifySigned: ([use, ...rest]) =>
+      pluton.port.call('verifySigned', choiceArgument(use, 'use', ['plan']), ...rest),
     createSessionKey: toPluton('createSessionKey'),
     signWithSessionKey: toPluton('signWithSessionKey'),
     exportSessionKey: toPluton('exportSessionKey'),

@@ -58,7 +58,9 @@ export class Images {
 
   /** The whole package of an installed app, verified now. Throws what it is refused for. */
   async loadApplication(componentId: string): Promise<Uint8Array> {
-    const application = this.#slots.config.applications.find((installed) => installed.componentId === componentId);
+    const application = this.#slots.config.applications.find(
+      (installed) => installed.componentId === componentId,
+    );
     const region = application === undefined ? undefined : FLASH_MAP.applications[application.slot];
     if (application === undefined || region === undefined) {
       throw new MonitorError('NoSuchComponent', `There is no app ${componentId}.`, { field: 'componentId' });

@@ -13,7 +13,7 @@ import { MonitorError } from './errors.ts';
 import { FIREWALL_RULES } from './firewall.ts';
 import { Images } from './images.ts';
 import { MutableStorage } from './mutable.ts';
-import { fieldsOf, flashOver, plutonOver } from './ports.ts';
+import { fieldsOf, flashOver, plutonOver, textOf } from './ports.ts';
 import { RecordLog } from './records.ts';
 import { Slots, type BootFacts } from './slots.ts';
 import { NEEDED_FILES, Stagings } from './staging.ts';
@@ -32,6 +32,7 @@ export async function start(handle: StageHandle): Promise<void> {
   if (hardware === undefined || mailbox === undefined) {
     throw new MonitorError('HardwareFault', 'The monitor was started without its ports.');
   }
+  const log = (line: string): void => handle.log(line);
   const flash = flashOver(hardware);
   const pluton = plutonOver(mailbox);
 
@@ -40,7 +41,7 @@ export async function start(handle: StageHandle): Promise<void> {
   const boot: BootFacts = {
     config: bootReport['config'] === 'fallback' ? 'fallback' : 'current',
     trial: bootReport['trial'] === true,
-    resetReason: String(bootReport['resetReason']),
+    resetReason: textOf(bootReport['resetReason']),
   };
   const report: BootReport = {
     // From Pluton, which lies beneath us.
@@ -49,10 +50,11 @@ export async function start(handle: StageHandle): Promise<void> {
   };
   const slots = await Slots.open(flash, boot, report);
   const { fellBack } = slots;
-  if (boot.config === 'fallback' && fellBack !== null) handle.log(`left for good: ${fellBack.imageIds.join(', ')} – ${fellBack.reason}`);
+  if (boot.config === 'fallback' && fellBack !== null)
+    log(`left for good: ${fellBack.imageIds.join(', ')} – ${fellBack.reason}`);
 
   // 2. Verify and measure what comes next.
-  const chain: BootChain = { flash, pluton, config: slots.config, report, log: handle.log };
+  const chain: BootChain = { flash, pluton, config: slots.config, report, log };
   const certStoreImage = await verifyStage(chain, 'UpdateCertStore', NEEDED_FILES.UpdateCertStore);
   const certStore = certStoreImage.file(SYSTEM_IMAGE_FILES.certStore);
   decodeCertStore(certStore);
@@ -79,20 +81,20 @@ export async function start(handle: StageHandle): Promise<void> {
       mutable: new MutableStorage(flash),
       certStore,
       compartmentProgram: kernel.file(SYSTEM_IMAGE_FILES.compartment),
-      log: handle.log,
+      log,
     }),
   );
   if (slots.isTrial) void endTrialInTime(handle, slots);
   await hardware.call('setWatchdog', KERNEL_START_TIME);
   await hardware.call('startStage', 'kernel', kernel.file(SYSTEM_IMAGE_FILES.bundle));
   const release = report.stages.find(({ imageType }) => imageType === IMAGE_TYPES.NormalWorldKernel);
-  handle.log(`${release?.name ?? 'kernel'} is up${slots.isTrial ? ', on trial' : ''}`);
+  log(`${release?.name ?? 'kernel'} is up${slots.isTrial ? ', on trial' : ''}`);
 }
 
 /** A trial that nobody confirms must not last for ever. */
-async function endTrialInTime({ clock, log, ports }: StageHandle, slots: Slots): Promise<void> {
-  await clock.sleep(TRIAL_TIME);
+async function endTrialInTime(handle: StageHandle, slots: Slots): Promise<void> {
+  await handle.clock.sleep(TRIAL_TIME);
   if (!slots.isTrial) return;
-  log(`not confirmed healthy within ${TRIAL_TIME / 1000} s: resetting`);
-  await ports['hardware']?.call('reset', 'TrialNotConfirmed');
+  handle.log(`not confirmed healthy within ${TRIAL_TIME / 1000} s: resetting`);
+  await handle.ports['hardware']?.call('reset', 'TrialNotConfirmed');
 }

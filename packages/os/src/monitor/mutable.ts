@@ -1,4 +1,12 @@
-import { FLASH_MAP, FLASH_SECTOR, concatBytes, crc32, guidFromBytes, guidToBytes, viewOf } from '@sevenfold/formats';
+import {
+  FLASH_MAP,
+  FLASH_SECTOR,
+  concatBytes,
+  crc32,
+  guidFromBytes,
+  guidToBytes,
+  viewOf,
+} from '@sevenfold/formats';
 import { MonitorError } from './errors.ts';
 import type { FlashPort } from './ports.ts';
 
@@ -50,7 +58,8 @@ export class MutableStorage {
     const parts: Uint8Array[] = [];
     for (const sector of content.sectors) {
       const part = parsePart(await this.#flash.read(REGION + sector * FLASH_SECTOR, FLASH_SECTOR), sector);
-      if (part === null) throw new MonitorError('HardwareFault', 'Mutable storage has been damaged in flash.');
+      if (part === null)
+        throw new MonitorError('HardwareFault', 'Mutable storage has been damaged in flash.');
       parts.push(part.bytes);
     }
     return concatBytes(...parts);
@@ -82,7 +91,14 @@ export class MutableStorage {
     const version = this.#nextVersion++;
     const free = await this.#freeSectors(Math.max(1, total));
     for (const [index, sector] of free.entries()) {
-      const part = { sector, version, index, total, componentId, bytes: bytes.subarray(index * PART, (index + 1) * PART) };
+      const part = {
+        sector,
+        version,
+        index,
+        total,
+        componentId,
+        bytes: bytes.subarray(index * PART, (index + 1) * PART),
+      };
       const offset = REGION + sector * FLASH_SECTOR;
       const old = await this.#flash.read(offset, FLASH_SECTOR);
       if (old.some((byte) => byte !== 0xff)) await this.#flash.erase(offset, FLASH_SECTOR);
@@ -126,7 +142,8 @@ export class MutableStorage {
     for (const content of wholeContents(parts)) {
       this.#nextVersion = Math.max(this.#nextVersion, content.version + 1);
       const present = contents.get(content.componentId);
-      if (present === undefined || present.version < content.version) contents.set(content.componentId, content);
+      if (present === undefined || present.version < content.version)
+        contents.set(content.componentId, content);
     }
     for (const { version } of parts) this.#nextVersion = Math.max(this.#nextVersion, version + 1);
     this.#contents = contents;
@@ -136,8 +153,10 @@ export class MutableStorage {
 
   /** Clears old and torn versions, and only then the marks of what was deleted. */
   async #clearLeftovers(parts: readonly Part[], contents: Map<string, Content>): Promise<void> {
-    const isLeftover = ({ componentId, version }: Part): boolean => contents.get(componentId)?.version !== version;
-    for (const part of parts.filter(isLeftover)) await this.#clear({ version: 0, total: 0, sectors: [part.sector] });
+    const isLeftover = ({ componentId, version }: Part): boolean =>
+      contents.get(componentId)?.version !== version;
+    for (const part of parts.filter(isLeftover))
+      await this.#clear({ version: 0, total: 0, sectors: [part.sector] });
     for (const [componentId, content] of contents) {
       if (content.total !== DELETED) continue;
       contents.delete(componentId);
@@ -156,7 +175,9 @@ function wholeContents(parts: readonly Part[]): (Content & { readonly componentI
     const sorted = members.toSorted((a, b) => a.index - b.index);
     const isWhole =
       sorted.length === Math.max(1, total) &&
-      sorted.every((part, index) => part.index === index && part.total === total && part.componentId === componentId);
+      sorted.every(
+        (part, index) => part.index === index && part.total === total && part.componentId === componentId,
+      );
     return isWhole ? [{ version, total, componentId, sectors: sorted.map(({ sector }) => sector) }] : [];
   });
 }

@@ -13,7 +13,15 @@ export function fieldsOf(value: PortValue | undefined): Fields {
 
 /** Bytes in the answer of a layer below. */
 export function bytesOf(value: PortValue | undefined): Uint8Array {
-  if (!isBytes(value)) throw new MonitorError('HardwareFault', 'A layer below gave no bytes where they belong.');
+  if (!isBytes(value))
+    throw new MonitorError('HardwareFault', 'A layer below gave no bytes where they belong.');
+  return value;
+}
+
+/** A text in the answer of a layer below. */
+export function textOf(value: PortValue | undefined): string {
+  if (typeof value !== 'string')
+    throw new MonitorError('HardwareFault', 'A layer below gave no text where one belongs.');
   return value;
 }
 
@@ -29,7 +37,7 @@ export function serially(): <T>(work: () => Promise<T>) => Promise<T> {
 
 /** Flash as the monitor uses it. */
 export interface FlashPort {
-  read(offset: number, length: number): Promise<Uint8Array>;
+  readonly read: (offset: number, length: number) => Promise<Uint8Array>;
   program(offset: number, bytes: Uint8Array): Promise<void>;
   /** Whole sectors. */
   erase(offset: number, length: number): Promise<void>;
@@ -69,14 +77,15 @@ export function plutonOver(port: Port): PlutonPort {
     async verifyImage(untrusted, imageType, measure) {
       const fields = fieldsOf(await port.call('verifyImage', untrusted, imageType, measure));
       return {
-        imageId: String(fields['imageId']),
-        componentId: String(fields['componentId']),
-        name: String(fields['name']),
+        imageId: textOf(fields['imageId']),
+        componentId: textOf(fields['componentId']),
+        name: textOf(fields['name']),
         digest: bytesOf(fields['digest']),
         securityVersion: Number(fields['securityVersion']),
       };
     },
     sha256: async (message) => bytesOf(await port.call('sha256', message)),
-    raiseSecurityVersion: async (imageType, version) => void (await port.call('raiseSecurityVersion', imageType, version)),
+    raiseSecurityVersion: async (imageType, version) =>
+      void (await port.call('raiseSecurityVersion', imageType, version)),
   };
 }

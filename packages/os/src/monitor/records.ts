@@ -76,12 +76,15 @@ export class RecordLog {
       const sector = (this.#sector + step) % SECTORS;
       if (live.some((place) => place.sector === sector)) continue;
       const bytes = await this.#flash.read(REGION + sector * FLASH_SECTOR, FLASH_SECTOR);
-      if (bytes.some((byte) => byte !== 0xff)) await this.#flash.erase(REGION + sector * FLASH_SECTOR, FLASH_SECTOR);
+      if (bytes.some((byte) => byte !== 0xff))
+        await this.#flash.erase(REGION + sector * FLASH_SECTOR, FLASH_SECTOR);
       this.#sector = sector;
       this.#page = 0;
       return;
     }
-    throw new MonitorError('RecordsFull', 'The log of records is full.', { rule: 'upload and remove records first' });
+    throw new MonitorError('RecordsFull', 'The log of records is full.', {
+      rule: 'upload and remove records first',
+    });
   }
 
   /** Reads the log once. Torn and removed records leave used pages behind, and nothing else. */
@@ -90,7 +93,7 @@ export class RecordLog {
     const bytes = await this.#flash.read(REGION, REGION_LENGTH);
     const live: Place[] = [];
     for (let sector = 0; sector < SECTORS; sector++) {
-      for (let page = 0; page < PAGES; ) {
+      for (let page = 0; page < PAGES;) {
         const place = readPlace(bytes, sector, page);
         if (place !== null) live.push(place);
         page += place === null ? 1 : Math.ceil((HEADER + place.length) / FLASH_PAGE);
@@ -129,7 +132,9 @@ function readPlace(region: Uint8Array, sector: number, page: number): Place | nu
   const length = view.getUint32(12, true);
   if (length > MOST_RECORD || HEADER + length > view.byteLength) return null;
   const content = region.subarray(start + 8, start + HEADER + length);
-  return view.getUint32(4, true) === crc32(content) ? { id: view.getUint32(8, true), sector, page, length } : null;
+  return view.getUint32(4, true) === crc32(content)
+    ? { id: view.getUint32(8, true), sector, page, length }
+    : null;
 }
 
 function firstBlankPage(region: Uint8Array, sector: number): number {

@@ -42,7 +42,13 @@ export class Slots {
   #isTrial: boolean;
   #needsRestart = false;
 
-  private constructor(flash: FlashPort, report: BootReport, record: BootRecord, sector: number, isTrial: boolean) {
+  private constructor(
+    flash: FlashPort,
+    report: BootReport,
+    record: BootRecord,
+    sector: number,
+    isTrial: boolean,
+  ) {
     this.#flash = flash;
     this.#report = report;
     this.#record = record;
@@ -62,7 +68,12 @@ export class Slots {
     if (boot.config === 'fallback' && record.fallback !== null) {
       const imageIds = await slots.#imagesLeftBehind(record.current, record.fallback);
       const reason = `the trial of boot record ${record.sequence} failed; last reset: ${boot.resetReason}`;
-      await slots.#write({ current: record.fallback, fallback: null, trial: false, fellBack: { imageIds, reason } });
+      await slots.#write({
+        current: record.fallback,
+        fallback: null,
+        trial: false,
+        fellBack: { imageIds, reason },
+      });
     }
     return slots;
   }
@@ -95,10 +106,14 @@ export class Slots {
   /** Throws while slots of the system must stay as they are. */
   requireSettled(): void {
     if (this.#needsRestart) {
-      throw new MonitorError('RestartRequired', 'What was committed is not running yet.', { rule: 'restart first' });
+      throw new MonitorError('RestartRequired', 'What was committed is not running yet.', {
+        rule: 'restart first',
+      });
     }
     if (this.#isTrial) {
-      throw new MonitorError('TrialInProgress', 'The running system is on trial.', { rule: 'confirmHealthy first' });
+      throw new MonitorError('TrialInProgress', 'The running system is on trial.', {
+        rule: 'confirmHealthy first',
+      });
     }
   }
 
@@ -111,7 +126,9 @@ export class Slots {
     const running = this.#runningConfig();
     for (const componentId of removed) {
       if (!running.applications.some((application) => application.componentId === componentId)) {
-        throw new MonitorError('NoSuchComponent', `There is no app ${componentId}.`, { field: 'removeComponentIds' });
+        throw new MonitorError('NoSuchComponent', `There is no app ${componentId}.`, {
+          field: 'removeComponentIds',
+        });
       }
     }
     const system = { ...running.system };

@@ -65,7 +65,8 @@ export class Stagings {
   /** Begins to stage an image, or goes on with the very same one. Gives its id and how many bytes it has already. */
   async begin(header: SlotHeader): Promise<{ readonly stagingId: number; readonly written: number }> {
     const present = [...this.#stagings.values()].find(({ header: other }) => isSameImage(other, header));
-    if (present !== undefined) return { stagingId: present.id, written: present.flushed + present.tail.length };
+    if (present !== undefined)
+      return { stagingId: present.id, written: present.flushed + present.tail.length };
     // Another image of the same component takes the place of an unfinished one.
     for (const [id, { header: other }] of this.#stagings) {
       if (other.componentId === header.componentId) this.#stagings.delete(id);
@@ -100,7 +101,10 @@ export class Stagings {
     if (staging.isFinished) throw new MonitorError('StagingFinished', `Staging ${id} is finished.`);
     const written = staging.flushed + staging.tail.length;
     if (offset > written) {
-      throw new MonitorError('StagingGap', `Bytes from ${offset} were sent.`, { field: 'offset', rule: `at most ${written}` });
+      throw new MonitorError('StagingGap', `Bytes from ${offset} were sent.`, {
+        field: 'offset',
+        rule: `at most ${written}`,
+      });
     }
     if (offset + bytes.length > staging.header.size) {
       throw new MonitorError('ImageTooLarge', `The image was to have ${staging.header.size} bytes.`, {
@@ -110,7 +114,9 @@ export class Stagings {
     }
     const again = bytes.subarray(0, Math.max(0, Math.min(bytes.length, written - offset)));
     if (!equalBytes(again, await this.#written(staging, offset, again.length))) {
-      throw new MonitorError('StagingConflict', `Other bytes were written at ${offset} before.`, { field: 'bytes' });
+      throw new MonitorError('StagingConflict', `Other bytes were written at ${offset} before.`, {
+        field: 'bytes',
+      });
     }
     await this.#append(staging, bytes.subarray(again.length));
   }
@@ -146,7 +152,9 @@ export class Stagings {
   committable(ids: readonly number[]): readonly CommitImage[] {
     const unfinished = ids.find((id) => !this.#get(id).isFinished);
     if (unfinished !== undefined) {
-      throw new MonitorError('StagingNotFinished', `Staging ${unfinished} is not finished.`, { field: 'stagingIds' });
+      throw new MonitorError('StagingNotFinished', `Staging ${unfinished} is not finished.`, {
+        field: 'stagingIds',
+      });
     }
     return [...new Set(ids)].map((id) => this.#get(id).target);
   }
@@ -158,7 +166,9 @@ export class Stagings {
 
   /** Regions with a finished image that is not committed yet. */
   get finishedRegions(): ReadonlySet<number> {
-    return new Set([...this.#stagings.values()].filter((staging) => staging.isFinished).map(({ region }) => region.offset));
+    return new Set(
+      [...this.#stagings.values()].filter((staging) => staging.isFinished).map(({ region }) => region.offset),
+    );
   }
 
   /** Finished apps that are not committed yet, with their slots. */
@@ -170,7 +180,8 @@ export class Stagings {
 
   #get(id: number): Staging {
     const staging = this.#stagings.get(id);
-    if (staging === undefined) throw new MonitorError('NoSuchStaging', `There is no staging ${id}.`, { field: 'stagingId' });
+    if (staging === undefined)
+      throw new MonitorError('NoSuchStaging', `There is no staging ${id}.`, { field: 'stagingId' });
     return staging;
   }
 
@@ -185,13 +196,19 @@ export class Stagings {
     }
     const type = SYSTEM_IMAGE_TYPES.find((name) => IMAGE_TYPES[name] === imageType);
     if (type === undefined) {
-      throw new MonitorError('UnsupportedImageType', `Images of type ${imageType} have no place here.`, { field: 'imageType' });
+      throw new MonitorError('UnsupportedImageType', `Images of type ${imageType} have no place here.`, {
+        field: 'imageType',
+      });
     }
     if (componentId !== SYSTEM_COMPONENT_IDS[type]) {
-      throw new MonitorError('ImageIdentityInconsistency', `${componentId} is not the component of ${type}.`, {
-        field: 'componentId',
-        rule: SYSTEM_COMPONENT_IDS[type],
-      });
+      throw new MonitorError(
+        'ImageIdentityInconsistency',
+        `${componentId} is not the component of ${type}.`,
+        {
+          field: 'componentId',
+          rule: SYSTEM_COMPONENT_IDS[type],
+        },
+      );
     }
     this.#slots.requireSettled();
     const slot = this.#slots.runningSlot(type) === 'A' ? 'B' : 'A';
@@ -262,7 +279,8 @@ export class Stagings {
   async #written({ region, flushed, tail }: Staging, offset: number, length: number): Promise<Uint8Array> {
     const fromFlash = Math.max(0, Math.min(length, flushed - offset));
     const bytes = new Uint8Array(length);
-    if (fromFlash > 0) bytes.set(await this.#flash.read(region.offset + SLOT_PACKAGE_OFFSET + offset, fromFlash));
+    if (fromFlash > 0)
+      bytes.set(await this.#flash.read(region.offset + SLOT_PACKAGE_OFFSET + offset, fromFlash));
     if (length > fromFlash) {
       const start = offset + fromFlash - flushed;
       bytes.set(tail.subarray(start, start + length - fromFlash), fromFlash);
@@ -273,11 +291,15 @@ export class Stagings {
   async #verify({ header, region }: Staging): Promise<void> {
     const bytes = await this.#flash.read(region.offset + SLOT_PACKAGE_OFFSET, header.size);
     if (!equalBytes(await this.#pluton.sha256(bytes), header.digest)) {
-      throw new MonitorError('DigestMismatch', 'What was written has another digest than announced.', { field: 'digest' });
+      throw new MonitorError('DigestMismatch', 'What was written has another digest than announced.', {
+        field: 'digest',
+      });
     }
     const image = await this.#pluton.verifyImage(bytes, header.imageType, false);
     if (image.imageId !== header.imageId || image.componentId !== header.componentId) {
-      throw new MonitorError('ImageIdentityInconsistency', 'The image is another one than announced.', { field: 'imageId' });
+      throw new MonitorError('ImageIdentityInconsistency', 'The image is another one than announced.', {
+        field: 'imageId',
+      });
     }
     const type = SYSTEM_IMAGE_TYPES.find((name) => IMAGE_TYPES[name] === header.imageType);
     for (const path of type === undefined ? [] : NEEDED_FILES[type]) fileIn(bytes, path);

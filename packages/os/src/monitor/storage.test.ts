@@ -1,6 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { FLASH_MAP, FLASH_SECTOR } from '@sevenfold/formats';
-import { insecureSeededEntropy, memoryFlash, memoryFuses, openChip, type Chip, type Fault, type MemoryFlash } from '@sevenfold/silicon';
+import {
+  insecureSeededEntropy,
+  memoryFlash,
+  memoryFuses,
+  openChip,
+  type Chip,
+  type Fault,
+  type MemoryFlash,
+} from '@sevenfold/silicon';
 import { MutableStorage } from './mutable.ts';
 import type { FlashPort } from './ports.ts';
 import { RecordLog } from './records.ts';
@@ -19,10 +27,14 @@ function portTo({ flash }: Chip): FlashPort {
   };
 }
 
-const content = (length: number, seed: number): Uint8Array => new Uint8Array(length).map((_, index) => (index * 31 + seed) & 0xff);
+const content = (length: number, seed: number): Uint8Array =>
+  new Uint8Array(length).map((_, index) => (index * 31 + seed) & 0xff);
 
 /** Runs `work` on a fresh chip again and again, with a cut at every operation, each clean and torn. */
-async function atEveryCut(work: (chip: Chip) => Promise<void>, judge: (chip: Chip, at: number) => Promise<void>): Promise<number> {
+async function atEveryCut(
+  work: (chip: Chip) => Promise<void>,
+  judge: (chip: Chip, at: number) => Promise<void>,
+): Promise<number> {
   const whole = chipOn(memoryFlash());
   await work(whole);
   const { operations } = whole.power;
@@ -51,7 +63,11 @@ describe('the log of records', () => {
     for (const reader of [log, new RecordLog(portTo(chip))]) {
       const records = await reader.list(1000);
       expect(records.map(({ id }) => id)).toEqual(ids.filter((_, n) => n !== 1 && n !== 4));
-      expect(records.every(({ id, record }) => Buffer.compare(record, content(ids.indexOf(id) * 400, ids.indexOf(id))) === 0)).toBe(true);
+      expect(
+        records.every(
+          ({ id, record }) => Buffer.compare(record, content(ids.indexOf(id) * 400, ids.indexOf(id))) === 0,
+        ),
+      ).toBe(true);
       expect((await reader.list(2)).map(({ id }) => id)).toEqual([ids[0], ids[2]]);
     }
   });
@@ -101,7 +117,9 @@ describe('the log of records', () => {
     expect((await new RecordLog(portTo(chip)).list(1000)).at(-1)?.id).toBe(id);
     await log.remove(ids);
     for (let n = 0; n < 8 * sectors; n++) await log.remove([await log.append(content(10, n)).catch(() => 0)]);
-    const erasures = Array.from({ length: sectors }, (_, n) => chip.flash.erasures(FLASH_MAP.records.offset + n * FLASH_SECTOR));
+    const erasures = Array.from({ length: sectors }, (_, n) =>
+      chip.flash.erasures(FLASH_MAP.records.offset + n * FLASH_SECTOR),
+    );
     expect(erasures.reduce((sum, one) => sum + one)).toBeGreaterThan(20);
   });
 });
@@ -153,7 +171,9 @@ describe('mutable storage', () => {
         const storage = new MutableStorage(portTo(chip));
         for (const [component, contents] of allowed) {
           const found = await storage.read(component);
-          const isAllowed = contents.some((one) => (one === null ? found === null : found !== null && Buffer.compare(found, one) === 0));
+          const isAllowed = contents.some((one) =>
+            one === null ? found === null : found !== null && Buffer.compare(found, one) === 0,
+          );
           expect(isAllowed, `cut at ${at}: ${component} holds ${found?.length ?? 'nothing'}`).toBe(true);
           // Whatever was cut short does not come back later either.
           await storage.write(component, content(50, at & 0xff));
@@ -168,8 +188,12 @@ describe('mutable storage', () => {
     const storage = new MutableStorage(portTo(chip));
     const component = (n: number): string => `11111111-2222-4333-8444-${String(n).padStart(12, '0')}`;
     for (let n = 0; n < 7; n++) await storage.write(component(n), content(65_536, n));
-    await expect(storage.write(component(8), content(65_536, 8))).rejects.toMatchObject({ code: 'StorageFull' });
-    await expect(storage.write(component(0), content(65_536, 9))).rejects.toMatchObject({ code: 'StorageFull' });
+    await expect(storage.write(component(8), content(65_536, 8))).rejects.toMatchObject({
+      code: 'StorageFull',
+    });
+    await expect(storage.write(component(0), content(65_536, 9))).rejects.toMatchObject({
+      code: 'StorageFull',
+    });
     expect(await storage.read(component(0))).toEqual(content(65_536, 0));
   });
 });

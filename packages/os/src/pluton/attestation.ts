@@ -22,7 +22,10 @@ const NORMAL_WORLD_CLIENT = -1;
  * An attestation token over a challenge: who this chip is and what it booted, signed by the identity key
  * (RFC 9783, COSE_Sign1 with ES256).
  */
-export async function attestationToken(hardware: PlutonHardwarePort, challenge: Uint8Array): Promise<Uint8Array> {
+export async function attestationToken(
+  hardware: PlutonHardwarePort,
+  challenge: Uint8Array,
+): Promise<Uint8Array> {
   const { chipSku, manufacturingState } = await hardware.fuses();
   const deviceId = await hardware.sha256(await hardware.identityKey());
   const payload = encodePsaClaims({

@@ -44,7 +44,8 @@ export function servePluton({ hardware, verifier, boot, report }: PlutonState): 
       const { imageId, componentId, name, digest, signerId, securityVersion } = image;
       return { imageId, componentId, name, digest, signerId, securityVersion };
     },
-    attest: ([challenge]) => attestationToken(hardware, bytesArgument(challenge, 'challenge', { length: 32 })),
+    attest: ([challenge]) =>
+      attestationToken(hardware, bytesArgument(challenge, 'challenge', { length: 32 })),
     verifySigned: ([use, message, signature, keyId]) =>
       verifier.isSigned(
         textArgument(use, 'use', 64),
@@ -67,7 +68,10 @@ export function servePluton({ hardware, verifier, boot, report }: PlutonState): 
       const running = (await hardware.measurements()).filter((entry) => entry.imageType === imageType);
       // A counter that runs ahead of what runs would lock the device out.
       if (!running.some((entry) => entry.securityVersion >= version)) {
-        throw new PlutonError('VersionNotRunning', `No measured image of type ${imageType} has security version ${version}.`);
+        throw new PlutonError(
+          'VersionNotRunning',
+          `No measured image of type ${imageType} has security version ${version}.`,
+        );
       }
       await hardware.programSecurityVersion(imageType, version);
       return null;

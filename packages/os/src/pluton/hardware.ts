@@ -7,7 +7,8 @@ export type PlutonHardwarePort = ReturnType<typeof plutonHardwareOver>;
 type Fields = { readonly [key: string]: PortValue };
 
 function bytesOf(value: PortValue): Uint8Array {
-  if (!isBytes(value)) throw new PlutonError('HardwareFault', 'The hardware gave no bytes where bytes belong.');
+  if (!isBytes(value))
+    throw new PlutonError('HardwareFault', 'The hardware gave no bytes where bytes belong.');
   return value;
 }
 
@@ -19,7 +20,14 @@ function fieldsOf(value: PortValue): Fields {
 }
 
 function numberOf(value: PortValue | undefined): number {
-  if (typeof value !== 'number') throw new PlutonError('HardwareFault', 'The hardware gave no number where one belongs.');
+  if (typeof value !== 'number')
+    throw new PlutonError('HardwareFault', 'The hardware gave no number where one belongs.');
+  return value;
+}
+
+function textOf(value: PortValue | undefined): string {
+  if (typeof value !== 'string')
+    throw new PlutonError('HardwareFault', 'The hardware gave no text where one belongs.');
   return value;
 }
 
@@ -33,7 +41,7 @@ export function plutonHardwareOver(port: Port) {
       const versions = fieldsOf(fuses['securityVersions'] ?? null);
       return {
         chipSku: numberOf(fuses['chipSku']),
-        manufacturingState: String(fuses['manufacturingState']),
+        manufacturingState: textOf(fuses['manufacturingState']),
         /** Fused counter of an image type; 0 for types without one. */
         securityVersion: (imageType: number): number => numberOf(versions[String(imageType)] ?? 0),
       };
@@ -55,7 +63,8 @@ export function plutonHardwareOver(port: Port) {
     sha1: async (message: Uint8Array) => bytesOf(await port.call('sha1', message)),
     random: async (length: number) => bytesOf(await port.call('random', length)),
     bootSeed: async () => bytesOf(await port.call('bootSeed')),
-    readFlash: async (offset: number, length: number) => bytesOf(await port.call('readFlash', offset, length)),
+    readFlash: async (offset: number, length: number) =>
+      bytesOf(await port.call('readFlash', offset, length)),
     extendMeasurement: (measurement: PortValue) => port.call('extendMeasurement', measurement),
     async measurements() {
       const list = await port.call('measurements');
@@ -64,7 +73,7 @@ export function plutonHardwareOver(port: Port) {
         const { imageType, name, digest, signerId, securityVersion } = fieldsOf(entry);
         return {
           imageType: numberOf(imageType),
-          name: String(name),
+          name: textOf(name),
           digest: bytesOf(digest ?? null),
           signerId: bytesOf(signerId ?? null),
           securityVersion: numberOf(securityVersion),

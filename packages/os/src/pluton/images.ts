@@ -49,10 +49,24 @@ export class ImageVerifier {
       keys: isKeystore ? [await this.#root()] : this.#keystore.keys,
       revokedImageDigests: this.#keystore.revokedImageDigests,
     };
-    const { package: image, digest, signerId, securityVersion } = await verifyImage(untrusted, policy, this.#hardware);
+    const {
+      package: image,
+      digest,
+      signerId,
+      securityVersion,
+    } = await verifyImage(untrusted, policy, this.#hardware);
     if (isKeystore) await this.#isFitKeystore(image.payload);
     const { imageId, componentId, name } = image.fields;
-    return { imageType, imageId, componentId, name, digest, signerId, securityVersion, payload: image.payload };
+    return {
+      imageType,
+      imageId,
+      componentId,
+      name,
+      digest,
+      signerId,
+      securityVersion,
+      payload: image.payload,
+    };
   }
 
   /** The next keystore is signed by the root that the fuses name, like the present one. */
@@ -70,7 +84,10 @@ export class ImageVerifier {
     }
     for (const { spki, thumbprint } of next.keys) {
       if (!equalBytes(await this.#hardware.sha1(spki), thumbprint)) {
-        throw new ImageRefused('InvalidKeystore', 'A key of the keystore is not the one that its thumbprint names.');
+        throw new ImageRefused(
+          'InvalidKeystore',
+          'A key of the keystore is not the one that its thumbprint names.',
+        );
       }
     }
   }
@@ -83,8 +100,15 @@ export class ImageVerifier {
   }
 
   /** Says whether `message` was signed by a keystore key that has `use`. `keyId` is the key's thumbprint. */
-  async isSigned(use: string, message: Uint8Array, signature: Uint8Array, keyId: Uint8Array): Promise<boolean> {
-    const key = this.#keystore.keys.find((known) => equalBytes(known.thumbprint, keyId) && known.uses.includes(use));
+  async isSigned(
+    use: string,
+    message: Uint8Array,
+    signature: Uint8Array,
+    keyId: Uint8Array,
+  ): Promise<boolean> {
+    const key = this.#keystore.keys.find(
+      (known) => equalBytes(known.thumbprint, keyId) && known.uses.includes(use),
+    );
     return key !== undefined && this.#hardware.verify(key.spki, message, signature);
   }
 }
@@ -92,6 +116,7 @@ export class ImageVerifier {
 /** A file of a verified payload. Throws `ImageRefused` where it is missing. */
 export function fileOf(payload: Uint8Array, path: string): Uint8Array {
   const content = parseFileSystem(payload).read(path);
-  if (content === null) throw new ImageRefused('MissingContent', `The image holds no ${path}.`, { field: path });
+  if (content === null)
+    throw new ImageRefused('MissingContent', `The image holds no ${path}.`, { field: path });
   return content;
 }

@@ -24,11 +24,21 @@ export async function start(handle: StageHandle): Promise<void> {
   const hardware = plutonHardwareOver(port);
   const verifier = await ImageVerifier.open(hardware);
 
-  const { config = '', trial = false, resetReason = '', record, stages, failures } = await hardware.bootSelection();
+  const {
+    config = '',
+    trial = false,
+    resetReason = '',
+    record,
+    stages,
+    failures,
+  } = await hardware.bootSelection();
   const bootRecord = decodeBootRecord(bytesArgument(record, 'record', { max: 4096 }));
   const slots = ((config === 'fallback' ? bootRecord.fallback : null) ?? bootRecord.current).system;
   // Straight from the ROM, which lies beneath us.
-  const report: BootReport = { stages: [...(stages as BootStage[])], failures: [...(failures as BootFailure[])] };
+  const report: BootReport = {
+    stages: [...(stages as BootStage[])],
+    failures: [...(failures as BootFailure[])],
+  };
 
   handle.serve(servePluton({ hardware, verifier, boot: { config, trial, resetReason }, report }));
 
@@ -40,7 +50,7 @@ export async function start(handle: StageHandle): Promise<void> {
       const image = await verifier.verify(untrusted, IMAGE_TYPES.SecurityMonitor);
       return { ...image, bundle: fileOf(image.payload, SYSTEM_IMAGE_FILES.bundle) };
     },
-    log: handle.log,
+    log: (line) => handle.log(line),
     report,
   });
   if (monitor === null) {

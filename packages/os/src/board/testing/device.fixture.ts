@@ -23,7 +23,10 @@ export interface ChipBits {
 }
 
 /** A manufactured chip with a release in both slots of everything. */
-export function manufactureBits(images: readonly ProvisionImage[], chipSku: number = CHIP_SKUS['SF-V1']): ChipBits {
+export function manufactureBits(
+  images: readonly ProvisionImage[],
+  chipSku: number = CHIP_SKUS['SF-V1'],
+): ChipBits {
   const bits = { flash: memoryFlash(), fuses: memoryFuses() };
   const chip = openChip({ ...bits, entropy: insecureSeededEntropy('factory') });
   chip.powerOn();
@@ -44,7 +47,7 @@ export interface TestDevice {
   readonly board: VirtualBoard;
   readonly clock: VirtualClock;
   /** Calls the monitor, through the test release's services and kernel. */
-  call(method: string, ...args: readonly PortValue[]): Promise<PortValue>;
+  readonly call: (method: string, ...args: readonly PortValue[]) => Promise<PortValue>;
 }
 
 export function makeDevice(bits: ChipBits, wiring: Wiring = 'inline'): TestDevice {
@@ -54,7 +57,10 @@ export function makeDevice(bits: ChipBits, wiring: Wiring = 'inline'): TestDevic
     chip,
     wiring,
     clock,
-    network: () => ({ handle: () => Promise.reject(new Error('no network')), close: () => Promise.resolve() }),
+    network: () => ({
+      handle: () => Promise.reject(new Error('no network')),
+      close: () => Promise.resolve(),
+    }),
   });
   return { chip, board, clock, call: (method, ...args) => board.gateway.call(method, ...args) };
 }
@@ -62,7 +68,13 @@ export function makeDevice(bits: ChipBits, wiring: Wiring = 'inline'): TestDevic
 /** Stages a whole image and finishes it; gives the staging id. */
 export async function stage({ call }: TestDevice, bytes: Uint8Array): Promise<number> {
   const { imageType, componentId, imageId } = parseImagePackage(bytes).fields;
-  const begun = (await call('stageBegin', { imageType, componentId, imageId, size: bytes.length, digest: sha256(bytes) })) as {
+  const begun = (await call('stageBegin', {
+    imageType,
+    componentId,
+    imageId,
+    size: bytes.length,
+    digest: sha256(bytes),
+  })) as {
     stagingId: number;
     written: number;
   };
@@ -78,7 +90,11 @@ export async function activeNames({ call }: TestDevice): Promise<Readonly<Record
   const images = (await call('listImages')) as readonly { imageType: number; name: string; state: string }[];
   const typeName = (imageType: number): string =>
     Object.entries(IMAGE_TYPES).find(([, value]) => value === imageType)?.[0] ?? '';
-  return Object.fromEntries(images.filter(({ state }) => state === 'active').map(({ imageType, name }) => [typeName(imageType), name]));
+  return Object.fromEntries(
+    images
+      .filter(({ state }) => state === 'active')
+      .map(({ imageType, name }) => [typeName(imageType), name]),
+  );
 }
 
 /** Waits until the board has settled after a reset. */

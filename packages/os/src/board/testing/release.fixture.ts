@@ -34,7 +34,8 @@ export function makeKey(): TestKey {
   return { privateKey, spki, thumbprint: Uint8Array.from(createHash('sha1').update(spki).digest()) };
 }
 
-export const sha256 = (bytes: Uint8Array): Uint8Array => Uint8Array.from(createHash('sha256').update(bytes).digest());
+export const sha256 = (bytes: Uint8Array): Uint8Array =>
+  Uint8Array.from(createHash('sha256').update(bytes).digest());
 
 export function signWith({ privateKey }: TestKey, message: Uint8Array): Uint8Array {
   return Uint8Array.from(sign('sha256', message, { key: privateKey, dsaEncoding: 'ieee-p1363' }));
@@ -71,7 +72,8 @@ export function makeImage(
   new DataView(id.buffer).setUint32(0, nextImage++);
   const unsigned = encodeUnsignedImagePackage(writeFileSystem(files), {
     imageType: variant.imageType ?? IMAGE_TYPES[type],
-    componentId: variant.componentId ?? (isApp ? APP_COMPONENT : SYSTEM_COMPONENT_IDS[type as SystemImageTypeName]),
+    componentId:
+      variant.componentId ?? (isApp ? APP_COMPONENT : SYSTEM_COMPONENT_IDS[type as SystemImageTypeName]),
     imageId: guidFromRandom(id),
     name,
     buildTime: 1_790_000_000,
@@ -145,20 +147,37 @@ export interface ReleaseVariant {
 /** One image of a release. */
 export async function makeSystemImage(
   type: SystemImageTypeName,
-  { version = '1.0.0', securityVersion = 1, kernel = KERNEL, services = SERVICES, platformKeys, revoked }: ReleaseVariant = {},
+  {
+    version = '1.0.0',
+    securityVersion = 1,
+    kernel = KERNEL,
+    services = SERVICES,
+    platformKeys,
+    revoked,
+  }: ReleaseVariant = {},
   variant: ImageVariant = {},
 ): Promise<Uint8Array> {
   const files = async (): Promise<FileEntry[]> => {
     const bundle = (bytes: Uint8Array): FileEntry => ({ path: SYSTEM_IMAGE_FILES.bundle, bytes });
     switch (type) {
       case 'TrustedKeystore': {
-        const systemUses = SYSTEM_IMAGE_TYPES.filter((name) => name !== 'TrustedKeystore').map((name) => imageUse(IMAGE_TYPES[name]));
+        const systemUses = SYSTEM_IMAGE_TYPES.filter((name) => name !== 'TrustedKeystore').map((name) =>
+          imageUse(IMAGE_TYPES[name]),
+        );
         const bytes = encodeKeystore({
           version: 1,
           rootSpki: keys.root.spki,
           keys: [
-            ...(platformKeys ?? [keys.platform]).map(({ spki, thumbprint }) => ({ spki, thumbprint, uses: systemUses })),
-            { spki: keys.service.spki, thumbprint: keys.service.thumbprint, uses: [imageUse(IMAGE_TYPES.Applications), 'plan'] },
+            ...(platformKeys ?? [keys.platform]).map(({ spki, thumbprint }) => ({
+              spki,
+              thumbprint,
+              uses: systemUses,
+            })),
+            {
+              spki: keys.service.spki,
+              thumbprint: keys.service.thumbprint,
+              uses: [imageUse(IMAGE_TYPES.Applications), 'plan'],
+            },
           ],
           revokedImageDigests: revoked ?? [],
         });
@@ -176,14 +195,24 @@ export async function makeSystemImage(
       case 'SecurityMonitor':
         return [bundle(await bundleStage('monitor'))];
       case 'NormalWorldKernel':
-        return [bundle(utf8Encode(kernel)), { path: SYSTEM_IMAGE_FILES.compartment, bytes: utf8Encode(COMPARTMENT) }];
+        return [
+          bundle(utf8Encode(kernel)),
+          { path: SYSTEM_IMAGE_FILES.compartment, bytes: utf8Encode(COMPARTMENT) },
+        ];
       case 'Services':
         return [bundle(utf8Encode(services))];
       default:
         return type satisfies never;
     }
   };
-  const label = { TrustedKeystore: 'keystore', PlutonRuntime: 'pluton', SecurityMonitor: 'monitor', UpdateCertStore: 'certstore', NormalWorldKernel: 'kernel', Services: 'services' };
+  const label = {
+    TrustedKeystore: 'keystore',
+    PlutonRuntime: 'pluton',
+    SecurityMonitor: 'monitor',
+    UpdateCertStore: 'certstore',
+    NormalWorldKernel: 'kernel',
+    Services: 'services',
+  };
   return makeImage(type, `${label[type]} ${version}`, await files(), { securityVersion, ...variant });
 }
 
