@@ -2,7 +2,7 @@ import { relative } from 'node:path';
 import { systemEntropy } from '@sevenfold/silicon';
 import type { Narrator } from '../narrator.ts';
 import { installationFolder } from '../profile.ts';
-import { hostClock } from './host-clock.ts';
+import { hostClock } from '@sevenfold/os';
 import { tellStory, type ToldStory } from './story.ts';
 
 /** Commands that work while the platform is up. */
@@ -36,7 +36,7 @@ export async function runUntilStopped(options: {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) options.process.once(signal, () => resolve('stopped'));
   });
   narrator.heading('Sevenfold: the main job, end to end');
-  const telling = tellStory({ dataDir, narrator, clock: hostClock, entropy: systemEntropy(), wiring: 'thread' });
+  const telling = tellStory({ dataDir, narrator, clock: hostClock(), entropy: systemEntropy(), wiring: 'thread' });
   const story = await Promise.race([telling, stopped]);
   if (story === 'stopped') {
     narrator.note('\nStopping …');

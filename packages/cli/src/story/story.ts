@@ -96,7 +96,7 @@ export async function tellStory(environment: StoryEnvironment): Promise<ToldStor
         facts: updated.facts,
       };
     });
-    await step('It refuses', (progress) => refuse(environment, client, journal, tenantId, device, progress));
+    await step('It refuses', (progress) => refuse(environment, client, journal, tenantId, device, DEVICE, progress));
     return { outcome, deviceId, errorGroupId: group.groupId, close };
   } catch (error) {
     await close();

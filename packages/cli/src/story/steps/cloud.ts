@@ -134,7 +134,7 @@ const DOCUMENTED: Readonly<Record<string, { readonly what: string; readonly errn
   gpio: { what: 'GPIO 9', errno: 'EACCES' },
   host: { what: 'host elsewhere.sevenfold.test', errno: 'EACCES' },
   mutableFile: { what: 'mutable storage', errno: 'EACCES' },
-  path: { what: 'a path outside its image (WASI)', errno: 'ENOTCAPABLE' },
+  path: { what: 'a path outside its image', errno: 'ENOENT' },
 };
 
 /** Step 10: what the manifest does not name is out of reach, each time with the documented errno. */

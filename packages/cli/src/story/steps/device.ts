@@ -1,8 +1,9 @@
 import { X509Certificate } from 'node:crypto';
 import { appendFileSync, writeFileSync } from 'node:fs';
+import { copyFile, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ROUTES, type Client, type DeviceGroup, type Product } from '@sevenfold/api';
-import { manufacture, openDevice, readChipInfo, type DeviceStatus, type OsRelease, type VirtualDevice } from '@sevenfold/device';
+import { CHIP_FILES, manufacture, openDevice, readChipInfo, type DeviceStatus, type OsRelease, type VirtualDevice } from '@sevenfold/device';
 import { CHIP_SKUS, SYSTEM_IMAGE_TYPES, utf8Encode } from '@sevenfold/formats';
 import { openFileKeyStore } from '@sevenfold/pki';
 import { allItems } from '../../context.ts';
@@ -100,6 +101,36 @@ export async function claimDevice(
 
 export interface BootStep extends StepResult {
   readonly device: VirtualDevice;
+}
+
+/**
+ * A twin of a chip, bit for bit, on a bench without a network: what is done to it is not done to the device.
+ * The device itself must be off. `end` takes the twin away.
+ */
+export async function openTwin(
+  environment: StoryEnvironment,
+  name: string,
+): Promise<{ readonly twin: VirtualDevice; end(): Promise<void> }> {
+  const folder = chipFolder(environment, `${name}-twin`);
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  for (const file of Object.values(CHIP_FILES)) {
+    await copyFile(join(chipFolder(environment, name), file), join(folder, file));
+  }
+  const twin = await openDevice({
+    dir: folder,
+    entropy: environment.entropy,
+    wiring: environment.wiring,
+    network: { resolve: () => null },
+    ...(environment.wiring === 'inline' ? { clock: environment.clock } : {}),
+  });
+  return {
+    twin,
+    async end() {
+      await twin.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
 }
 
 /** Opens the chip and boots it; rejects with `NotProved` if it does not come up. */

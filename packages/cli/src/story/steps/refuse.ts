@@ -1,5 +1,4 @@
-import type { Client } from '@sevenfold/api';
-import { ROUTES } from '@sevenfold/api';
+import { ROUTES, type Client } from '@sevenfold/api';
 import type { DeviceImage, DeviceStatus, VirtualDevice } from '@sevenfold/device';
 import {
   FLASH_MAP,
@@ -13,6 +12,7 @@ import type { Progress } from '../../narrator.ts';
 import { prove, waitFor, type StepResult, type StoryEnvironment } from '../environment.ts';
 import type { Journal } from '../journal.ts';
 import { statusOf } from './app.ts';
+import { openTwin } from './device.ts';
 import { publishNextRelease } from './release.ts';
 
 /** The layer that verifies each image, as its log lines begin. */
@@ -130,13 +130,23 @@ export async function refuse(
   journal: Journal,
   tenantId: string,
   device: VirtualDevice,
+  name: string,
   progress: Progress,
 ): Promise<StepResult> {
   const { images, osVersion } = await device.status();
-  const refusals = await bootWithFlippedBits(device, images, progress);
-  const stopped = await bootWithNoKernel(device, images);
+  await device.powerOff();
+  // On a twin without a network: the device would mend a bad copy over the air while the story looks at it.
+  const { twin, end } = await openTwin(environment, name);
+  let refusals: readonly string[];
+  let stopped: string;
+  try {
+    refusals = await bootWithFlippedBits(twin, images, progress);
+    stopped = await bootWithNoKernel(twin, images);
+  } finally {
+    await end();
+  }
   const outcome = await device.boot();
-  prove(outcome.kind === 'running', 'The device does not boot with its bits back in place.');
+  prove(outcome.kind === 'running', 'The device does not boot any more.');
   await waitForRelease(environment, device, osVersion);
 
   progress.report(6, 7, 'revoking the OS');
