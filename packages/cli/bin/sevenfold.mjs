@@ -1,2 +1,2 @@
 #!/usr/bin/env node
-await import("../src/main.ts");
+await import('../src/main.ts');

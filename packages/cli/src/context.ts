@@ -21,18 +21,33 @@ const text = (value: string): string => value;
 
 /** Declares `--profile` and `--json`. */
 export const serviceFlags = {
-  profile: { kind: 'parsed', parse: text, optional: true, brief: 'Folder of the profile to use', placeholder: 'DIR' },
+  profile: {
+    kind: 'parsed',
+    parse: text,
+    optional: true,
+    brief: 'Folder of the profile to use',
+    placeholder: 'DIR',
+  },
   json: { kind: 'boolean', default: false, withNegated: false, brief: 'Print JSON' },
 } as const;
 
 /** Declares `--tenant` as well. */
 export const tenantFlags = {
   ...serviceFlags,
-  tenant: { kind: 'parsed', parse: text, optional: true, brief: 'Tenant, by name or id', placeholder: 'TENANT' },
+  tenant: {
+    kind: 'parsed',
+    parse: text,
+    optional: true,
+    brief: 'Tenant, by name or id',
+    placeholder: 'TENANT',
+  },
 } as const;
 
 /** A flag that takes a text. */
-export function textFlag(brief: string, placeholder: string): {
+export function textFlag(
+  brief: string,
+  placeholder: string,
+): {
   readonly kind: 'parsed';
   readonly parse: (value: string) => string;
   readonly brief: string;
@@ -42,9 +57,16 @@ export function textFlag(brief: string, placeholder: string): {
 }
 
 /** One positional text. */
-export function positionals<const Names extends readonly { readonly brief: string; readonly placeholder: string }[]>(
+export function positionals<
+  const Names extends readonly { readonly brief: string; readonly placeholder: string }[],
+>(
   ...names: Names
-): { kind: 'tuple'; parameters: { [Index in keyof Names]: { parse: (value: string) => string; brief: string; placeholder: string } } } {
+): {
+  kind: 'tuple';
+  parameters: {
+    [Index in keyof Names]: { parse: (value: string) => string; brief: string; placeholder: string };
+  };
+} {
   return {
     kind: 'tuple',
     // Mapping a tuple yields a tuple of the same length; the compiler sees an array.
@@ -95,11 +117,18 @@ export async function allItems<Item>(
   return items;
 }
 
-function pick<Item>(items: readonly Item[], kind: string, wanted: string, idOf: (item: Item) => string, nameOf: (item: Item) => string): Item {
+function pick<Item>(
+  items: readonly Item[],
+  kind: string,
+  wanted: string,
+  idOf: (item: Item) => string,
+  nameOf: (item: Item) => string,
+): Item {
   const exact = items.find((item) => idOf(item) === wanted.toLowerCase());
   if (exact) return exact;
   const named = items.filter((item) => nameOf(item).toLowerCase() === wanted.toLowerCase());
-  if (named.length > 1) throw new CliError('Ambiguous', `More than one ${kind} is called “${wanted}”; name its id.`);
+  if (named.length > 1)
+    throw new CliError('Ambiguous', `More than one ${kind} is called “${wanted}”; name its id.`);
   const [only] = named;
   if (only === undefined) throw new CliError('NotFound', `There is no ${kind} “${wanted}”.`);
   return only;
@@ -108,26 +137,61 @@ function pick<Item>(items: readonly Item[], kind: string, wanted: string, idOf: 
 async function findTenant(client: Client, wanted: string | null): Promise<string> {
   const tenants = await allItems<Tenant>((query) => client.call(ROUTES.tenants, { query }));
   if (wanted !== null) {
-    return pick(tenants, 'tenant', wanted, (tenant) => tenant.tenantId, (tenant) => tenant.name).tenantId;
+    return pick(
+      tenants,
+      'tenant',
+      wanted,
+      (tenant) => tenant.tenantId,
+      (tenant) => tenant.name,
+    ).tenantId;
   }
   const [only, ...others] = tenants;
-  if (only === undefined) throw new CliError('NotFound', 'There is no tenant yet: `sevenfold tenant create NAME`.');
-  if (others.length > 0) throw new CliError('Ambiguous', 'There is more than one tenant: say which with --tenant.');
+  if (only === undefined)
+    throw new CliError('NotFound', 'There is no tenant yet: `sevenfold tenant create NAME`.');
+  if (others.length > 0)
+    throw new CliError('Ambiguous', 'There is more than one tenant: say which with --tenant.');
   return only.tenantId;
 }
 
 /** A product by name or id. */
 export async function findProduct(client: Client, tenantId: string, wanted: string): Promise<Product> {
-  const products = await allItems<Product>((query) => client.call(ROUTES.products, { params: { tenantId }, query }));
-  return pick(products, 'product', wanted, (product) => product.productId, (product) => product.name);
+  const products = await allItems<Product>((query) =>
+    client.call(ROUTES.products, { params: { tenantId }, query }),
+  );
+  return pick(
+    products,
+    'product',
+    wanted,
+    (product) => product.productId,
+    (product) => product.name,
+  );
 }
 
 /** A device group by id, by name, or as `Product/Group` where the name is not unique. */
-export async function findDeviceGroup(client: Client, tenantId: string, wanted: string): Promise<DeviceGroup> {
-  const groups = await allItems<DeviceGroup>((query) => client.call(ROUTES.deviceGroups, { params: { tenantId }, query }));
+export async function findDeviceGroup(
+  client: Client,
+  tenantId: string,
+  wanted: string,
+): Promise<DeviceGroup> {
+  const groups = await allItems<DeviceGroup>((query) =>
+    client.call(ROUTES.deviceGroups, { params: { tenantId }, query }),
+  );
   const [product, name] = wanted.includes('/') ? wanted.split('/', 2) : [null, wanted];
-  if (!product) return pick(groups, 'device group', wanted, (group) => group.deviceGroupId, (group) => group.name);
+  if (!product)
+    return pick(
+      groups,
+      'device group',
+      wanted,
+      (group) => group.deviceGroupId,
+      (group) => group.name,
+    );
   const { productId } = await findProduct(client, tenantId, product);
   const inside = groups.filter((group) => group.productId === productId);
-  return pick(inside, 'device group', name ?? '', (group) => group.deviceGroupId, (group) => group.name);
+  return pick(
+    inside,
+    'device group',
+    name ?? '',
+    (group) => group.deviceGroupId,
+    (group) => group.name,
+  );
 }

@@ -18,7 +18,10 @@ export function describeStatus(group: ErrorGroup): string {
 export function describeErrorGroup(group: ErrorGroupDetail): string {
   const { latest } = group;
   const frames = latest.frames.map((frame, index) => {
-    const place = frame.file === null ? `module offset 0x${frame.offset.toString(16)}` : `${frame.file}:${frame.line ?? '?'}`;
+    const place =
+      frame.file === null
+        ? `module offset 0x${frame.offset.toString(16)}`
+        : `${frame.file}:${frame.line ?? '?'}`;
     return `  #${index} ${frame.function.padEnd(24)} ${place}`;
   });
   return [
@@ -29,7 +32,9 @@ export function describeErrorGroup(group: ErrorGroupDetail): string {
     ...(latest.trap === null ? [] : [`  ${latest.trap}`]),
     ...(latest.exitCode === null ? [] : [`  exit code ${latest.exitCode}`]),
     ...frames,
-    ...(latest.log.length > 0 ? ['  last log lines:', ...latest.log.map((line) => `    | ${line.trimEnd()}`)] : []),
+    ...(latest.log.length > 0
+      ? ['  last log lines:', ...latest.log.map((line) => `    | ${line.trimEnd()}`)]
+      : []),
     '',
   ].join('\n');
 }

@@ -18,7 +18,8 @@ export class CliError extends SevenfoldError<CliErrorCode> {}
 
 /** Things to try, by the code of what went wrong. */
 const HINTS: Readonly<Record<string, string>> = {
-  NotEnrolled: 'Start the platform with `npm start`, or enrol with `sevenfold login --service URL --token TOKEN --root FILE`.',
+  NotEnrolled:
+    'Start the platform with `npm start`, or enrol with `sevenfold login --service URL --token TOKEN --root FILE`.',
   Unreachable: 'Is the service up? `npm start` brings it up on this machine.',
   TokenExpired: 'Ask an Administrator for a new one: `sevenfold access invite`.',
   Forbidden: 'Your role does not allow this: `sevenfold access me` shows it.',

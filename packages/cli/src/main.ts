@@ -1,7 +1,12 @@
 import { buildApplication, buildRouteMap, run, text_en } from '@stricli/core';
 import { accessCommands, loginCommand } from './commands/access.ts';
 import { errorCommands } from './commands/errors.ts';
-import { deploymentCommands, imageCommands, imagePackageCommands, osReleaseCommands } from './commands/images.ts';
+import {
+  deploymentCommands,
+  imageCommands,
+  imagePackageCommands,
+  osReleaseCommands,
+} from './commands/images.ts';
 import {
   certificateCommands,
   deviceCommands,

@@ -8,17 +8,32 @@ export interface Column<Row> {
 const GAP = '  ';
 
 /** A table for people; an empty one says so. */
-export function formatTable<Row>(rows: readonly Row[], columns: readonly Column<Row>[], empty: string): string {
+export function formatTable<Row>(
+  rows: readonly Row[],
+  columns: readonly Column<Row>[],
+  empty: string,
+): string {
   if (rows.length === 0) return `${empty}\n`;
-  const cells = [columns.map(({ heading }) => heading), ...rows.map((row) => columns.map(({ value }) => value(row)))];
+  const cells = [
+    columns.map(({ heading }) => heading),
+    ...rows.map((row) => columns.map(({ value }) => value(row))),
+  ];
   const widths = columns.map((_, index) => Math.max(...cells.map((line) => (line[index] ?? '').length)));
   return cells
-    .map((line) => `${line.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join(GAP).trimEnd()}\n`)
+    .map(
+      (line) =>
+        `${line
+          .map((cell, index) => cell.padEnd(widths[index] ?? 0))
+          .join(GAP)
+          .trimEnd()}\n`,
+    )
     .join('');
 }
 
 /** One thing's properties, a line each; lists take a line an item. */
-export function formatProperties(properties: readonly (readonly [name: string, value: string | readonly string[]])[]): string {
+export function formatProperties(
+  properties: readonly (readonly [name: string, value: string | readonly string[]])[],
+): string {
   const width = Math.max(...properties.map(([name]) => name.length));
   return properties
     .flatMap(([name, value]) => {

@@ -1,7 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { buildCommand, buildRouteMap, type Command, type RouteMap } from '@stricli/core';
 import { ROLES, ROUTES, type AuditEntry, type Principal, type Role } from '@sevenfold/api';
-import { allItems, serviceFlags, textFlag, withService, type CliContext, type ServiceFlags } from '../context.ts';
+import {
+  allItems,
+  serviceFlags,
+  textFlag,
+  withService,
+  type CliContext,
+  type ServiceFlags,
+} from '../context.ts';
 import { CliError } from '../errors.ts';
 import { defaultProfileFolder, enrol } from '../profile.ts';
 import { formatTable } from '../table.ts';
@@ -95,7 +102,10 @@ export const accessCommands: RouteMap<CliContext> = buildRouteMap({
         flags: {
           ...serviceFlags,
           role: { kind: 'enum', values: ROLES, brief: 'What they may do' },
-          tenant: { ...textFlag('Id of the tenant; the whole service when absent', 'TENANT'), optional: true },
+          tenant: {
+            ...textFlag('Id of the tenant; the whole service when absent', 'TENANT'),
+            optional: true,
+          },
         },
       },
       func({ role, tenant, ...flags }) {

@@ -1,6 +1,14 @@
 import { buildCommand, buildRouteMap, type RouteMap } from '@stricli/core';
 import { ROUTES, type ErrorGroup } from '@sevenfold/api';
-import { allItems, positionals, tenantFlags, textFlag, withTenant, type CliContext, type TenantFlags } from '../context.ts';
+import {
+  allItems,
+  positionals,
+  tenantFlags,
+  textFlag,
+  withTenant,
+  type CliContext,
+  type TenantFlags,
+} from '../context.ts';
 import { describeErrorGroup, describeStatus } from '../describe-error-group.ts';
 import { formatTable } from '../table.ts';
 
@@ -59,7 +67,10 @@ export const errorCommands: RouteMap<CliContext> = buildRouteMap({
           this,
           flags,
           (client, tenantId) =>
-            client.call(ROUTES.markErrorGroupFixed, { params: { tenantId, groupId }, body: { imageId: image } }),
+            client.call(ROUTES.markErrorGroupFixed, {
+              params: { tenantId, groupId },
+              body: { imageId: image },
+            }),
           (group) => `${group.title}\n  ${describeStatus(group)}\n`,
         );
       },

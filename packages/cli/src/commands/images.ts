@@ -22,9 +22,13 @@ async function readInput(path: string): Promise<Uint8Array> {
   try {
     return new Uint8Array(await readFile(path));
   } catch (cause) {
-    throw new CliError('FileError', `Cannot read ${path}: ${cause instanceof Error ? cause.message : 'unknown reason'}`, {
-      cause,
-    });
+    throw new CliError(
+      'FileError',
+      `Cannot read ${path}: ${cause instanceof Error ? cause.message : 'unknown reason'}`,
+      {
+        cause,
+      },
+    );
   }
 }
 
@@ -55,7 +59,8 @@ export const imageCommands: RouteMap<CliContext> = buildRouteMap({
         return withTenant(
           this,
           flags,
-          (client, tenantId) => allItems<Image>((query) => client.call(ROUTES.images, { params: { tenantId }, query })),
+          (client, tenantId) =>
+            allItems<Image>((query) => client.call(ROUTES.images, { params: { tenantId }, query })),
           formatImages,
         );
       },
@@ -71,7 +76,10 @@ export const imageCommands: RouteMap<CliContext> = buildRouteMap({
           this,
           flags,
           async (client, tenantId) => {
-            const image = await client.call(ROUTES.uploadImage, { params: { tenantId }, body: await readInput(path) });
+            const image = await client.call(ROUTES.uploadImage, {
+              params: { tenantId },
+              body: await readInput(path),
+            });
             if (symbols === undefined) return image;
             const params = { tenantId, imageId: image.imageId };
             return client.call(ROUTES.uploadSymbols, { params, body: await readInput(symbols) });
@@ -91,14 +99,18 @@ const formatDeployments = (deployments: readonly Deployment[]): string =>
       { heading: 'MADE', value: (deployment) => deployment.createdAt },
       {
         heading: 'IMAGES',
-        value: (deployment) => deployment.images.map((image) => `${image.name} (${image.imageId})`).join(', ') || 'none',
+        value: (deployment) =>
+          deployment.images.map((image) => `${image.name} (${image.imageId})`).join(', ') || 'none',
       },
     ],
     'No deployment yet.',
   );
 
 type GroupFlags = TenantFlags & { readonly deviceGroup: string };
-const groupFlags = { ...tenantFlags, deviceGroup: textFlag('The device group, by name or id', 'GROUP') } as const;
+const groupFlags = {
+  ...tenantFlags,
+  deviceGroup: textFlag('The device group, by name or id', 'GROUP'),
+} as const;
 
 export const deploymentCommands: RouteMap<CliContext> = buildRouteMap({
   docs: { brief: 'What the devices of a group shall run' },
@@ -134,7 +146,10 @@ export const deploymentCommands: RouteMap<CliContext> = buildRouteMap({
           flags,
           async (client, tenantId) => {
             const { deviceGroupId } = await findDeviceGroup(client, tenantId, deviceGroup);
-            return client.call(ROUTES.createDeployment, { params: { tenantId, deviceGroupId }, body: { imageIds } });
+            return client.call(ROUTES.createDeployment, {
+              params: { tenantId, deviceGroupId },
+              body: { imageIds },
+            });
           },
           (deployment) => formatDeployments([deployment]),
         );
@@ -151,7 +166,10 @@ const formatReleases = (releases: readonly OsRelease[]): string =>
       { heading: 'FEED', value: (release) => release.feed },
       { heading: 'CHIP SKU', value: (release) => String(release.chipSku) },
       { heading: 'PUBLISHED', value: (release) => release.createdAt },
-      { heading: 'STATE', value: (release) => (release.revoked ? `revoked: ${release.revoked.reason}` : 'in the feed') },
+      {
+        heading: 'STATE',
+        value: (release) => (release.revoked ? `revoked: ${release.revoked.reason}` : 'in the feed'),
+      },
     ],
     'No OS release yet.',
   );
@@ -172,7 +190,9 @@ export const osReleaseCommands: RouteMap<CliContext> = buildRouteMap({
       },
     }),
     revoke: buildCommand<ServiceFlags & { readonly reason: string }, [string], CliContext>({
-      docs: { brief: 'Stop trusting a release: its devices must update before they get a client certificate' },
+      docs: {
+        brief: 'Stop trusting a release: its devices must update before they get a client certificate',
+      },
       parameters: {
         flags: { ...serviceFlags, reason: textFlag('Why, in words', 'TEXT') },
         positional: positionals({ brief: 'The release', placeholder: 'RELEASE' }),
@@ -189,7 +209,9 @@ export const osReleaseCommands: RouteMap<CliContext> = buildRouteMap({
   },
 });
 
-const IMAGE_TYPE_NAMES = new Map<number, string>(Object.entries(IMAGE_TYPES).map(([name, value]) => [value, name]));
+const IMAGE_TYPE_NAMES = new Map<number, string>(
+  Object.entries(IMAGE_TYPES).map(([name, value]) => [value, name]),
+);
 
 export const imagePackageCommands: RouteMap<CliContext> = buildRouteMap({
   docs: { brief: 'Image packages on this machine' },

@@ -1,5 +1,12 @@
 import { buildCommand, buildRouteMap, type RouteMap } from '@stricli/core';
-import { ROUTES, type Device, type DeviceGroup, type Product, type Tenant, type TenantCertificate } from '@sevenfold/api';
+import {
+  ROUTES,
+  type Device,
+  type DeviceGroup,
+  type Product,
+  type Tenant,
+  type TenantCertificate,
+} from '@sevenfold/api';
 import {
   allItems,
   findDeviceGroup,
@@ -129,7 +136,9 @@ export const deviceGroupCommands: RouteMap<CliContext> = buildRouteMap({
           this,
           flags,
           (client, tenantId) =>
-            allItems<DeviceGroup>((query) => client.call(ROUTES.deviceGroups, { params: { tenantId }, query })),
+            allItems<DeviceGroup>((query) =>
+              client.call(ROUTES.deviceGroups, { params: { tenantId }, query }),
+            ),
           formatGroups,
         );
       },
@@ -172,7 +181,10 @@ const formatDevices = (devices: readonly Device[]): string =>
     [
       { heading: 'DEVICE', value: (device) => device.deviceId },
       { heading: 'OS', value: (device) => device.osVersion ?? '–' },
-      { heading: 'VERDICT', value: (device) => (device.blocked ? 'blocked' : (device.attestation?.verdict ?? '–')) },
+      {
+        heading: 'VERDICT',
+        value: (device) => (device.blocked ? 'blocked' : (device.attestation?.verdict ?? '–')),
+      },
       { heading: 'LAST SEEN', value: (device) => device.lastSeen ?? 'never' },
     ],
     'No device claimed yet.',
@@ -188,11 +200,16 @@ function formatDevice(device: Device): string {
     ['last seen', device.lastSeen ?? 'never'],
     ['OS', device.osVersion ?? '–'],
     ['blocked', device.blocked ? 'yes' : 'no'],
-    ['verdict', device.attestation ? `${device.attestation.verdict} at ${device.attestation.time}` : 'none yet'],
+    [
+      'verdict',
+      device.attestation ? `${device.attestation.verdict} at ${device.attestation.time}` : 'none yet',
+    ],
     ['why', device.attestation?.reasons ?? []],
     [
       'installed',
-      device.installedImages.map((image) => `${image.imageType.padEnd(18)} image ${image.imageId}  ${image.digest.slice(0, 16)}…`),
+      device.installedImages.map(
+        (image) => `${image.imageType.padEnd(18)} image ${image.imageId}  ${image.digest.slice(0, 16)}…`,
+      ),
     ],
   ]);
 }
@@ -238,7 +255,8 @@ export const deviceCommands: RouteMap<CliContext> = buildRouteMap({
           this,
           flags,
           async (client, tenantId) => {
-            const group = deviceGroup === undefined ? null : await findDeviceGroup(client, tenantId, deviceGroup);
+            const group =
+              deviceGroup === undefined ? null : await findDeviceGroup(client, tenantId, deviceGroup);
             const body = group === null ? { deviceId } : { deviceId, deviceGroupId: group.deviceGroupId };
             return client.call(ROUTES.claimDevice, { params: { tenantId }, body });
           },
@@ -258,7 +276,10 @@ export const deviceCommands: RouteMap<CliContext> = buildRouteMap({
           flags,
           async (client, tenantId) => {
             const { deviceGroupId } = await findDeviceGroup(client, tenantId, deviceGroup);
-            return client.call(ROUTES.updateDevice, { params: { tenantId, deviceId }, body: { deviceGroupId } });
+            return client.call(ROUTES.updateDevice, {
+              params: { tenantId, deviceId },
+              body: { deviceGroupId },
+            });
           },
           formatDevice,
         );
@@ -269,7 +290,10 @@ export const deviceCommands: RouteMap<CliContext> = buildRouteMap({
   },
 });
 
-function blockCommand(brief: string, blocked: boolean): ReturnType<typeof buildCommand<TenantFlags, [string], CliContext>> {
+function blockCommand(
+  brief: string,
+  blocked: boolean,
+): ReturnType<typeof buildCommand<TenantFlags, [string], CliContext>> {
   return buildCommand<TenantFlags, [string], CliContext>({
     docs: { brief },
     parameters: { flags: tenantFlags, positional: positionals(DEVICE) },
@@ -277,7 +301,8 @@ function blockCommand(brief: string, blocked: boolean): ReturnType<typeof buildC
       return withTenant(
         this,
         flags,
-        (client, tenantId) => client.call(ROUTES.updateDevice, { params: { tenantId, deviceId }, body: { blocked } }),
+        (client, tenantId) =>
+          client.call(ROUTES.updateDevice, { params: { tenantId, deviceId }, body: { blocked } }),
         formatDevice,
       );
     },
@@ -294,7 +319,8 @@ export const certificateCommands: RouteMap<CliContext> = buildRouteMap({
         return withTenant(
           this,
           flags,
-          async (client, tenantId) => (await client.call(ROUTES.certificates, { params: { tenantId } })).items,
+          async (client, tenantId) =>
+            (await client.call(ROUTES.certificates, { params: { tenantId } })).items,
           (items) =>
             formatTable<TenantCertificate>(
               items,
@@ -312,7 +338,10 @@ export const certificateCommands: RouteMap<CliContext> = buildRouteMap({
     }),
     'download-chain': buildCommand<TenantFlags, [string], CliContext>({
       docs: { brief: 'Print a CA and those above it as PEM, leaf first' },
-      parameters: { flags: tenantFlags, positional: positionals({ brief: 'Its serial', placeholder: 'SERIAL' }) },
+      parameters: {
+        flags: tenantFlags,
+        positional: positionals({ brief: 'Its serial', placeholder: 'SERIAL' }),
+      },
       func(flags, serial) {
         return withTenant(
           this,

@@ -20,14 +20,27 @@ export const upCommand: Command<CliContext> = buildCommand<UpFlags, [], CliConte
   },
   parameters: {
     flags: {
-      once: { kind: 'boolean', default: false, withNegated: false, brief: 'Run the story and exit: 0 when every step proved what it has to' },
-      data: { ...textFlag('Folder in which everything is kept', 'DIR'), default: join(installationFolder, 'data') },
+      once: {
+        kind: 'boolean',
+        default: false,
+        withNegated: false,
+        brief: 'Run the story and exit: 0 when every step proved what it has to',
+      },
+      data: {
+        ...textFlag('Folder in which everything is kept', 'DIR'),
+        default: join(installationFolder, 'data'),
+      },
     },
   },
   async func(flags) {
     const narrator = createNarrator(this.process.stdout);
     try {
-      await runUntilStopped({ dataDir: resolve(flags.data), once: flags.once, narrator, process: this.process });
+      await runUntilStopped({
+        dataDir: resolve(flags.data),
+        once: flags.once,
+        narrator,
+        process: this.process,
+      });
     } catch (error) {
       this.process.stderr.write(`\nThe story stopped: ${describeError(error)}\n`);
       this.process.exitCode = 1;

@@ -25,6 +25,22 @@ export function prove(isTrue: boolean, message: string): asserts isTrue {
   if (!isTrue) throw new CliError('NotProved', message);
 }
 
+/**
+ * Keeps virtual time where it is while `work` does what takes real time alone: compilers, disks, the story's own
+ * requests. On the host's time it is the work and nothing else.
+ */
+export async function holdTime<T>(
+  { clock }: Pick<StoryEnvironment, 'clock'>,
+  work: () => Promise<T>,
+): Promise<T> {
+  const release = 'hold' in clock ? clock.hold() : null;
+  try {
+    return await work();
+  } finally {
+    release?.();
+  }
+}
+
 /** How often a condition is looked at, in milliseconds. */
 const POLL_MILLISECONDS = 25;
 
@@ -42,7 +58,8 @@ export async function waitFor<T>(
   for (;;) {
     const found = await look();
     if (found !== null) return found;
-    if (clock.monotonic() >= end) throw new CliError('NotProved', `After ${seconds} s still waiting for ${what}.`);
+    if (clock.monotonic() >= end)
+      throw new CliError('NotProved', `After ${seconds} s still waiting for ${what}.`);
     await clock.sleep(POLL_MILLISECONDS);
   }
 }
@@ -59,7 +76,8 @@ export function inWords(milliseconds: number): string {
   for (const [name, size] of units) {
     // A year of 365 days: certificates count calendar years, so a little more than that.
     const count = Math.round(milliseconds / size);
-    if (count >= 1 && (name !== 'day' || milliseconds >= 2 * size)) return `${count} ${name}${count === 1 ? '' : 's'}`;
+    if (count >= 1 && (name !== 'day' || milliseconds >= 2 * size))
+      return `${count} ${name}${count === 1 ? '' : 's'}`;
   }
   return `${Math.round(milliseconds)} ms`;
 }

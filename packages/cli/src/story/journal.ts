@@ -9,7 +9,14 @@ export interface Acknowledged {
   readonly within?: string;
 }
 
-const KINDS: ReadonlySet<string> = new Set(['tenant', 'device', 'image', 'release', 'deployment', 'errorGroup']);
+const KINDS: ReadonlySet<string> = new Set([
+  'tenant',
+  'device',
+  'image',
+  'release',
+  'deployment',
+  'errorGroup',
+]);
 
 function parseEntry(untrusted: string): Acknowledged | null {
   try {

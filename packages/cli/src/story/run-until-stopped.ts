@@ -33,10 +33,17 @@ export async function runUntilStopped(options: {
 }): Promise<void> {
   const { dataDir, once, narrator } = options;
   const stopped = new Promise<'stopped'>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) options.process.once(signal, () => resolve('stopped'));
+    for (const signal of ['SIGINT', 'SIGTERM'] as const)
+      options.process.once(signal, () => resolve('stopped'));
   });
   narrator.heading('Sevenfold: the main job, end to end');
-  const telling = tellStory({ dataDir, narrator, clock: hostClock(), entropy: systemEntropy(), wiring: 'thread' });
+  const telling = tellStory({
+    dataDir,
+    narrator,
+    clock: hostClock(),
+    entropy: systemEntropy(),
+    wiring: 'thread',
+  });
   const story = await Promise.race([telling, stopped]);
   if (story === 'stopped') {
     narrator.note('\nStopping …');

@@ -7,7 +7,7 @@ import { attestDevice, bootDevice, claimDevice, manufactureDevice } from './step
 import { refuse, updateOs } from './steps/refuse.ts';
 import { publishFirstRelease } from './steps/release.ts';
 import { bringUpService } from './steps/service.ts';
-import { prove, type StepResult, type StoryEnvironment } from './environment.ts';
+import { holdTime, prove, type StepResult, type StoryEnvironment } from './environment.ts';
 import { Journal } from './journal.ts';
 
 /** What came of each step, without times and random ids: the same from the same seed. */
@@ -40,7 +40,10 @@ export async function tellStory(environment: StoryEnvironment): Promise<ToldStor
   const close = async (): Promise<void> => {
     for (const each of closers.splice(0).toReversed()) await each();
   };
-  const step = async <T extends StepResult>(title: string, work: (progress: Progress) => Promise<T>): Promise<T> => {
+  const step = async <T extends StepResult>(
+    title: string,
+    work: (progress: Progress) => Promise<T>,
+  ): Promise<T> => {
     const number = outcome.length + 1;
     const result = await narrator.step(number, title, work);
     outcome.push({ number, title, facts: result.facts });
@@ -49,7 +52,7 @@ export async function tellStory(environment: StoryEnvironment): Promise<ToldStor
 
   try {
     const { connection, tenant, neighbour } = await step('Service', async () => {
-      const platform = await bringUpService(environment, journal);
+      const platform = await holdTime(environment, () => bringUpService(environment, journal));
       closers.push(
         () => platform.service.close(),
         () => platform.connection[Symbol.dispose](),
@@ -60,8 +63,12 @@ export async function tellStory(environment: StoryEnvironment): Promise<ToldStor
     const { client } = connection;
     const { tenantId } = tenant;
 
-    const { release } = await step('OS release', (progress) => publishFirstRelease(environment, client, journal, progress));
-    const { deviceId } = await step('Manufacture', () => manufactureDevice(environment, client, release, DEVICE));
+    const { release } = await step('OS release', (progress) =>
+      holdTime(environment, () => publishFirstRelease(environment, client, journal, progress)),
+    );
+    const { deviceId } = await step('Manufacture', () =>
+      holdTime(environment, () => manufactureDevice(environment, client, release, DEVICE)),
+    );
     const { deviceGroup } = await step('Claim', () => claimDevice(client, tenantId, deviceId, journal));
     const target = { tenantId, deviceGroupId: deviceGroup.deviceGroupId };
 
@@ -70,7 +77,7 @@ export async function tellStory(environment: StoryEnvironment): Promise<ToldStor
       closers.push(() => booted.device.close());
       return booted;
     });
-    await step('Attest', () => attestDevice(environment, client, tenantId, device));
+    await step('Attest', () => attestDevice(environment, client, tenantId, device, release.name));
 
     const { image, later } = await step('Build an app', (progress) =>
       buildAndDeploy(environment, client, journal, target, progress),
@@ -80,23 +87,37 @@ export async function tellStory(environment: StoryEnvironment): Promise<ToldStor
     const since = clock.now();
     await step('Over the air', () => updateOverTheAir(environment, client, tenantId, device, image));
     await step('Its own cloud', async (progress) => {
-      const refused = await tryFromNeighbour(environment, client, journal, release, neighbour.tenantId, progress);
+      const refused = await tryFromNeighbour(
+        environment,
+        client,
+        journal,
+        release,
+        neighbour.tenantId,
+        progress,
+      );
       return sendTelemetry(environment, client, tenantId, deviceId, since, refused);
     });
     await step('Contained', () => tryForbidden(environment, client, tenantId, deviceId, since));
 
-    const { group, text } = await step('It fails', () => failAndReport(environment, client, journal, target, device, failing));
+    const { group, text } = await step('It fails', () =>
+      failAndReport(environment, client, journal, target, device, failing),
+    );
     narrator.block(text);
     await step('It heals', async (progress) => {
       progress.report(0, 2, 'the fixed app');
       const healed = await healApp(environment, client, journal, target, device, fixed, group);
       const updated = await updateOs(environment, client, journal, device, healed.imageId, progress);
       return {
-        proved: [`version 3 runs past the failing blink; the group is marked as fixed in image ${healed.imageId}`, ...updated.proved],
+        proved: [
+          `version 3 runs past the failing blink; the group is marked as fixed in image ${healed.imageId}`,
+          ...updated.proved,
+        ],
         facts: updated.facts,
       };
     });
-    await step('It refuses', (progress) => refuse(environment, client, journal, tenantId, device, DEVICE, progress));
+    await step('It refuses', (progress) =>
+      refuse(environment, client, journal, tenantId, device, DEVICE, progress),
+    );
     return { outcome, deviceId, errorGroupId: group.groupId, close };
   } catch (error) {
     await close();

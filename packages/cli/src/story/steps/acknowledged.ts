@@ -5,7 +5,11 @@ import { isRefusal } from '../../profile.ts';
 import type { Acknowledged, Journal } from '../journal.ts';
 
 /** Whether the service still knows what it acknowledged. */
-async function isThere(client: Client, entry: Acknowledged, releases: readonly OsRelease[]): Promise<boolean> {
+async function isThere(
+  client: Client,
+  entry: Acknowledged,
+  releases: readonly OsRelease[],
+): Promise<boolean> {
   const tenantId = entry.within ?? '';
   switch (entry.kind) {
     case 'tenant':
@@ -42,7 +46,8 @@ export async function checkAcknowledged(client: Client, journal: Journal): Promi
       if (isRefusal(error, 'NotFound')) return false;
       throw error;
     });
-    if (!found) throw new CliError('NotProved', `The ${entry.kind} ${entry.id} was acknowledged and is lost.`);
+    if (!found)
+      throw new CliError('NotProved', `The ${entry.kind} ${entry.id} was acknowledged and is lost.`);
   }
   return entries.length;
 }

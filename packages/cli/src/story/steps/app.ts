@@ -1,16 +1,16 @@
 import { join } from 'node:path';
 import { ROUTES, type Client, type ErrorGroupDetail, type Image } from '@sevenfold/api';
-import type { DeviceApp, DeviceStatus, VirtualDevice } from '@sevenfold/device';
+import type { DeviceApp, VirtualDevice } from '@sevenfold/device';
 import { encodeSymbolMap } from '@sevenfold/formats';
 import { openFileKeyStore, thumbprint } from '@sevenfold/pki';
 import { buildApps, type BuiltApp } from '@sevenfold/sdk';
 import { describeErrorGroup } from '../../describe-error-group.ts';
 import type { Progress } from '../../narrator.ts';
 import { installationFolder } from '../../profile.ts';
-import { prove, waitFor, type StepResult, type StoryEnvironment } from '../environment.ts';
+import { checkNow, statusOf } from '../device-state.ts';
+import { holdTime, prove, waitFor, type StepResult, type StoryEnvironment } from '../environment.ts';
 import type { Journal } from '../journal.ts';
 import { signerOf } from './release.ts';
-
 
 /** The three lives of `examples/blink`: it works, it fails after seconds, it is fixed. */
 export type BlinkVersion = 1 | 2 | 3;
@@ -31,18 +31,17 @@ export async function buildBlink(
   const { brokerHost, brokerPort } = await client.call(ROUTES.trust);
   prove(brokerPort !== null, 'The service has no broker.');
   progress.report(0, versions.length, 'compiling');
-  return buildApps(
-    versions.map((version) => ({
-      sourceDir: join(installationFolder, 'examples', 'blink'),
-      defines: { BLINK_VERSION: String(version) },
-      manifestOverrides: {
-        allowedConnections: [brokerHost],
-        cmdArgs: [brokerHost, String(brokerPort)],
-        deviceAuthentication: tenantId,
-      },
-      signer,
-    })),
-  );
+  const builds = versions.map((version) => ({
+    sourceDir: join(installationFolder, 'examples', 'blink'),
+    defines: { BLINK_VERSION: String(version) },
+    manifestOverrides: {
+      allowedConnections: [brokerHost],
+      cmdArgs: [brokerHost, String(brokerPort)],
+      deviceAuthentication: tenantId,
+    },
+    signer,
+  }));
+  return holdTime(environment, () => buildApps(builds));
 }
 
 /** Uploads an app with its symbols and deploys it, alone, to a device group. */
@@ -63,18 +62,12 @@ export async function deploy(
     params: { tenantId, deviceGroupId },
     body: { imageIds: [image.imageId] },
   });
-  journal.acknowledge({ kind: 'deployment', id: deployment.deploymentId, within: `${tenantId}/${deviceGroupId}` });
+  journal.acknowledge({
+    kind: 'deployment',
+    id: deployment.deploymentId,
+    within: `${tenantId}/${deviceGroupId}`,
+  });
   return image;
-}
-
-/** What the device says of itself, or null while it restarts. */
-export async function statusOf(device: VirtualDevice): Promise<DeviceStatus | null> {
-  try {
-    return await device.status();
-  } catch (error) {
-    if (device.state === 'running') throw error;
-    return null;
-  }
 }
 
 /** Has the device ask for its plan until `image` runs on it. */
@@ -83,11 +76,16 @@ export async function waitForApp(
   device: VirtualDevice,
   image: Pick<Image, 'imageId' | 'name'>,
 ): Promise<DeviceApp> {
-  const status = await device.checkNow();
-  return waitFor(environment.clock, `${image.name} to run (the device says: ${status.lastError ?? 'nothing wrong'})`, 20, async () => {
-    const apps = (await statusOf(device))?.apps ?? [];
-    return apps.find((app) => app.imageId === image.imageId && app.state === 'running') ?? null;
-  });
+  const status = await checkNow(device);
+  return waitFor(
+    environment.clock,
+    `${image.name} to run (the device says: ${status?.lastError ?? 'nothing wrong'})`,
+    20,
+    async () => {
+      const apps = (await statusOf(device))?.apps ?? [];
+      return apps.find((app) => app.imageId === image.imageId && app.state === 'running') ?? null;
+    },
+  );
 }
 
 /** Watches the LED until it changed `changes` times; answers the milliseconds from change to change. */
@@ -141,7 +139,7 @@ export async function updateOverTheAir(
   const gaps = await watchLed(environment, device, 6);
   const average = gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length;
   prove(average > 200 && average < 400, `The LED changes every ${Math.round(average)} ms, not every 250.`);
-  await device.checkNow();
+  await checkNow(device);
   const seen = await client.call(ROUTES.device, { params: { tenantId, deviceId: device.deviceId } });
   prove(
     seen.installedImages.some((installed) => installed.imageId === image.imageId),
@@ -173,7 +171,7 @@ export async function failAndReport(
     const status = await statusOf(device);
     return status?.apps.find((each) => each.imageId === image.imageId && each.restarts >= 1) ?? null;
   });
-  await device.checkNow();
+  await checkNow(device);
   const group = await waitFor(environment.clock, 'the failure to be reported', 30, async () => {
     const { items } = await client.call(ROUTES.errorGroups, { params: { tenantId }, query: { limit: 50 } });
     const found = items.find((each) => each.kind === 'AppCrash' && each.imageIds.includes(image.imageId));
@@ -181,7 +179,10 @@ export async function failAndReport(
   });
   journal.acknowledge({ kind: 'errorGroup', id: group.groupId, within: tenantId });
   const [top] = group.latest.frames;
-  prove(top?.file?.endsWith('main.c') === true && top.line !== null, `The stack is not symbolised:\n${describeErrorGroup(group)}`);
+  prove(
+    top?.file?.endsWith('main.c') === true && top.line !== null,
+    `The stack is not symbolised:\n${describeErrorGroup(group)}`,
+  );
   return {
     group,
     text: describeErrorGroup(group),

@@ -1,7 +1,7 @@
 import { connect as connectMqtt } from 'mqtt';
 import { ROUTES, type Client, type TelemetryMessage } from '@sevenfold/api';
 import type { OsRelease } from '@sevenfold/device';
-import { prove, waitFor, type StepResult, type StoryEnvironment } from '../environment.ts';
+import { holdTime, prove, waitFor, type StepResult, type StoryEnvironment } from '../environment.ts';
 import type { Journal } from '../journal.ts';
 import { attestDevice, bootDevice, claimDevice, manufactureDevice } from './device.ts';
 import { buildBlink, deploy, waitForApp } from './app.ts';
@@ -21,11 +21,17 @@ function parseTelemetry(message: TelemetryMessage): BlinkTelemetry | null {
   } catch {
     return null;
   }
-  if (typeof value !== 'object' || value === null || !('version' in value) || !('blinks' in value)) return null;
+  if (typeof value !== 'object' || value === null || !('version' in value) || !('blinks' in value))
+    return null;
   const { version, blinks } = value;
-  const denied = 'denied' in value && typeof value.denied === 'object' && value.denied !== null ? value.denied : {};
+  const denied =
+    'denied' in value && typeof value.denied === 'object' && value.denied !== null ? value.denied : {};
   if (typeof version !== 'number' || typeof blinks !== 'number') return null;
-  return { version, blinks, denied: Object.fromEntries(Object.entries(denied).map(([name, code]) => [name, String(code)])) };
+  return {
+    version,
+    blinks,
+    denied: Object.fromEntries(Object.entries(denied).map(([name, code]) => [name, String(code)])),
+  };
 }
 
 /** The newest telemetry that the broker took from a device since `since` (ms since 1970). */
@@ -77,12 +83,16 @@ export async function sendTelemetry(
 ): Promise<StepResult> {
   const telemetry = await waitForTelemetry(environment, client, tenantId, deviceId, since);
   const trust = await client.call(ROUTES.trust);
-  prove(trust.brokerPort !== null, 'The service has no broker.');
   const roots = trust.tlsRoots.map((root) => Buffer.from(root, 'base64'));
-  const answer = await connectWithoutCertificate(trust.brokerHost, trust.brokerPort, roots);
+  const { brokerHost, brokerPort } = trust;
+  prove(brokerPort !== null, 'The service has no broker.');
+  const answer = await holdTime(environment, () => connectWithoutCertificate(brokerHost, brokerPort, roots));
   prove(answer !== 'accepted', 'The broker accepted a client without a certificate.');
   const { items } = await client.call(ROUTES.telemetry, { params: { tenantId } });
-  prove(!items.some((item) => item.deviceId === neighbour.deviceId), 'The broker took a message of another tenant’s device.');
+  prove(
+    !items.some((item) => item.deviceId === neighbour.deviceId),
+    'The broker took a message of another tenant’s device.',
+  );
   return {
     proved: [
       `telemetry of the device at the broker: ${telemetry.blinks} blinks, version ${telemetry.version}`,
@@ -107,7 +117,9 @@ export async function tryFromNeighbour(
 ): Promise<{ readonly deviceId: string; readonly refusal: string }> {
   const inline: StoryEnvironment = { ...environment, wiring: 'inline' };
   progress.report(0, 3, 'another tenant’s device');
-  const { deviceId } = await manufactureDevice(inline, client, release, 'neighbour');
+  const { deviceId } = await holdTime(environment, () =>
+    manufactureDevice(inline, client, release, 'neighbour'),
+  );
   const { deviceGroup } = await claimDevice(client, tenantId, deviceId, journal);
   const [app] = await buildBlink(environment, client, tenantId, [1], progress);
   prove(app !== undefined, 'The compiler answered nothing.');
@@ -120,7 +132,7 @@ export async function tryFromNeighbour(
       const match = /no connection to the cloud.*$/.exec(line);
       if (match) refusal = match[0];
     });
-    await attestDevice(inline, client, tenantId, device);
+    await attestDevice(inline, client, tenantId, device, release.name);
     await waitForApp(inline, device, image);
     const said = await waitFor(environment.clock, 'the neighbour to be refused', 30, () => refusal);
     return { deviceId, refusal: said };

@@ -3,11 +3,19 @@ import { appendFileSync, writeFileSync } from 'node:fs';
 import { copyFile, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ROUTES, type Client, type DeviceGroup, type Product } from '@sevenfold/api';
-import { CHIP_FILES, manufacture, openDevice, readChipInfo, type DeviceStatus, type OsRelease, type VirtualDevice } from '@sevenfold/device';
+import {
+  CHIP_FILES,
+  manufacture,
+  openDevice,
+  readChipInfo,
+  type OsRelease,
+  type VirtualDevice,
+} from '@sevenfold/device';
 import { CHIP_SKUS, SYSTEM_IMAGE_TYPES, utf8Encode } from '@sevenfold/formats';
 import { openFileKeyStore } from '@sevenfold/pki';
 import { allItems } from '../../context.ts';
 import { CliError } from '../../errors.ts';
+import { checkNow, waitForRelease } from '../device-state.ts';
 import { inWords, prove, type StepResult, type StoryEnvironment } from '../environment.ts';
 import type { Journal } from '../journal.ts';
 import { signerOf } from './release.ts';
@@ -17,7 +25,8 @@ export interface ManufactureStep extends StepResult {
   readonly attestationSpki: Uint8Array;
 }
 
-const chipFolder = (environment: StoryEnvironment, name: string): string => join(environment.dataDir, 'devices', name);
+const chipFolder = (environment: StoryEnvironment, name: string): string =>
+  join(environment.dataDir, 'devices', name);
 
 /** Step 3: a chip is made, and its maker's endorsement reaches the service. An earlier start's chip is kept. */
 export async function manufactureDevice(
@@ -50,7 +59,9 @@ export async function manufactureDevice(
     chipSku: CHIP_SKUS[info.sku],
   })}\n`;
   const signature = Buffer.from(await maker.sign(utf8Encode(batch))).toString('base64');
-  const { imported, known } = await client.call(ROUTES.importEndorsements, { body: { makerId, batch, signature } });
+  const { imported, known } = await client.call(ROUTES.importEndorsements, {
+    body: { makerId, batch, signature },
+  });
   prove(imported + known === 1, `The service took ${imported} new and ${known} known endorsements of one.`);
   return {
     deviceId: info.deviceId,
@@ -81,11 +92,19 @@ export async function claimDevice(
   const products = await allItems<Product>((query) => client.call(ROUTES.products, { params, query }));
   const product =
     products.find((candidate) => candidate.name === 'Blinker') ??
-    (await client.call(ROUTES.createProduct, { params, body: { name: 'Blinker', description: 'A lamp that reports' } }));
+    (await client.call(ROUTES.createProduct, {
+      params,
+      body: { name: 'Blinker', description: 'A lamp that reports' },
+    }));
   const groups = await allItems<DeviceGroup>((query) => client.call(ROUTES.deviceGroups, { params, query }));
   const deviceGroup =
-    groups.find((candidate) => candidate.name === 'Field Test' && candidate.productId === product.productId) ??
-    (await client.call(ROUTES.createDeviceGroup, { params, body: { productId: product.productId, name: 'Field Test' } }));
+    groups.find(
+      (candidate) => candidate.name === 'Field Test' && candidate.productId === product.productId,
+    ) ??
+    (await client.call(ROUTES.createDeviceGroup, {
+      params,
+      body: { productId: product.productId, name: 'Field Test' },
+    }));
   const device = await client.call(ROUTES.claimDevice, {
     params,
     body: { deviceId, deviceGroupId: deviceGroup.deviceGroupId },
@@ -94,7 +113,9 @@ export async function claimDevice(
   journal.acknowledge({ kind: 'device', id: deviceId, within: tenantId });
   return {
     deviceGroup,
-    proved: [`claimed to its tenant, product ${product.name}, device group ${deviceGroup.name} (${deviceGroup.osFeed}, ${deviceGroup.updatePolicy})`],
+    proved: [
+      `claimed to its tenant, product ${product.name}, device group ${deviceGroup.name} (${deviceGroup.osFeed}, ${deviceGroup.updatePolicy})`,
+    ],
     facts: { product: product.name, deviceGroup: deviceGroup.name },
   };
 }
@@ -148,7 +169,10 @@ export async function powerOn(environment: StoryEnvironment, name: string): Prom
   const outcome = await device.boot();
   if (outcome.kind === 'running') return device;
   await device.close();
-  throw new CliError('NotProved', `The device did not boot (${outcome.kind}): ${device.bootLog.at(-1) ?? 'no log'}`);
+  throw new CliError(
+    'NotProved',
+    `The device did not boot (${outcome.kind}): ${device.bootLog.at(-1) ?? 'no log'}`,
+  );
 }
 
 /** Step 5: each stage is loaded from flash, verified, measured and run by the one below it. */
@@ -184,13 +208,22 @@ function checkChain(chain: readonly Uint8Array[], deviceId: string, now: number)
   for (const [index, certificate] of certificates.entries()) {
     const issuer = certificates[index + 1];
     if (!issuer) break;
-    prove(certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey), `${certificate.subject} was not issued by ${issuer.subject}.`);
+    prove(
+      certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey),
+      `${certificate.subject} was not issued by ${issuer.subject}.`,
+    );
   }
   prove(leaf.subject.includes(`CN=${deviceId}`), `The certificate is ${leaf.subject}, not the device.`);
-  prove(leaf.validFromDate.getTime() <= now && now < leaf.validToDate.getTime(), 'The certificate is not valid now.');
+  prove(
+    leaf.validFromDate.getTime() <= now && now < leaf.validToDate.getTime(),
+    'The certificate is not valid now.',
+  );
   const hours = (leaf.validToDate.getTime() - now) / 3_600_000;
   prove(hours > 23.5 && hours <= 24.1, `The certificate is valid for ${hours.toFixed(1)} h.`);
-  prove(leaf.keyUsage?.includes('1.3.6.1.5.5.7.3.2') === true, 'The certificate is not for client authentication.');
+  prove(
+    leaf.keyUsage?.includes('1.3.6.1.5.5.7.3.2') === true,
+    'The certificate is not for client authentication.',
+  );
   prove(leaf.raw.includes(ATTESTATION_EXTENSION), 'The certificate has no attestation data.');
   return leaf;
 }
@@ -201,19 +234,25 @@ export async function attestDevice(
   client: Client,
   tenantId: string,
   device: VirtualDevice,
-): Promise<StepResult & { readonly status: DeviceStatus }> {
-  const status = await device.checkNow();
-  prove(status.verdict === 'trusted', `The verdict is ${status.verdict}: ${status.reasons.join('; ')} ${status.lastError ?? ''}`);
+  osVersion: string,
+): Promise<StepResult> {
+  await checkNow(device);
+  // One of an earlier start may run an older release: it updates itself first, and restarts.
+  const status = await waitForRelease(environment, device, osVersion);
   prove(status.tenantId === tenantId, 'The device was certified for another tenant.');
   const now = environment.clock.now();
   const leaf = checkChain(status.clientChain, device.deviceId, now);
   const update = checkChain(status.updateChain, device.deviceId, now);
-  prove(!Buffer.from(leaf.publicKey.export({ type: 'spki', format: 'der' })).equals(update.publicKey.export({ type: 'spki', format: 'der' })), 'Both certificates are for one key.');
+  prove(
+    !Buffer.from(leaf.publicKey.export({ type: 'spki', format: 'der' })).equals(
+      update.publicKey.export({ type: 'spki', format: 'der' }),
+    ),
+    'Both certificates are for one key.',
+  );
   prove(leaf.issuer !== update.issuer, 'One CA issued both certificates.');
   const seen = await client.call(ROUTES.device, { params: { tenantId, deviceId: device.deviceId } });
   prove(seen.attestation?.verdict === 'trusted', 'The service keeps another verdict.');
   return {
-    status,
     proved: [
       `genuine: PSA token signed by the endorsed key, bound to this TLS connection and to both keys`,
       `trusted: ${seen.attestation.reasons.join('; ')}`,
@@ -221,6 +260,6 @@ export async function attestDevice(
       `update certificate: another key, issued by ${update.issuer.split('\n').at(-1)}`,
       'both chains verified with Node’s X509Certificate up to the root',
     ],
-    facts: { verdict: status.verdict },
+    facts: { verdict: seen.attestation.verdict },
   };
 }

@@ -9,9 +9,9 @@ import {
   type SystemImageTypeName,
 } from '@sevenfold/formats';
 import type { Progress } from '../../narrator.ts';
-import { prove, waitFor, type StepResult, type StoryEnvironment } from '../environment.ts';
+import { holdTime, prove, waitFor, type StepResult, type StoryEnvironment } from '../environment.ts';
 import type { Journal } from '../journal.ts';
-import { statusOf } from './app.ts';
+import { checkNow, statusOf, waitForRelease } from '../device-state.ts';
 import { openTwin } from './device.ts';
 import { publishNextRelease } from './release.ts';
 
@@ -27,27 +27,24 @@ const VERIFIER: Readonly<Record<SystemImageTypeName, string>> = {
 
 const other = (slot: SlotName): SlotName => (slot === 'A' ? 'B' : 'A');
 
-function slotOf(images: readonly DeviceImage[], type: SystemImageTypeName): { readonly slot: SlotName; readonly size: number } {
+function slotOf(
+  images: readonly DeviceImage[],
+  type: SystemImageTypeName,
+): { readonly slot: SlotName; readonly size: number } {
   const image = images.find((each) => each.imageType === IMAGE_TYPES[type] && each.state === 'active');
-  prove(image !== undefined && (image.slot === 'A' || image.slot === 'B'), `The device lists no active ${type}.`);
+  prove(
+    image !== undefined && (image.slot === 'A' || image.slot === 'B'),
+    `The device lists no active ${type}.`,
+  );
   return { slot: image.slot as SlotName, size: image.size };
 }
 
 /** Flips one bit in the middle of an image's copy; again to undo it. */
 function flip(device: VirtualDevice, type: SystemImageTypeName, slot: SlotName, size: number): void {
-  device.chip.flash.flipBit(FLASH_MAP.system[type][slot].offset + SLOT_PACKAGE_OFFSET + Math.floor(size / 2), 3);
-}
-
-/** Waits until the device runs a release and is trusted on it. */
-export async function waitForRelease(
-  environment: StoryEnvironment,
-  device: VirtualDevice,
-  osVersion: string,
-): Promise<DeviceStatus> {
-  return waitFor(environment.clock, `the device to run ${osVersion} and to be trusted`, 40, async () => {
-    const status = await statusOf(device);
-    return status?.osVersion === osVersion && status.verdict === 'trusted' && status.phase === 'idle' ? status : null;
-  });
+  device.chip.flash.flipBit(
+    FLASH_MAP.system[type][slot].offset + SLOT_PACKAGE_OFFSET + Math.floor(size / 2),
+    3,
+  );
 }
 
 /** The second half of step 12: a changed kernel comes over the air; the app is the same image as before. */
@@ -60,15 +57,23 @@ export async function updateOs(
   progress: Progress,
 ): Promise<StepResult> {
   const before = await device.status();
-  const { release } = await publishNextRelease(environment, client, journal, progress);
-  await device.checkNow();
+  const { release } = await holdTime(environment, () =>
+    publishNextRelease(environment, client, journal, progress),
+  );
+  await checkNow(device);
   const after = await waitForRelease(environment, device, release.name);
   const changed = SYSTEM_IMAGE_TYPES.filter((type) => {
     const digestIn = (status: DeviceStatus): string =>
-      String(status.images.find((image) => image.imageType === IMAGE_TYPES[type] && image.state === 'active')?.imageId);
+      String(
+        status.images.find((image) => image.imageType === IMAGE_TYPES[type] && image.state === 'active')
+          ?.imageId,
+      );
     return digestIn(before) !== digestIn(after);
   });
-  prove(changed.join() === 'NormalWorldKernel', `The update changed ${changed.join(', ')}, not the kernel alone.`);
+  prove(
+    changed.join() === 'NormalWorldKernel',
+    `The update changed ${changed.join(', ')}, not the kernel alone.`,
+  );
   const app = await waitFor(environment.clock, 'the app to run on the new kernel', 20, async () => {
     const apps = (await statusOf(device))?.apps ?? [];
     return apps.find((each) => each.imageId === appImageId && each.state === 'running') ?? null;
@@ -83,7 +88,11 @@ export async function updateOs(
 }
 
 /** Boots with a bit flipped in one copy of each image: the copy is refused by name, and the other slot runs. */
-async function bootWithFlippedBits(device: VirtualDevice, images: readonly DeviceImage[], progress: Progress): Promise<readonly string[]> {
+async function bootWithFlippedBits(
+  device: VirtualDevice,
+  images: readonly DeviceImage[],
+  progress: Progress,
+): Promise<readonly string[]> {
   const proved: string[] = [];
   for (const [index, type] of SYSTEM_IMAGE_TYPES.entries()) {
     progress.report(index, SYSTEM_IMAGE_TYPES.length + 1, `a flipped bit in ${type}`);
@@ -93,11 +102,19 @@ async function bootWithFlippedBits(device: VirtualDevice, images: readonly Devic
     const from = device.bootLog.length;
     const outcome = await device.boot();
     const log = device.bootLog.slice(from);
-    const refusal = log.find((line) => line.startsWith(`[${VERIFIER[type]}]`) && line.includes(`${type} slot ${slot} refused`));
+    const refusal = log.find(
+      (line) => line.startsWith(`[${VERIFIER[type]}]`) && line.includes(`${type} slot ${slot} refused`),
+    );
     prove(refusal !== undefined, `Nobody refused ${type} slot ${slot}:\n${log.join('\n')}`);
-    prove(!log.some((line) => line.includes(`${type} slot ${slot} verified`)), `The bad copy of ${type} was taken.`);
+    prove(
+      !log.some((line) => line.includes(`${type} slot ${slot} verified`)),
+      `The bad copy of ${type} was taken.`,
+    );
     prove(outcome.kind === 'running', `The device did not boot from the other slot:\n${log.join('\n')}`);
-    prove(log.some((line) => line.includes(`${type} slot ${other(slot)} verified`)), `${type} slot ${other(slot)} was not verified.`);
+    prove(
+      log.some((line) => line.includes(`${type} slot ${other(slot)} verified`)),
+      `${type} slot ${other(slot)} was not verified.`,
+    );
     proved.push(refusal);
     await device.powerOff();
     flip(device, type, slot, size);
@@ -109,7 +126,8 @@ async function bootWithFlippedBits(device: VirtualDevice, images: readonly Devic
 async function bootWithNoKernel(device: VirtualDevice, images: readonly DeviceImage[]): Promise<string> {
   const kernels = images.filter((image) => image.imageType === IMAGE_TYPES.NormalWorldKernel);
   const flipBoth = (): void => {
-    for (const { slot, size } of kernels) if (slot === 'A' || slot === 'B') flip(device, 'NormalWorldKernel', slot, size);
+    for (const { slot, size } of kernels)
+      if (slot === 'A' || slot === 'B') flip(device, 'NormalWorldKernel', slot, size);
   };
   prove(kernels.length === 2, `The device lists ${kernels.length} copies of the kernel.`);
   flipBoth();
@@ -136,7 +154,7 @@ export async function refuse(
   const { images, osVersion } = await device.status();
   await device.powerOff();
   // On a twin without a network: the device would mend a bad copy over the air while the story looks at it.
-  const { twin, end } = await openTwin(environment, name);
+  const { twin, end } = await holdTime(environment, () => openTwin(environment, name));
   let refusals: readonly string[];
   let stopped: string;
   try {
@@ -150,9 +168,15 @@ export async function refuse(
   await waitForRelease(environment, device, osVersion);
 
   progress.report(6, 7, 'revoking the OS');
-  const { release } = await publishNextRelease(environment, client, journal, progress);
-  await client.call(ROUTES.revokeOsRelease, { params: { name: osVersion }, body: { reason: 'a hole was found in its kernel' } });
-  const refused = await device.checkNow();
+  const { release } = await holdTime(environment, () =>
+    publishNextRelease(environment, client, journal, progress),
+  );
+  await client.call(ROUTES.revokeOsRelease, {
+    params: { name: osVersion },
+    body: { reason: 'a hole was found in its kernel' },
+  });
+  const refused = await checkNow(device);
+  prove(refused !== null, 'The device restarted before it said what it was told.');
   prove(refused.verdict === 'revoked', `The verdict over a revoked OS is ${refused.verdict}.`);
   prove(refused.clientChain.length === 0, 'A device with a revoked OS got a client certificate.');
   prove(refused.updateChain.length > 0, 'A device with a revoked OS got no update certificate.');

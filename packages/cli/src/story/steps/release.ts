@@ -23,7 +23,11 @@ export async function signerOf(keys: KeyStore, name: string): Promise<ReleaseSig
 }
 
 /** Builds the OS from this repository's sources as `kernelVersion`; what was signed before is not signed again. */
-async function build(environment: StoryEnvironment, client: Client, kernelVersion: string): Promise<OsRelease> {
+async function build(
+  environment: StoryEnvironment,
+  client: Client,
+  kernelVersion: string,
+): Promise<OsRelease> {
   const folder = join(environment.dataDir, 'platform');
   const images = join(folder, 'images');
   mkdirSync(images, { recursive: true, mode: 0o700 });
@@ -43,9 +47,9 @@ async function build(environment: StoryEnvironment, client: Client, kernelVersio
       keys: [
         {
           spki: platform.spki,
-          uses: (['PlutonRuntime', 'SecurityMonitor', 'UpdateCertStore', 'NormalWorldKernel', 'Services'] as const).map(
-            (type) => imageUse(IMAGE_TYPES[type]),
-          ),
+          uses: (
+            ['PlutonRuntime', 'SecurityMonitor', 'UpdateCertStore', 'NormalWorldKernel', 'Services'] as const
+          ).map((type) => imageUse(IMAGE_TYPES[type])),
         },
         { spki: Buffer.from(trust.imageSigningKey, 'base64'), uses: [imageUse(IMAGE_TYPES.Applications)] },
         { spki: Buffer.from(trust.planSigningKey, 'base64'), uses: ['plan'] },
@@ -70,7 +74,12 @@ async function build(environment: StoryEnvironment, client: Client, kernelVersio
   return release;
 }
 
-async function publish(client: Client, release: OsRelease, journal: Journal, progress: Progress): Promise<void> {
+async function publish(
+  client: Client,
+  release: OsRelease,
+  journal: Journal,
+  progress: Progress,
+): Promise<void> {
   for (const [index, image] of release.images.entries()) {
     progress.report(index, release.images.length, `uploading ${image.name}`);
     const uploaded = await client.call(ROUTES.uploadOsImage, { body: image.package });
@@ -104,7 +113,9 @@ export async function publishFirstRelease(
   journal: Journal,
   progress: Progress,
 ): Promise<ReleaseStep> {
-  const inForce = (await releasesOf(client)).find((release) => release.feed === FEED && release.revoked === null);
+  const inForce = (await releasesOf(client)).find(
+    (release) => release.feed === FEED && release.revoked === null,
+  );
   progress.report(0, 1, 'bundling');
   let release = await build(environment, client, inForce?.name ?? (await nextVersion(client)));
   const published = new Set(inForce?.images.map((image) => image.imageId));
@@ -114,7 +125,10 @@ export async function publishFirstRelease(
     if (inForce) release = await build(environment, client, await nextVersion(client));
     await publish(client, release, journal, progress);
   }
-  return describe(release, isInForce ? 'in force already, built again from the same sources' : 'built, signed, published');
+  return describe(
+    release,
+    isInForce ? 'in force already, built again from the same sources' : 'built, signed, published',
+  );
 }
 
 /** A release with a changed kernel: every other image is the very same. */
@@ -135,7 +149,10 @@ function describe(release: OsRelease, how: string): ReleaseStep {
     release,
     proved: [
       `release ${release.name} in feed ${FEED}: ${how}; ${release.images.length} images, ${Math.round(total / 1024)} KiB`,
-      ...release.images.map((image) => `${image.type.padEnd(18)} ${image.name.padEnd(22)} SHA-256 ${toHex(image.digest).slice(0, 16)}…`),
+      ...release.images.map(
+        (image) =>
+          `${image.type.padEnd(18)} ${image.name.padEnd(22)} SHA-256 ${toHex(image.digest).slice(0, 16)}…`,
+      ),
     ],
     facts: { release: release.name, images: release.images.map((image) => image.imageId).join() },
   };

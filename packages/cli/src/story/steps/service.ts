@@ -5,7 +5,7 @@ import { ROUTES, type Client, type Tenant } from '@sevenfold/api';
 import { startService, type RunningService } from '@sevenfold/service';
 import { allItems } from '../../context.ts';
 import { connect, enrol, readProfile, writeProfile, type Connection } from '../../profile.ts';
-import { inWords, prove, type StepResult, type StoryEnvironment } from '../environment.ts';
+import { holdTime, inWords, prove, type StepResult, type StoryEnvironment } from '../environment.ts';
 import type { Journal } from '../journal.ts';
 
 /** The service, and the story as an Administrator of it. */
@@ -45,11 +45,17 @@ export async function bringUpService(environment: StoryEnvironment, journal: Jou
     neighbour,
     proved: [
       `people: ${service.peopleUrl} · devices: port ${service.devicePort} · broker: port ${service.brokerPort}, each with TLS`,
-      `${lifetimes.toReversed().map(({ name, words }) => `${name} ${words}`).join(' → ')}`,
+      `${lifetimes
+        .toReversed()
+        .map(({ name, words }) => `${name} ${words}`)
+        .join(' → ')}`,
       `${countPrivateFiles(folder)} private key files, all of mode 0600`,
       how,
     ],
-    facts: { lifetimes: lifetimes.map(({ words }) => words).join(), tenants: `${tenant.name}, ${neighbour.name}` },
+    facts: {
+      lifetimes: lifetimes.map(({ words }) => words).join(),
+      tenants: `${tenant.name}, ${neighbour.name}`,
+    },
   };
 }
 
@@ -70,7 +76,7 @@ async function signIn(
       now,
     });
   }
-  const connection = await connect(folder, now);
+  const connection = await connect(folder, { now, during: (exchange) => holdTime(environment, exchange) });
   const me = await connection.client.call(ROUTES.me);
   prove(me.role === 'Administrator', `The story is ${me.role}, not Administrator.`);
   return {
@@ -85,7 +91,8 @@ async function signIn(
 async function ensureTenant(client: Client, name: string, journal: Journal): Promise<Tenant> {
   const tenants = await allItems<Tenant>((query) => client.call(ROUTES.tenants, { query }));
   const tenant =
-    tenants.find((candidate) => candidate.name === name) ?? (await client.call(ROUTES.createTenant, { body: { name } }));
+    tenants.find((candidate) => candidate.name === name) ??
+    (await client.call(ROUTES.createTenant, { body: { name } }));
   journal.acknowledge({ kind: 'tenant', id: tenant.tenantId });
   return tenant;
 }
@@ -97,8 +104,12 @@ async function readLifetimes(
   const { items } = await client.call(ROUTES.certificates, { params: { tenantId } });
   const active = items.find((certificate) => certificate.status === 'Active');
   prove(active !== undefined, 'The tenant has no active CA.');
-  const { chainPem } = await client.call(ROUTES.certificateChain, { params: { tenantId, serial: active.serial } });
-  const chain = chainPem.split(/(?<=-----END CERTIFICATE-----\n?)(?=-----BEGIN)/).map((pem) => new X509Certificate(pem));
+  const { chainPem } = await client.call(ROUTES.certificateChain, {
+    params: { tenantId, serial: active.serial },
+  });
+  const chain = chainPem
+    .split(/(?<=-----END CERTIFICATE-----\n?)(?=-----BEGIN)/)
+    .map((pem) => new X509Certificate(pem));
   const names = ['tenant CA', 'intermediate', 'root'];
   return chain.map((certificate, index) => ({
     name: names[index] ?? certificate.subject,
