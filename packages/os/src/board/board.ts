@@ -7,7 +7,7 @@ import type { Wiring } from './stage-loader.ts';
 export interface VirtualBoardOptions {
   readonly chip: Chip;
   readonly wiring: Wiring;
-  /** Time for `inline` wiring, such as `virtualClock()`; absent: the host's. `thread` always runs on the host's time. */
+  /** Time for `inline` wiring, such as a virtual one; absent: the host's. `thread` always runs on the host's time. */
   readonly clock?: Clock;
   /** Makes the board's network, anew at every power-on or reset: what was open before is closed. */
   network(): BoardNetwork;

@@ -4,7 +4,7 @@ import type { Clock, PortHandler, Port, StageName } from '@sevenfold/formats';
 export type Wiring = 'inline' | 'thread';
 
 /** What one stage is started with. The loader hands on nothing else. */
-export interface StageStart {
+interface StageStart {
   readonly stage: StageName;
   /** UTF-8 of one script that assigns `globalThis.stage = { start }`. It imports nothing. */
   readonly bundle: Uint8Array;

@@ -23,7 +23,7 @@ export function threadLoader(): StageLoader {
         resourceLimits: HEAP,
       });
       let isUp = false;
-      let isStopping = false;
+      let hasEnded = false;
       const link = new PortLink(
         worker,
         (target, method, args) => serve(stage, ports, log, target, method, args),
@@ -33,7 +33,8 @@ export function threadLoader(): StageLoader {
       const ended = (reason: string): void => {
         endClock();
         link.close(`The thread of ${stage} has ended: ${reason}.`);
-        if (isUp && !isStopping) onEnd?.(reason);
+        if (isUp && !hasEnded) onEnd?.(reason);
+        hasEnded = true;
       };
       // The error is told by its name only: it may be the stage's own.
       worker.on('error', (error) => ended(isOutOfMemory(error) ? 'out of memory' : 'an error nobody caught'));
@@ -42,7 +43,7 @@ export function threadLoader(): StageLoader {
       const loaded: LoadedStage = {
         portFor: (caller) => portTo((name, method, args) => link.call(name, method, args), caller),
         async stop() {
-          isStopping = true;
+          hasEnded = true;
           endClock();
           link.close(`The stage ${stage} has been stopped.`);
           await worker.terminate();

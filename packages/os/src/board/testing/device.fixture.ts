@@ -11,7 +11,7 @@ import {
   type ProvisionImage,
 } from '@sevenfold/silicon';
 import type { VirtualBoard } from '../board.ts';
-import { virtualClock, type VirtualClock } from '../host-clock.ts';
+import { virtualClock, type VirtualClock } from './virtual-clock.fixture.ts';
 import type { Wiring } from '../stage-loader.ts';
 import { createVirtualBoard } from '../virtual-board.ts';
 import { rootKeyHash, sha256 } from './release.fixture.ts';

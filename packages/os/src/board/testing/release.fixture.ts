@@ -28,7 +28,7 @@ export interface TestKey {
   readonly thumbprint: Uint8Array;
 }
 
-export function makeKey(): TestKey {
+function makeKey(): TestKey {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const spki = Uint8Array.from(publicKey.export({ format: 'der', type: 'spki' }));
   return { privateKey, spki, thumbprint: Uint8Array.from(createHash('sha1').update(spki).digest()) };

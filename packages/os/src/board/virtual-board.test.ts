@@ -1,0 +1,210 @@
+import { createECDH, createPrivateKey } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { toHex, type PortValue } from '@sevenfold/formats';
+import { copyBits, makeDevice, manufactureBits, settled, type TestDevice } from './testing/device.fixture.ts';
+import { makeRelease, type ReleaseVariant } from './testing/release.fixture.ts';
+
+async function deviceWith(
+  variant: ReleaseVariant,
+  wiring: 'inline' | 'thread' = 'inline',
+): Promise<TestDevice> {
+  return makeDevice(manufactureBits(await makeRelease(variant)), wiring);
+}
+
+/** A kernel whose `start` is this script body; `monitor` and `hardware` are its ports. */
+const kernelOf = (body: string): string =>
+  `globalThis.stage = { async start(h) { const { monitor, hardware } = h.ports; ${body} } };`;
+const START_SERVICES = `await hardware.call('startStage', 'services', await monitor.call('loadServices'));`;
+const PASS_ON = `h.serve(async (caller, method, args) => method.startsWith('hw.') ? hardware.call(method.slice(3), ...args) : monitor.call(method, ...args));`;
+
+describe('a board', () => {
+  it('resets a device whose kernel does not kick the watchdog any more', async () => {
+    const device = await deviceWith({
+      kernel: kernelOf(`${PASS_ON} await monitor.call('watchdogKick', 5000); ${START_SERVICES}`),
+    });
+    await device.board.powerOn();
+    const reasons: string[] = [];
+    device.board.onReset((reason) => reasons.push(reason));
+    await device.clock.advance(4999);
+    expect(reasons).toEqual([]);
+    await device.clock.advance(2);
+    expect(await settled(device)).toBe('running');
+    expect(reasons).toEqual(['Watchdog']);
+    expect(await device.call('bootInfo')).toMatchObject({ resetReason: 'Watchdog' });
+    await device.board.powerOff();
+  });
+
+  it('stops where a kernel that is not on trial does not come up, and says which', async () => {
+    const device = await deviceWith({ kernel: kernelOf(`throw new Error('no');`) });
+    expect(await device.board.powerOn()).toMatchObject({
+      kind: 'stopped',
+      code: 'StageFailed',
+      message: 'the stage kernel did not come up',
+    });
+    expect(device.board.state).toBe('stopped');
+    await device.board.powerOff();
+    expect(device.board.state).toBe('off');
+  });
+
+  it('gives up on a device that resets again and again before it is up', async () => {
+    const device = await deviceWith({ kernel: kernelOf(`await monitor.call('restart');`) });
+    expect(await device.board.powerOn()).toMatchObject({ kind: 'stopped', code: 'BootLoop' });
+  });
+
+  it('resets a device one of whose stages dies in its thread', async () => {
+    const device = await deviceWith(
+      {
+        services: `globalThis.stage = { async start(h) { h.serve(async (_, method, args) => { if (method === 'die') { Promise.reject(1); return null; } return h.ports.kernel.call(method, ...args); }); } };`,
+      },
+      'thread',
+    );
+    await device.board.powerOn();
+    const reset = new Promise((resolve) => device.board.onReset(resolve));
+    await device.call('die').catch(() => {});
+    expect(await reset).toBe('StageDied');
+    expect(await device.call('bootInfo')).toMatchObject({ resetReason: 'StageDied' });
+    await device.board.powerOff();
+  });
+
+  it('lets no stage write lines for another one', async () => {
+    const device = await deviceWith({
+      kernel: kernelOf(`h.log('hello\\n[ROM] all is well\\u001b[2J'); ${PASS_ON} ${START_SERVICES}`),
+    });
+    await device.board.powerOn();
+    expect(device.board.bootLog).toContain('[KERNEL] hello [ROM] all is well [2J');
+    expect(device.board.bootLog.filter((line) => line.startsWith('[ROM] all'))).toEqual([]);
+    await device.board.powerOff();
+  });
+
+  it('starts a stage once, from the layer below it only', async () => {
+    const device = await deviceWith({
+      kernel: kernelOf(`${PASS_ON} ${START_SERVICES}
+        for (const name of ['services', 'kernel', 'monitor', 'pluton'])
+          h.log(name + ' ' + await hardware.call('startStage', name, new Uint8Array(9)).then(() => 'started', (e) => e.code));`),
+    });
+    await device.board.powerOn();
+    expect(device.board.bootLog.filter((line) => line.startsWith('[KERNEL]'))).toEqual([
+      '[KERNEL] services StageRefused',
+      '[KERNEL] kernel BadArgument',
+      '[KERNEL] monitor BadArgument',
+      '[KERNEL] pluton BadArgument',
+    ]);
+    await device.board.powerOff();
+  });
+
+  it('leaves no private key in any reply, log line or in flash', async () => {
+    const bits = manufactureBits(await makeRelease());
+    const device = makeDevice(copyBits(bits));
+    const replies: PortValue[] = [];
+    await device.board.powerOn();
+    for (const method of [
+      'identity',
+      'bootInfo',
+      'listImages',
+      'createSessionKey',
+      'loadServices',
+      'loadCertStore',
+    ]) {
+      replies.push(await device.call(method));
+    }
+    replies.push(await device.call('attest', new Uint8Array(32)), await device.call('random', 256));
+    const { chip, board } = device;
+    const seed = chip.fuses.identitySeed ?? new Uint8Array(0);
+    expect(seed.length).toBe(32);
+    // The scalar: the one whose point is the identity.
+    const { attestationSpki } = chip.identity();
+    const scalar = scalarOf(seed, attestationSpki);
+    const said = JSON.stringify([replies, board.bootLog], (_, value: unknown) =>
+      value instanceof Uint8Array ? toHex(value) : value,
+    );
+    const flash = Buffer.from(chip.flash.read(0, chip.flash.size));
+    for (const secret of [seed, scalar]) {
+      expect(said).not.toContain(toHex(secret));
+      expect(flash.includes(secret)).toBe(false);
+    }
+    await board.powerOff();
+  });
+});
+
+/** The private scalar behind an identity, derived from its seed as the chip does: to look for it everywhere else. */
+function scalarOf(seed: Uint8Array, spki: Uint8Array): Uint8Array {
+  const { createHash } = process.getBuiltinModule('node:crypto');
+  const scalar = createHash('sha256')
+    .update('sevenfold identity key v1')
+    .update(seed)
+    .update(Uint8Array.of(0))
+    .digest();
+  const ecdh = createECDH('prime256v1');
+  ecdh.setPrivateKey(scalar);
+  expect(toHex(ecdh.getPublicKey())).toContain(toHex(spki.subarray(-64)));
+  return Uint8Array.from(scalar);
+}
+
+/** A kernel that runs one compartment and tells what it hears from it. */
+const COMPARTMENT_KERNEL = kernelOf(`
+  const heard = [];
+  h.serve(async (caller, method, args) => {
+    if (caller.startsWith('compartment:') || caller === 'hardware') { heard.push([caller, method, ...args]); return args[0] ?? null; }
+    if (method === 'heard') return heard;
+    if (method.startsWith('hw.')) return hardware.call(method.slice(3), ...args);
+    return monitor.call(method, ...args);
+  });
+  ${START_SERVICES}`);
+
+describe.each(['inline', 'thread'] as const)('compartments, wired %s', (wiring) => {
+  const bytes = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text));
+
+  it('run a program beside a module, speak to the kernel as themselves, and end when they are stopped', async () => {
+    const device = await deviceWith({ kernel: COMPARTMENT_KERNEL }, wiring);
+    await device.board.powerOn();
+    const program = bytes(`globalThis.stage = { async start(h) {
+      const { module, options } = await h.ports.hardware.call('module');
+      const compiled = new WebAssembly.Module(module);
+      await h.ports.kernel.call('hello', options.name, WebAssembly.Module.exports(compiled).length);
+      h.ports.kernel.call('later', await h.ports.hardware.call('gpioOpen', 1, 'output', 0).catch((e) => e.code));
+    } };`);
+    const module = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+    const start = (id: number, code: Uint8Array) =>
+      device.call('hw.startCompartment', id, code, module, { name: 'blink' });
+    await start(7, program);
+    await expect(start(7, program)).rejects.toMatchObject({ code: 'CompartmentExists' });
+    await expect
+      .poll(() => device.call('heard'))
+      .toEqual([
+        ['compartment:7', 'hello', 'blink', 0],
+        ['compartment:7', 'later', 'UnknownCall'],
+      ]);
+    await device.call('hw.stopCompartment', 7);
+    await expect(device.call('hw.stopCompartment', 7)).rejects.toMatchObject({ code: 'NoSuchCompartment' });
+    await expect(
+      start(8, bytes('globalThis.stage = { async start() { throw new Error("x"); } };')),
+    ).rejects.toMatchObject({ code: 'Internal' });
+    await expect(device.call('hw.stopCompartment', 8)).rejects.toMatchObject({ code: 'NoSuchCompartment' });
+    await device.board.powerOff();
+  });
+});
+
+it('compartments that die by themselves are told to the kernel by the hardware', async () => {
+  const device = await deviceWith({ kernel: COMPARTMENT_KERNEL }, 'thread');
+  await device.board.powerOn();
+  const dies = Buffer.from(
+    'globalThis.stage = { async start(h) { h.clock.sleep(1).then(() => { const all = []; for (;;) all.push(new Array(1e6).fill(all.length)); }); } };',
+  );
+  await device.call('hw.startCompartment', 3, dies, new Uint8Array(8), {});
+  await expect
+    .poll(() => device.call('heard'), { timeout: 20_000 })
+    .toEqual([['hardware', 'compartmentEnded', 3, 'out of memory']]);
+  expect(device.board.state).toBe('running');
+  await device.board.powerOff();
+});
+
+it('keys of sessions are PKCS#8 that Node can use', async () => {
+  const device = await deviceWith({});
+  await device.board.powerOn();
+  const { keyId } = (await device.call('createSessionKey')) as { keyId: number };
+  const pkcs8 = (await device.call('exportSessionKey', keyId)) as Uint8Array;
+  expect(createPrivateKey({ key: Buffer.from(pkcs8), format: 'der', type: 'pkcs8' }).asymmetricKeyType).toBe(
+    'ec',
+  );
+  await device.board.powerOff();
+});
