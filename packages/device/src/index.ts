@@ -22,3 +22,4 @@ export {
   type VirtualDevice,
 } from './device.ts';
 export { readDeviceStatus, type DeviceApp, type DeviceImage, type DeviceStatus } from './device-status.ts';
+export { bundleStageWorker } from './stage-bundle.ts';

@@ -9,6 +9,8 @@ export interface VirtualBoardOptions {
   readonly wiring: Wiring;
   /** Time for `inline` wiring, such as a virtual one; absent: the host's. `thread` always runs on the host's time. */
   readonly clock?: Clock;
+  /** For `thread` wiring: the program of `stage-worker.ts` as one plain script, to start threads sooner and smaller. */
+  readonly stageWorker?: string;
   /** Makes the board's network, anew at every power-on or reset: what was open before is closed. */
   network(): BoardNetwork;
 }

@@ -12,7 +12,7 @@ import { TlsStream } from './network-stream.ts';
 import { connectTls, systemResolve, type TlsOptions } from './network-tls.ts';
 
 /** The network calls of `KERNEL_HARDWARE_CALLS`. */
-export const NETWORK_CALLS = [
+const NETWORK_CALLS = [
   'httpsOpen',
   'httpsExporter',
   'httpsRequest',

@@ -8,12 +8,16 @@ import type { Port, PortValue } from '@sevenfold/formats';
 /** Heap of a stage's thread in MiB: enough for every stage, and an end for one that runs wild. */
 const HEAP = { maxOldGenerationSizeMb: 192, maxYoungGenerationSizeMb: 16, stackSizeMb: 4 } as const;
 
-/** A worker thread for each stage, on the host's time: the everyday virtual device. */
-export function threadLoader(): StageLoader {
+/**
+ * A worker thread for each stage, on the host's time: the everyday virtual device. `workerScript` is the bundled
+ * program of `stage-worker.ts`; without it every thread translates that file by itself.
+ */
+export function threadLoader(workerScript: string | null = null): StageLoader {
   return {
     async start({ stage, bundle, ports, clock, log, onEnd }, onServing) {
       const data: StageWorkerData = { stage, bundle, ports: Object.keys(ports), clockOffset: clock.offset };
-      const worker = new Worker(new URL('./stage-worker.ts', import.meta.url), {
+      const worker = new Worker(workerScript ?? new URL('./stage-worker.ts', import.meta.url), {
+        eval: workerScript !== null,
         workerData: data,
         name: stage,
         // Nothing of the host process is inherited.

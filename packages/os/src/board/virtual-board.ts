@@ -48,7 +48,7 @@ class Board implements VirtualBoard {
 
   constructor(options: VirtualBoardOptions) {
     this.#options = options;
-    this.#loader = options.wiring === 'inline' ? inlineLoader() : threadLoader();
+    this.#loader = options.wiring === 'inline' ? inlineLoader() : threadLoader(options.stageWorker);
     this.#clock = settableClock((options.wiring === 'inline' ? options.clock : undefined) ?? hostClock());
     this.chip.power.onCut(() => this.#run?.end('powerLost'));
   }
