@@ -160,6 +160,27 @@ describe('an image that is whole but does not belong there', () => {
     expect(device.board.bootLog[0]).toContain('TrustedKeystore slot A refused: WrongChipSku');
   });
 
+  it('of a keystore under another root, rightly signed by that, is refused', async () => {
+    const { bits } = await factory;
+    const image = await makeSystemImage(
+      'TrustedKeystore',
+      { root: keys.stranger },
+      { signer: keys.stranger },
+    );
+    const device = await bootAfter(bits, (chip) => writeSlotAs(chip, 'TrustedKeystore', image));
+    expect(device.board.bootLog[0]).toContain('TrustedKeystore slot A refused: WrongRoot');
+    await device.board.powerOff();
+  });
+
+  it('of a keystore with a key under the name of another one is refused', async () => {
+    const { bits } = await factory;
+    const disguised = { ...keys.stranger, thumbprint: keys.platform.thumbprint };
+    const image = await makeSystemImage('TrustedKeystore', { platformKeys: [disguised] });
+    const device = await bootAfter(bits, (chip) => writeSlotAs(chip, 'TrustedKeystore', image));
+    expect(device.board.bootLog[0]).toContain('TrustedKeystore slot A refused: InvalidKeystore');
+    await device.board.powerOff();
+  });
+
   it('older than the fused counter is refused, the keystore included', async () => {
     const bits = manufactureBits(await makeRelease({ securityVersion: 3 }));
     const first = makeDevice(bits);

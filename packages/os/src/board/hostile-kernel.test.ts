@@ -140,6 +140,37 @@ describe('the Security Monitor, called by a hostile kernel', () => {
   });
 });
 
+describe('Pluton, called by a hostile monitor', () => {
+  it('lets no counter run ahead of what was measured, and answers nobody else', async () => {
+    const monitor = `globalThis.stage = { async start(h) {
+      const tell = async (...call) => h.log(JSON.stringify(await h.ports.pluton.call(...call).then(() => 'answered', (e) => e.code)));
+      await tell('raiseSecurityVersion', 7, 100);
+      await tell('raiseSecurityVersion', 4, 2);
+      await tell('raiseSecurityVersion', 4, 1);
+      await tell('programSecurityVersion', 4, 9);
+      await tell('signIdentity', new Uint8Array(3));
+      await tell('verifyImage', new Uint8Array(300), 7, true);
+      h.log((await h.ports.pluton.call('measurements')).length + ' measured');
+    } };`;
+    const device = makeDevice(manufactureBits(await makeRelease({ monitor })));
+    await device.board.powerOn();
+    expect(
+      device.board.bootLog.filter((line) => line.startsWith('[MONITOR]')).map((line) => line.slice(10)),
+    ).toEqual([
+      '"VersionNotRunning"',
+      '"VersionNotRunning"',
+      '"answered"',
+      '"UnknownCall"',
+      '"UnknownCall"',
+      '"InvalidMetadata"',
+      '3 measured',
+    ]);
+    expect(device.chip.fuses.securityVersion('NormalWorldKernel')).toBe(0);
+    expect(device.chip.fuses.securityVersion('SecurityMonitor')).toBe(1);
+    await device.board.powerOff();
+  });
+});
+
 describe('the firewall, once the device runs', () => {
   it('keeps the normal world out of flash, and nobody opens it again before reset', async () => {
     const { chip, board } = await newDevice();

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { SevenfoldError, type PortValue } from '@sevenfold/formats';
 import { PortLink, type LinkHandler } from './port-link.ts';
 
-function linked(serve: LinkHandler): { link: PortLink; internal: string[]; close(): void } {
+function linked(serve: LinkHandler): { link: PortLink; internal: string[]; readonly close: () => void } {
   const { port1, port2 } = new MessageChannel();
   const internal: string[] = [];
   const link = new PortLink(

@@ -33,6 +33,10 @@ async function load(
   return { portFor: loaded.portFor, stop: loaded.stop, lines };
 }
 
+/** An expression: says `object` if one of these objects leads to the host's `process`. */
+const LEAKS = (objects: string): string =>
+  `(${objects}.some((x) => { try { return typeof x.constructor.constructor('return process')() === 'object'; } catch { return false; } }) ? 'object' : 'nothing')`;
+
 /** Each expression is something a hostile bundle would try; it must throw, or yield nothing of the host. */
 const ATTEMPTS: readonly string[] = [
   `typeof process`,
@@ -61,10 +65,12 @@ const ATTEMPTS: readonly string[] = [
   `typeof (await handle.ports.below.call('fail').catch((e) => e)).constructor.constructor('return process')()`,
   `typeof (await handle.ports.below.call(Symbol('x')).catch((e) => e)).constructor.constructor('return process')()`,
   // Frames of the host would come with the stack of an error.
-  `(() => { let seen = 'nothing'; try { Error.prepareStackTrace = (_, frames) => { seen = typeof frames[frames.length - 1].getThis(); return ''; }; } catch {} new Error('x').stack; return seen; })()`,
-  `(() => { let seen = 'nothing'; try { globalThis.Error = { prepareStackTrace: (_, frames) => { seen = frames; return ''; } }; } catch {} try { null.x; } catch (e) { e.stack; } return seen; })()`,
+  `(() => { let seen = []; try { Error.prepareStackTrace = (_, frames) => { seen = [frames, ...frames, ...frames.flatMap((f) => [f.getThis(), f.getFunction()])]; return ''; }; } catch {} new Error('x').stack; return ${LEAKS('seen')}; })()`,
+  `await (async () => { let seen = []; try { Error.prepareStackTrace = (_, frames) => { seen.push(frames, ...frames); return ''; }; } catch {} handle.answer = { toString() { return ''; } }; try { await handle.ports.below.call('x', { get a() { throw new Error('x'); } }); } catch (e) { e.stack; } return ${LEAKS('seen')}; })()`,
+  `(() => { let seen = []; try { globalThis.Error = { prepareStackTrace: (_, frames) => { seen = [frames, ...frames]; return ''; } }; } catch {} try { null.x; } catch (e) { e.stack; } return ${LEAKS('seen')}; })()`,
   // The host runs out of stack while it works for the bundle: its RangeError would be the host's.
-  `await (async () => { let caught = null; const dive = () => { try { dive(); } catch (e) { caught ??= e; handle.log('x'); } }; try { dive(); } catch (e) { caught = e; } return typeof caught.constructor.constructor('return process')(); })()`,
+  `(() => { const errors = []; const dive = () => { try { dive(); } catch (e) { errors.push(e); } try { handle.log('x'); } catch (e) { errors.push(e); } try { handle.clock.now(); } catch (e) { errors.push(e); } };
+     dive(); return ${LEAKS('errors')}; })()`,
   // Built-ins changed behind the membrane's back, to catch what passes through them.
   `await (async () => { const seen = []; let busy = false; const original = Object.getPrototypeOf;
      const note = (x) => { if (busy) return; busy = true; try { for (let p = x; p; p = original(p)) { const d = Object.getOwnPropertyDescriptor(p, 'constructor'); if (d && d.value) seen.push(typeof d.value.constructor('return process')()); } } catch {} busy = false; };

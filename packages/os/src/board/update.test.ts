@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { IMAGE_TYPES, parseImagePackage } from '@sevenfold/formats';
+import { FLASH_MAP, IMAGE_TYPES, parseImagePackage } from '@sevenfold/formats';
 import {
   activeNames,
   copyBits,
@@ -181,6 +181,32 @@ describe('staging', () => {
     await expect(device.call('commit', [], [APP_COMPONENT])).rejects.toMatchObject({
       code: 'NoSuchComponent',
     });
+    await device.board.powerOff();
+  });
+
+  it('takes calls that come all at once one after the other, and leaves what runs alone', async () => {
+    const device = await newDevice();
+    const running = device.chip.flash.read(
+      FLASH_MAP.system.Services.A.offset,
+      FLASH_MAP.system.Services.A.length,
+    );
+    const services = await makeSystemImage('Services', { version: '2.0.0' });
+    const { stagingId } = await begin(device, services);
+    const writes: Promise<unknown>[] = [];
+    for (let at = 0; at < services.length; at += 700) {
+      writes.push(device.call('stageWrite', stagingId, at, services.subarray(at, at + 700)));
+    }
+    const finished = device.call('stageFinish', stagingId);
+    const committed = device.call('commit', [stagingId], []);
+    await Promise.all(writes);
+    await finished;
+    expect(await committed).toEqual({ restartRequired: true });
+    expect(
+      Buffer.compare(
+        running,
+        device.chip.flash.read(FLASH_MAP.system.Services.A.offset, FLASH_MAP.system.Services.A.length),
+      ),
+    ).toBe(0);
     await device.board.powerOff();
   });
 

@@ -17,8 +17,6 @@ const SECTORS = REGION_LENGTH / FLASH_SECTOR;
 const MAGIC = 0x31554d53; // "SMU1", little-endian
 const HEADER = 48;
 const PART = FLASH_SECTOR - HEADER;
-/** Value of `total` for the mark that a component's content was deleted. */
-const DELETED = 0;
 
 /** One sector of the storage, as its header describes it. */
 interface Part {
@@ -33,7 +31,6 @@ interface Part {
 /** A whole version of a component's content. */
 interface Content {
   readonly version: number;
-  readonly total: number;
   readonly sectors: readonly number[];
 }
 
@@ -70,7 +67,7 @@ export class MutableStorage {
     const contents = await this.#opened();
     const total = Math.max(1, Math.ceil(bytes.length / PART));
     const content = await this.#store(componentId, total, bytes);
-    await this.#clear(contents.get(componentId));
+    await this.#clear(contents.get(componentId)?.sectors ?? []);
     contents.set(componentId, content);
   }
 
@@ -79,17 +76,15 @@ export class MutableStorage {
     const contents = await this.#opened();
     const content = contents.get(componentId);
     if (content === undefined) return false;
-    // The mark first: it keeps the old content dead while its sectors are cleared one by one.
-    const mark = await this.#store(componentId, DELETED, new Uint8Array(0));
+    // There is no older version that could come back: whatever replaced one has cleared it away.
     contents.delete(componentId);
-    await this.#clear(content);
-    await this.#clear(mark);
+    await this.#clear(content.sectors);
     return true;
   }
 
   async #store(componentId: string, total: number, bytes: Uint8Array): Promise<Content> {
     const version = this.#nextVersion++;
-    const free = await this.#freeSectors(Math.max(1, total));
+    const free = await this.#freeSectors(total);
     for (const [index, sector] of free.entries()) {
       const part = {
         sector,
@@ -104,7 +99,7 @@ export class MutableStorage {
       if (old.some((byte) => byte !== 0xff)) await this.#flash.erase(offset, FLASH_SECTOR);
       await this.#flash.program(offset, encodePart(part));
     }
-    return { version, total, sectors: free };
+    return { version, sectors: free };
   }
 
   async #freeSectors(count: number): Promise<readonly number[]> {
@@ -123,8 +118,8 @@ export class MutableStorage {
   }
 
   /** Makes the sectors of an old version mean nothing: their first words are cleared. */
-  async #clear(content: Content | undefined): Promise<void> {
-    for (const sector of content?.sectors ?? []) {
+  async #clear(sectors: readonly number[]): Promise<void> {
+    for (const sector of sectors) {
       await this.#flash.program(REGION + sector * FLASH_SECTOR, new Uint8Array(4));
     }
   }
@@ -147,21 +142,12 @@ export class MutableStorage {
     }
     for (const { version } of parts) this.#nextVersion = Math.max(this.#nextVersion, version + 1);
     this.#contents = contents;
-    await this.#clearLeftovers(parts, contents);
+    // Old and torn versions: they must not be taken for whole when a later one has gone.
+    const leftovers = parts.filter(
+      ({ componentId, version }) => contents.get(componentId)?.version !== version,
+    );
+    await this.#clear(leftovers.map(({ sector }) => sector));
     return contents;
-  }
-
-  /** Clears old and torn versions, and only then the marks of what was deleted. */
-  async #clearLeftovers(parts: readonly Part[], contents: Map<string, Content>): Promise<void> {
-    const isLeftover = ({ componentId, version }: Part): boolean =>
-      contents.get(componentId)?.version !== version;
-    for (const part of parts.filter(isLeftover))
-      await this.#clear({ version: 0, total: 0, sectors: [part.sector] });
-    for (const [componentId, content] of contents) {
-      if (content.total !== DELETED) continue;
-      contents.delete(componentId);
-      await this.#clear(content);
-    }
   }
 }
 
@@ -174,11 +160,11 @@ function wholeContents(parts: readonly Part[]): (Content & { readonly componentI
     const { total, componentId } = first;
     const sorted = members.toSorted((a, b) => a.index - b.index);
     const isWhole =
-      sorted.length === Math.max(1, total) &&
+      sorted.length === total &&
       sorted.every(
         (part, index) => part.index === index && part.total === total && part.componentId === componentId,
       );
-    return isWhole ? [{ version, total, componentId, sectors: sorted.map(({ sector }) => sector) }] : [];
+    return isWhole ? [{ version, componentId, sectors: sorted.map(({ sector }) => sector) }] : [];
   });
 }
 

@@ -142,6 +142,8 @@ export interface ReleaseVariant {
   readonly services?: string;
   readonly platformKeys?: readonly TestKey[];
   readonly revoked?: readonly Uint8Array[];
+  readonly monitor?: string;
+  readonly root?: TestKey;
 }
 
 /** One image of a release. */
@@ -154,6 +156,8 @@ export async function makeSystemImage(
     services = SERVICES,
     platformKeys,
     revoked,
+    monitor,
+    root = keys.root,
   }: ReleaseVariant = {},
   variant: ImageVariant = {},
 ): Promise<Uint8Array> {
@@ -166,7 +170,7 @@ export async function makeSystemImage(
         );
         const bytes = encodeKeystore({
           version: 1,
-          rootSpki: keys.root.spki,
+          rootSpki: root.spki,
           keys: [
             ...(platformKeys ?? [keys.platform]).map(({ spki, thumbprint }) => ({
               spki,
@@ -193,7 +197,7 @@ export async function makeSystemImage(
       case 'PlutonRuntime':
         return [bundle(await bundleStage('pluton'))];
       case 'SecurityMonitor':
-        return [bundle(await bundleStage('monitor'))];
+        return [bundle(monitor === undefined ? await bundleStage('monitor') : utf8Encode(monitor))];
       case 'NormalWorldKernel':
         return [
           bundle(utf8Encode(kernel)),
