@@ -3,15 +3,23 @@ import type { Figure } from './figure.ts';
 import { measureStory } from './story.ts';
 
 /** Every set of measurements, by the name after `npm run bench --`. */
-const SETS: Readonly<Record<string, { readonly brief: string; readonly measure: () => Promise<readonly Figure[]> }>> = {
-  story: { brief: 'the main job end to end: time and memory of `npm start -- --once`', measure: measureStory },
+const SETS: Readonly<
+  Record<string, { readonly brief: string; readonly measure: () => Promise<readonly Figure[]> }>
+> = {
+  story: {
+    brief: 'the main job end to end: time and memory of `npm start -- --once`',
+    measure: measureStory,
+  },
 };
 
-const [name, ...flags] = process.argv.slice(2).toSorted((a, b) => Number(a.startsWith('-')) - Number(b.startsWith('-')));
+const [name, ...flags] = process.argv
+  .slice(2)
+  .toSorted((a, b) => Number(a.startsWith('-')) - Number(b.startsWith('-')));
 const set = name === undefined || name.startsWith('-') ? undefined : SETS[name];
 if (!set) {
   process.stderr.write('Usage: npm run bench -- NAME [--json]\n\n');
-  for (const [each, { brief }] of Object.entries(SETS)) process.stderr.write(`  ${each.padEnd(12)} ${brief}\n`);
+  for (const [each, { brief }] of Object.entries(SETS))
+    process.stderr.write(`  ${each.padEnd(12)} ${brief}\n`);
   process.exit(name === undefined ? 0 : 1);
 }
 
@@ -21,7 +29,13 @@ if (flags.includes('--json')) {
 } else {
   const rows = [
     ['figure', 'measured', 'peer', 'target', ''],
-    ...figures.map((figure) => [figure.name, figure.measured, figure.peer, figure.target, figure.isMet ? 'met' : 'short']),
+    ...figures.map((figure) => [
+      figure.name,
+      figure.measured,
+      figure.peer,
+      figure.target,
+      figure.isMet ? 'met' : 'short',
+    ]),
   ];
   const widths = [0, 1, 2, 3, 4].map((column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
   for (const row of rows) {

@@ -22,8 +22,14 @@ function install() {
   const began = Date.now();
   const npm = process.env.npm_execpath;
   const run = npm
-    ? spawnSync(process.execPath, [npm, 'ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: 'inherit' })
-    : spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: 'inherit' });
+    ? spawnSync(process.execPath, [npm, 'ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+        cwd: root,
+        stdio: 'inherit',
+      })
+    : spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+        cwd: root,
+        stdio: 'inherit',
+      });
   if (run.status !== 0) fail('`npm ci` did not finish: see its message above.');
   process.stdout.write(`Installed in ${((Date.now() - began) / 1000).toFixed(1)} s.\n`);
 }
@@ -73,7 +79,11 @@ function check() {
   const failed = [];
   for (const [name, program, programArgs] of CHECKS) {
     process.stdout.write(`check: ${name}\n`);
-    const run = spawnSync(join(bin, program), programArgs, { cwd: root, stdio: 'inherit', env: environment() });
+    const run = spawnSync(join(bin, program), programArgs, {
+      cwd: root,
+      stdio: 'inherit',
+      env: environment(),
+    });
     if (run.status !== 0) failed.push(name);
   }
   if (failed.length > 0) fail(`check failed: ${failed.join(', ')}`);

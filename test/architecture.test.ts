@@ -14,7 +14,9 @@ interface Architecture {
 }
 
 const root = join(import.meta.dirname, '..');
-const architecture = JSON.parse(readFileSync(join(root, 'packages/architecture.json'), 'utf8')) as Architecture;
+const architecture = JSON.parse(
+  readFileSync(join(root, 'packages/architecture.json'), 'utf8'),
+) as Architecture;
 const LONGEST_FILE = 700;
 
 interface SourceFile {
@@ -59,7 +61,8 @@ const files = globSync('packages/*/src/**/*.ts', { cwd: root })
   .map(readSource);
 const code = files.filter((file) => !file.isTest);
 
-const isNode = (specifier: string): boolean => specifier.startsWith('node:') || builtinModules.includes(specifier);
+const isNode = (specifier: string): boolean =>
+  specifier.startsWith('node:') || builtinModules.includes(specifier);
 const packageNameOf = (specifier: string): string =>
   specifier
     .split('/')
@@ -72,7 +75,9 @@ function breaches(
   isForbidden: (file: SourceFile, specifier: string) => boolean,
 ): readonly string[] {
   return among.flatMap((file) =>
-    file.imports.filter((specifier) => isForbidden(file, specifier)).map((specifier) => `${file.path} → ${specifier}`),
+    file.imports
+      .filter((specifier) => isForbidden(file, specifier))
+      .map((specifier) => `${file.path} → ${specifier}`),
   );
 }
 
@@ -119,7 +124,10 @@ describe('the house', () => {
 
   it('lets `silicon` be imported by nothing of `os` but its board', () => {
     const outside = code.filter(
-      (file) => file.package === 'os' && !file.path.startsWith(architecture.siliconOnlyFrom) && !file.path.endsWith('os/src/index.ts'),
+      (file) =>
+        file.package === 'os' &&
+        !file.path.startsWith(architecture.siliconOnlyFrom) &&
+        !file.path.endsWith('os/src/index.ts'),
     );
     expect(breaches(outside, (_file, specifier) => specifier === '@sevenfold/silicon')).toEqual([]);
   });
@@ -140,7 +148,8 @@ describe('the house', () => {
     const bare = code.filter(
       (file) =>
         file.package === 'formats' ||
-        ((file.package === 'silicon' || file.package === 'os') && !architecture.nodeImports.includes(file.path)),
+        ((file.package === 'silicon' || file.package === 'os') &&
+          !architecture.nodeImports.includes(file.path)),
     );
     expect(breaches(bare, (_file, specifier) => isNode(specifier))).toEqual([]);
   });
@@ -154,9 +163,12 @@ describe('the house', () => {
 
   it('keeps the language’s ambient clock and randomness out of `formats` and the stages', () => {
     const pure = code.filter(
-      (file) => file.package === 'formats' || architecture.stages.some((folder) => file.path.startsWith(folder)),
+      (file) =>
+        file.package === 'formats' || architecture.stages.some((folder) => file.path.startsWith(folder)),
     );
-    const ambient = pure.filter((file) => /\bnew Date\b|\bDate\.|\bMath\.random\b/.test(file.lines.join('\n')));
+    const ambient = pure.filter((file) =>
+      /\bnew Date\b|\bDate\.|\bMath\.random\b/.test(file.lines.join('\n')),
+    );
     expect(ambient.map((file) => file.path)).toEqual([]);
   });
 
@@ -186,7 +198,9 @@ describe('the house', () => {
   });
 
   it(`has no file over ${LONGEST_FILE} lines whose first line does not say why it is one piece`, () => {
-    const long = files.filter((file) => file.lines.length > LONGEST_FILE && !/one piece/i.test(file.lines[0] ?? ''));
+    const long = files.filter(
+      (file) => file.lines.length > LONGEST_FILE && !/one piece/i.test(file.lines[0] ?? ''),
+    );
     expect(long.map((file) => `${file.path}: ${file.lines.length} lines`)).toEqual([]);
   });
 });

@@ -12,7 +12,9 @@ afterEach(() => {
 });
 
 /** The whole story in this process and thread: inline wiring, virtual time, everything random from `seed`. */
-async function tellFromSeed(seed: string): Promise<{ readonly outcome: StoryOutcome; readonly text: string }> {
+async function tellFromSeed(
+  seed: string,
+): Promise<{ readonly outcome: StoryOutcome; readonly text: string }> {
   const dataDir = mkdtempSync(join(tmpdir(), 'sevenfold-story-'));
   folders.push(dataDir);
   const clock = createVirtualClock({ start: Date.now() });
@@ -20,7 +22,14 @@ async function tellFromSeed(seed: string): Promise<{ readonly outcome: StoryOutc
   const narrator = createNarrator({ write: (part) => (text += part) });
   const story = await runOnVirtualTime(
     clock,
-    tellStory({ dataDir, narrator, clock, entropy: seededEntropy(seed), wiring: 'inline' }).catch((error: unknown) => {
+    tellStory({
+      dataDir,
+      narrator,
+      clock,
+      entropy: seededEntropy(seed),
+      wiring: 'inline',
+      signal: new AbortController().signal,
+    }).catch((error: unknown) => {
       throw new Error(`the story stopped:\n${text}`, { cause: error });
     }),
   );

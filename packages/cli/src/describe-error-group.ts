@@ -1,5 +1,11 @@
 import type { ErrorGroup, ErrorGroupDetail } from '@sevenfold/api';
 
+/** Text that came from a device, fit for a terminal: control characters could make it say anything. */
+export function printable(untrusted: string): string {
+  // oxlint-disable-next-line no-control-regex -- these are the characters to be taken out
+  return untrusted.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, '\uFFFD');
+}
+
 /** The state of a group in a person's words. */
 export function describeStatus(group: ErrorGroup): string {
   switch (group.status) {
@@ -22,18 +28,18 @@ export function describeErrorGroup(group: ErrorGroupDetail): string {
       frame.file === null
         ? `module offset 0x${frame.offset.toString(16)}`
         : `${frame.file}:${frame.line ?? '?'}`;
-    return `  #${index} ${frame.function.padEnd(24)} ${place}`;
+    return `  #${index} ${printable(frame.function).padEnd(24)} ${printable(place)}`;
   });
   return [
-    group.title,
+    printable(group.title),
     `  ${describeStatus(group)} · ${group.count} × on ${group.deviceCount} ${group.deviceCount === 1 ? 'device' : 'devices'} · first ${group.firstSeen} · last ${group.lastSeen}`,
     `  component ${group.componentId}`,
-    `  image ${latest.imageId} · OS ${latest.osVersion}`,
-    ...(latest.trap === null ? [] : [`  ${latest.trap}`]),
+    `  image ${latest.imageId} · OS ${printable(latest.osVersion)}`,
+    ...(latest.trap === null ? [] : [`  ${printable(latest.trap)}`]),
     ...(latest.exitCode === null ? [] : [`  exit code ${latest.exitCode}`]),
     ...frames,
     ...(latest.log.length > 0
-      ? ['  last log lines:', ...latest.log.map((line) => `    | ${line.trimEnd()}`)]
+      ? ['  last log lines:', ...latest.log.map((line) => `    | ${printable(line.trimEnd())}`)]
       : []),
     '',
   ].join('\n');

@@ -123,16 +123,8 @@ export async function enrol(options: EnrolOptions): Promise<Profile> {
   return profile;
 }
 
-/** What a test or a story on virtual time changes about a connection. */
-export interface ConnectOptions {
-  /** Milliseconds since 1970; the machine's clock unless given. */
-  readonly now?: () => number;
-  /** Wraps each call, signature and all. */
-  readonly during?: <T>(call: () => Promise<T>) => Promise<T>;
-}
-
-/** Opens a client that signs with the profile's key. */
-export async function connect(folder: string, { now, during }: ConnectOptions = {}): Promise<Connection> {
+/** Opens a client that signs with the profile's key. `now`: ms since 1970; the machine's clock unless given. */
+export async function connect(folder: string, now?: () => number): Promise<Connection> {
   const profile = readProfile(folder);
   if (!profile) throw new CliError('NotEnrolled', `There is no profile in ${folder}.`);
   const keys = await openFileKeyStore(join(folder, 'keys'));
@@ -143,9 +135,7 @@ export async function connect(folder: string, { now, during }: ConnectOptions = 
     signer: createRequestSigner(profile.principalId, (message) => keys.sign(KEY_NAME, message)),
     ...(now ? { now } : {}),
   });
-  const call: Client['call'] = (route, ...input) =>
-    during ? during(() => client.call(route, ...input)) : client.call(route, ...input);
-  return { client: { call }, profile, [Symbol.dispose]: close };
+  return { client, profile, [Symbol.dispose]: close };
 }
 
 /** Whether an error is the service's own answer with this code. */

@@ -25,7 +25,10 @@ describe('the calendar without a clock', () => {
   });
 
   it.each([
-    ['the 29th of February in a common year', { year: 2026, month: 2, day: 29, hour: 0, minute: 0, second: 0 }],
+    [
+      'the 29th of February in a common year',
+      { year: 2026, month: 2, day: 29, hour: 0, minute: 0, second: 0 },
+    ],
     ['the 29th of February 1900', { year: 1900, month: 2, day: 29, hour: 0, minute: 0, second: 0 }],
     ['the 31st of April', { year: 2026, month: 4, day: 31, hour: 0, minute: 0, second: 0 }],
     ['month 0', { year: 2026, month: 0, day: 1, hour: 0, minute: 0, second: 0 }],

@@ -1,6 +1,7 @@
 import { buildCommand, buildRouteMap, type RouteMap } from '@stricli/core';
 import { ROUTES, type TelemetryMessage } from '@sevenfold/api';
 import { tenantFlags, withTenant, type CliContext, type TenantFlags } from '../context.ts';
+import { printable } from '../describe-error-group.ts';
 import { formatTable } from '../table.ts';
 
 export const telemetryCommands: RouteMap<CliContext> = buildRouteMap({
@@ -20,7 +21,7 @@ export const telemetryCommands: RouteMap<CliContext> = buildRouteMap({
               [
                 { heading: 'TIME', value: (message) => message.time },
                 { heading: 'DEVICE', value: (message) => `${message.deviceId.slice(0, 16)}…` },
-                { heading: 'PAYLOAD', value: (message) => message.payload },
+                { heading: 'PAYLOAD', value: (message) => printable(message.payload) },
               ],
               'No message yet.',
             ),

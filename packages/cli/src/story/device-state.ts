@@ -1,6 +1,6 @@
 import type { DeviceStatus, VirtualDevice } from '@sevenfold/device';
 import { CliError, describeError } from '../errors.ts';
-import { waitFor, type StoryEnvironment } from './environment.ts';
+import { waitFor, type Telling } from './environment.ts';
 
 /** Answers of a device that restarts meanwhile are lost with its services: null then. */
 async function unlessRestarting<T>(device: VirtualDevice, work: Promise<T>): Promise<T | null> {
@@ -14,18 +14,18 @@ async function unlessRestarting<T>(device: VirtualDevice, work: Promise<T>): Pro
 }
 
 /** What the device says of itself, or null while it restarts. */
-export function statusOf(device: VirtualDevice): Promise<DeviceStatus | null> {
-  return unlessRestarting(device, device.status());
+export function statusOf(telling: Telling, device: VirtualDevice): Promise<DeviceStatus | null> {
+  return telling.pass(() => unlessRestarting(device, device.status()));
 }
 
 /** Has the device attest, ask for its plan, update and report now; null where it restarted meanwhile. */
-export function checkNow(device: VirtualDevice): Promise<DeviceStatus | null> {
-  return unlessRestarting(device, device.checkNow());
+export function checkNow(telling: Telling, device: VirtualDevice): Promise<DeviceStatus | null> {
+  return telling.pass(() => unlessRestarting(device, device.checkNow()));
 }
 
 /** Waits until the device runs a release and is trusted on it; it asks for its plan again as often as it must. */
 export async function waitForRelease(
-  environment: StoryEnvironment,
+  telling: Telling,
   device: VirtualDevice,
   osVersion: string,
 ): Promise<DeviceStatus> {
@@ -33,15 +33,10 @@ export async function waitForRelease(
   const isThere = (status: DeviceStatus): boolean =>
     status.osVersion === osVersion && status.verdict === 'trusted' && status.phase === 'idle';
   try {
-    return await waitFor(
-      environment.clock,
-      `the device to run ${osVersion} and to be trusted`,
-      40,
-      async () => {
-        last = (await statusOf(device)) ?? last;
-        return last !== null && isThere(last) ? last : null;
-      },
-    );
+    return await waitFor(telling, `the device to run ${osVersion} and to be trusted`, 40, async () => {
+      last = (await statusOf(telling, device)) ?? last;
+      return last !== null && isThere(last) ? last : null;
+    });
   } catch (error) {
     const said = last as DeviceStatus | null;
     const text =

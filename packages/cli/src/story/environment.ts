@@ -10,6 +10,8 @@ export interface StoryEnvironment {
   readonly narrator: Narrator;
   readonly clock: Clock | VirtualClock;
   readonly entropy: Entropy;
+  /** Ends the story between two of its looks at the world. */
+  readonly signal: AbortSignal;
   /** How the layers of the devices are wired. */
   readonly wiring: 'inline' | 'thread';
 }
@@ -26,19 +28,34 @@ export function prove(isTrue: boolean, message: string): asserts isTrue {
 }
 
 /**
- * Keeps virtual time where it is while `work` does what takes real time alone: compilers, disks, the story's own
- * requests. On the host's time it is the work and nothing else.
+ * A story that is being told. On virtual time nothing passes while the story itself works (compilers, disks, its own
+ * requests take real time alone); time passes where the story waits for its devices.
  */
-export async function holdTime<T>(
-  { clock }: Pick<StoryEnvironment, 'clock'>,
-  work: () => Promise<T>,
-): Promise<T> {
-  const release = 'hold' in clock ? clock.hold() : null;
-  try {
-    return await work();
-  } finally {
-    release?.();
-  }
+export interface Telling extends StoryEnvironment {
+  pass<T>(work: () => Promise<T>): Promise<T>;
+}
+
+/** Begins to tell: takes hold of virtual time. `end` lets go of it. */
+export function beginTelling(environment: StoryEnvironment): {
+  readonly telling: Telling;
+  readonly end: () => void;
+} {
+  const { clock } = environment;
+  const hold = (): (() => void) => ('hold' in clock ? clock.hold() : () => {});
+  let release = hold();
+  const telling: Telling = {
+    ...environment,
+    async pass(work) {
+      release();
+      try {
+        return await work();
+      } finally {
+        release = hold();
+      }
+    },
+  };
+  // What holds time now lets go; letting go twice is no harm.
+  return { telling, end: () => release() };
 }
 
 /** How often a condition is looked at, in milliseconds. */
@@ -49,18 +66,19 @@ const POLL_MILLISECONDS = 25;
  * Rejects with `NotProved` naming `what` when `seconds` have passed on the story's clock.
  */
 export async function waitFor<T>(
-  clock: Clock,
+  telling: Telling,
   what: string,
   seconds: number,
   look: () => T | null | Promise<T | null>,
 ): Promise<T> {
-  const end = clock.monotonic() + seconds * 1000;
+  const end = telling.clock.monotonic() + seconds * 1000;
   for (;;) {
     const found = await look();
     if (found !== null) return found;
-    if (clock.monotonic() >= end)
+    if (telling.clock.monotonic() >= end)
       throw new CliError('NotProved', `After ${seconds} s still waiting for ${what}.`);
-    await clock.sleep(POLL_MILLISECONDS);
+    telling.signal.throwIfAborted();
+    await telling.pass(() => telling.clock.sleep(POLL_MILLISECONDS));
   }
 }
 

@@ -32,33 +32,30 @@ export async function runUntilStopped(options: {
   readonly process: NodeJS.Process;
 }): Promise<void> {
   const { dataDir, once, narrator } = options;
-  const stopped = new Promise<'stopped'>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const)
-      options.process.once(signal, () => resolve('stopped'));
-  });
+  const stopping = new AbortController();
+  const stopped = new Promise((resolve) => stopping.signal.addEventListener('abort', resolve));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    options.process.on(signal, () => {
+      // Who asks twice is not kept waiting: a kill at any moment loses nothing that was acknowledged.
+      if (stopping.signal.aborted) options.process.exit(130);
+      narrator.note('\nStopping …');
+      stopping.abort();
+    });
+  }
   narrator.heading('Sevenfold: the main job, end to end');
-  const telling = tellStory({
-    dataDir,
-    narrator,
-    clock: hostClock(),
-    entropy: systemEntropy(),
-    wiring: 'thread',
-  });
-  const story = await Promise.race([telling, stopped]);
-  if (story === 'stopped') {
-    narrator.note('\nStopping …');
-    // What is under way ends first: nothing is left half open.
-    await telling.then(
-      (told) => told.close(),
-      () => {},
-    );
+  let story: ToldStory;
+  try {
+    const { signal } = stopping;
+    const world = { clock: hostClock(), entropy: systemEntropy(), wiring: 'thread' } as const;
+    story = await tellStory({ dataDir, narrator, signal, ...world });
+  } catch (error) {
+    if (!stopping.signal.aborted) throw error;
     options.process.exitCode = 130;
     return;
   }
   if (!once) {
     narrator.note(`\n${whatToTry(story, dataDir)}`);
     await stopped;
-    narrator.note('\nStopping …');
   }
   await story.close();
   narrator.note(once ? '\nAll 13 steps proved what they had to.' : 'Stopped.');

@@ -7,7 +7,7 @@ import { attestDevice, bootDevice, claimDevice, manufactureDevice } from './step
 import { refuse, updateOs } from './steps/refuse.ts';
 import { publishFirstRelease } from './steps/release.ts';
 import { bringUpService } from './steps/service.ts';
-import { holdTime, prove, type StepResult, type StoryEnvironment } from './environment.ts';
+import { beginTelling, prove, type StepResult, type StoryEnvironment } from './environment.ts';
 import { Journal } from './journal.ts';
 
 /** What came of each step, without times and random ids: the same from the same seed. */
@@ -33,17 +33,20 @@ const DEVICE = 'blinker';
  * Rejects with the error of the step that failed, after everything that was up has been taken down.
  */
 export async function tellStory(environment: StoryEnvironment): Promise<ToldStory> {
-  const { narrator, clock } = environment;
-  const journal = new Journal(join(environment.dataDir, 'acknowledged.jsonl'));
+  const { telling, end } = beginTelling(environment);
+  const { narrator, clock } = telling;
+  const journal = new Journal(join(telling.dataDir, 'acknowledged.jsonl'));
   const outcome: StoryOutcome[number][] = [];
   const closers: (() => Promise<void> | void)[] = [];
   const close = async (): Promise<void> => {
+    end();
     for (const each of closers.splice(0).toReversed()) await each();
   };
   const step = async <T extends StepResult>(
     title: string,
     work: (progress: Progress) => Promise<T>,
   ): Promise<T> => {
+    telling.signal.throwIfAborted();
     const number = outcome.length + 1;
     const result = await narrator.step(number, title, work);
     outcome.push({ number, title, facts: result.facts });
@@ -52,7 +55,7 @@ export async function tellStory(environment: StoryEnvironment): Promise<ToldStor
 
   try {
     const { connection, tenant, neighbour } = await step('Service', async () => {
-      const platform = await holdTime(environment, () => bringUpService(environment, journal));
+      const platform = await bringUpService(telling, journal);
       closers.push(
         () => platform.service.close(),
         () => platform.connection[Symbol.dispose](),
@@ -64,49 +67,40 @@ export async function tellStory(environment: StoryEnvironment): Promise<ToldStor
     const { tenantId } = tenant;
 
     const { release } = await step('OS release', (progress) =>
-      holdTime(environment, () => publishFirstRelease(environment, client, journal, progress)),
+      publishFirstRelease(telling, client, journal, progress),
     );
-    const { deviceId } = await step('Manufacture', () =>
-      holdTime(environment, () => manufactureDevice(environment, client, release, DEVICE)),
-    );
+    const { deviceId } = await step('Manufacture', () => manufactureDevice(telling, client, release, DEVICE));
     const { deviceGroup } = await step('Claim', () => claimDevice(client, tenantId, deviceId, journal));
     const target = { tenantId, deviceGroupId: deviceGroup.deviceGroupId };
 
     const { device } = await step('Boot', async () => {
-      const booted = await bootDevice(environment, DEVICE);
+      const booted = await bootDevice(telling, DEVICE);
       closers.push(() => booted.device.close());
       return booted;
     });
-    await step('Attest', () => attestDevice(environment, client, tenantId, device, release.name));
+    await step('Attest', () => attestDevice(telling, client, tenantId, device, release.name));
 
     const { image, later } = await step('Build an app', (progress) =>
-      buildAndDeploy(environment, client, journal, target, progress),
+      buildAndDeploy(telling, client, journal, target, progress),
     );
     const [failing, fixed] = later;
     prove(failing !== undefined && fixed !== undefined, 'The compiler answered fewer apps than asked for.');
     const since = clock.now();
-    await step('Over the air', () => updateOverTheAir(environment, client, tenantId, device, image));
+    await step('Over the air', () => updateOverTheAir(telling, client, tenantId, device, image));
     await step('Its own cloud', async (progress) => {
-      const refused = await tryFromNeighbour(
-        environment,
-        client,
-        journal,
-        release,
-        neighbour.tenantId,
-        progress,
-      );
-      return sendTelemetry(environment, client, tenantId, deviceId, since, refused);
+      const refused = await tryFromNeighbour(telling, client, journal, release, neighbour.tenantId, progress);
+      return sendTelemetry(telling, client, tenantId, deviceId, since, refused);
     });
-    await step('Contained', () => tryForbidden(environment, client, tenantId, deviceId, since));
+    await step('Contained', () => tryForbidden(telling, client, tenantId, deviceId, since));
 
     const { group, text } = await step('It fails', () =>
-      failAndReport(environment, client, journal, target, device, failing),
+      failAndReport(telling, client, journal, target, device, failing),
     );
     narrator.block(text);
     await step('It heals', async (progress) => {
       progress.report(0, 2, 'the fixed app');
-      const healed = await healApp(environment, client, journal, target, device, fixed, group);
-      const updated = await updateOs(environment, client, journal, device, healed.imageId, progress);
+      const healed = await healApp(telling, client, journal, target, device, fixed, group);
+      const updated = await updateOs(telling, client, journal, device, healed.imageId, progress);
       return {
         proved: [
           `version 3 runs past the failing blink; the group is marked as fixed in image ${healed.imageId}`,
@@ -116,7 +110,7 @@ export async function tellStory(environment: StoryEnvironment): Promise<ToldStor
       };
     });
     await step('It refuses', (progress) =>
-      refuse(environment, client, journal, tenantId, device, DEVICE, progress),
+      refuse(telling, client, journal, tenantId, device, DEVICE, progress),
     );
     return { outcome, deviceId, errorGroupId: group.groupId, close };
   } catch (error) {

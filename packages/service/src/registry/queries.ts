@@ -31,17 +31,19 @@ export function selectTenants(db: Db, only: string | null, slice: Slice): Promis
 }
 
 export function selectFirstTenant(db: Db): Promise<TenantRow | undefined> {
-  return db
-    .selectFrom('tenants')
-    .selectAll()
-    .orderBy('createdAt')
-    .orderBy('tenantId')
-    .limit(1)
-    .executeTakeFirst();
+  return db.selectFrom('tenants').selectAll().orderBy('sequence').limit(1).executeTakeFirst();
 }
 
-export async function insertTenant(db: Db, row: TenantRow): Promise<void> {
-  await db.insertInto('tenants').values(row).execute();
+/** Inserts a tenant behind all others: clocks may stand still, so time does not say which one came first. */
+export async function insertTenant(db: Db, row: Omit<TenantRow, 'sequence'>): Promise<void> {
+  const { last } = await db
+    .selectFrom('tenants')
+    .select((select) => select.fn.max('sequence').as('last'))
+    .executeTakeFirstOrThrow();
+  await db
+    .insertInto('tenants')
+    .values({ ...row, sequence: Number(last ?? 0) + 1 })
+    .execute();
 }
 
 export function selectProduct(db: Db, tenantId: string, productId: string): Promise<ProductRow | undefined> {

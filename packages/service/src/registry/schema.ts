@@ -2,7 +2,8 @@ import type { CapabilitySchema } from '../store/schema.ts';
 
 /** Rows of this capability. Times in ms since 1970. `nameKey` is the name without case: unique in its parent. */
 export interface RegistryTables {
-  tenants: { tenantId: string; name: string; nameKey: string; createdAt: number };
+  /** `sequence` counts up: tenants in the order in which they were made. */
+  tenants: { tenantId: string; sequence: number; name: string; nameKey: string; createdAt: number };
   products: {
     productId: string;
     tenantId: string;
@@ -39,6 +40,7 @@ export const REGISTRY_SCHEMA: CapabilitySchema = {
     await db.schema
       .createTable('tenants')
       .addColumn('tenantId', 'text', (column) => column.primaryKey())
+      .addColumn('sequence', 'bigint', (column) => column.notNull().unique())
       .addColumn('name', 'text', (column) => column.notNull())
       .addColumn('nameKey', 'text', (column) => column.notNull().unique())
       .addColumn('createdAt', 'bigint', (column) => column.notNull())

@@ -13,7 +13,7 @@ import {
 } from './queries.ts';
 
 /** A tenant: a group of devices and an isolation boundary. `createdAt` in ms since 1970. */
-export type Tenant = Omit<TenantRow, 'nameKey'>;
+export type Tenant = Omit<TenantRow, 'nameKey' | 'sequence'>;
 
 /** What making a tenant needs of the certificates: an authority of its own, made once however often it is asked for. */
 export interface TenantAuthorities {
@@ -88,7 +88,7 @@ export async function listTenants(
   return toPage(rows, page, (row) => row.tenantId, toTenant);
 }
 
-function toTenant({ tenantId, name, createdAt }: TenantRow): Tenant {
+function toTenant({ tenantId, name, createdAt }: Tenant): Tenant {
   return { tenantId, name, createdAt };
 }
 

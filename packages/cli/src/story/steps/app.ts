@@ -8,7 +8,7 @@ import { describeErrorGroup } from '../../describe-error-group.ts';
 import type { Progress } from '../../narrator.ts';
 import { installationFolder } from '../../profile.ts';
 import { checkNow, statusOf } from '../device-state.ts';
-import { holdTime, prove, waitFor, type StepResult, type StoryEnvironment } from '../environment.ts';
+import { prove, waitFor, type StepResult, type Telling } from '../environment.ts';
 import type { Journal } from '../journal.ts';
 import { signerOf } from './release.ts';
 
@@ -19,13 +19,13 @@ const LED_PIN = 8;
 
 /** Builds versions of `examples/blink` for a tenant, in one run of the compiler. */
 export async function buildBlink(
-  environment: StoryEnvironment,
+  telling: Telling,
   client: Client,
   tenantId: string,
   versions: readonly BlinkVersion[],
   progress: Progress,
 ): Promise<readonly BuiltApp[]> {
-  const keys = await openFileKeyStore(join(environment.dataDir, 'sdk', 'keys'));
+  const keys = await openFileKeyStore(join(telling.dataDir, 'sdk', 'keys'));
   const { spki, sign } = await signerOf(keys, 'development');
   const signer = { thumbprint: thumbprint(spki), sign };
   const { brokerHost, brokerPort } = await client.call(ROUTES.trust);
@@ -41,7 +41,7 @@ export async function buildBlink(
     },
     signer,
   }));
-  return holdTime(environment, () => buildApps(builds));
+  return buildApps(builds);
 }
 
 /** Uploads an app with its symbols and deploys it, alone, to a device group. */
@@ -72,32 +72,32 @@ export async function deploy(
 
 /** Has the device ask for its plan until `image` runs on it. */
 export async function waitForApp(
-  environment: StoryEnvironment,
+  telling: Telling,
   device: VirtualDevice,
   image: Pick<Image, 'imageId' | 'name'>,
 ): Promise<DeviceApp> {
-  const status = await checkNow(device);
+  const status = await checkNow(telling, device);
   return waitFor(
-    environment.clock,
+    telling,
     `${image.name} to run (the device says: ${status?.lastError ?? 'nothing wrong'})`,
     20,
     async () => {
-      const apps = (await statusOf(device))?.apps ?? [];
+      const apps = (await statusOf(telling, device))?.apps ?? [];
       return apps.find((app) => app.imageId === image.imageId && app.state === 'running') ?? null;
     },
   );
 }
 
 /** Watches the LED until it changed `changes` times; answers the milliseconds from change to change. */
-export async function watchLed(
-  environment: StoryEnvironment,
+async function watchLed(
+  telling: Telling,
   device: VirtualDevice,
   changes: number,
 ): Promise<readonly number[]> {
   const times: number[] = [];
   const stop = device.onPin(LED_PIN, (_level, time) => times.push(time));
   try {
-    await waitFor(environment.clock, 'the LED to blink', 20, () => (times.length >= changes ? true : null));
+    await waitFor(telling, 'the LED to blink', 20, () => (times.length >= changes ? true : null));
   } finally {
     stop();
   }
@@ -106,13 +106,13 @@ export async function watchLed(
 
 /** Step 7: C becomes WebAssembly, an image package, an image signed by the service, a deployment. */
 export async function buildAndDeploy(
-  environment: StoryEnvironment,
+  telling: Telling,
   client: Client,
   journal: Journal,
   target: { readonly tenantId: string; readonly deviceGroupId: string },
   progress: Progress,
 ): Promise<StepResult & { readonly image: Image; readonly later: readonly BuiltApp[] }> {
-  const [first, ...later] = await buildBlink(environment, client, target.tenantId, [1, 2, 3], progress);
+  const [first, ...later] = await buildBlink(telling, client, target.tenantId, [1, 2, 3], progress);
   prove(first !== undefined, 'The compiler answered nothing.');
   const image = await deploy(client, journal, target, first);
   return {
@@ -129,17 +129,18 @@ export async function buildAndDeploy(
 
 /** Step 8: the device fetches its plan, stages, commits and runs the app: the LED of the board blinks. */
 export async function updateOverTheAir(
-  environment: StoryEnvironment,
+  telling: Telling,
   client: Client,
   tenantId: string,
   device: VirtualDevice,
   image: Image,
 ): Promise<StepResult> {
-  await waitForApp(environment, device, image);
-  const gaps = await watchLed(environment, device, 6);
-  const average = gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length;
-  prove(average > 200 && average < 400, `The LED changes every ${Math.round(average)} ms, not every 250.`);
-  await checkNow(device);
+  await waitForApp(telling, device, image);
+  const gaps = await watchLed(telling, device, 6);
+  // The median: the app blinks from the same event loop in which it waits for its cloud.
+  const usual = gaps.toSorted((one, other) => one - other)[Math.floor(gaps.length / 2)] ?? 0;
+  prove(usual > 200 && usual < 300, `The LED changes every ${Math.round(usual)} ms, not every 250.`);
+  await checkNow(telling, device);
   const seen = await client.call(ROUTES.device, { params: { tenantId, deviceId: device.deviceId } });
   prove(
     seen.installedImages.some((installed) => installed.imageId === image.imageId),
@@ -148,7 +149,7 @@ export async function updateOverTheAir(
   return {
     proved: [
       'plan signed by the service and bound to the device’s nonce; image staged, verified, committed, started',
-      `LED on pin ${LED_PIN} of the board changes every ${Math.round(average)} ms`,
+      `LED on pin ${LED_PIN} of the board changes every ${Math.round(usual)} ms`,
       'the service sees the image installed',
     ],
     facts: { led: 'blinks' },
@@ -157,7 +158,7 @@ export async function updateOverTheAir(
 
 /** Step 11: the second version stores out of bounds; restarted, reported, symbolised, grouped. */
 export async function failAndReport(
-  environment: StoryEnvironment,
+  telling: Telling,
   client: Client,
   journal: Journal,
   target: { readonly tenantId: string; readonly deviceGroupId: string },
@@ -166,13 +167,13 @@ export async function failAndReport(
 ): Promise<StepResult & { readonly group: ErrorGroupDetail; readonly text: string }> {
   const { tenantId } = target;
   const image = await deploy(client, journal, target, app);
-  await waitForApp(environment, device, image);
-  const restarted = await waitFor(environment.clock, 'the app to fail and to be restarted', 60, async () => {
-    const status = await statusOf(device);
+  await waitForApp(telling, device, image);
+  const restarted = await waitFor(telling, 'the app to fail and to be restarted', 60, async () => {
+    const status = await statusOf(telling, device);
     return status?.apps.find((each) => each.imageId === image.imageId && each.restarts >= 1) ?? null;
   });
-  await checkNow(device);
-  const group = await waitFor(environment.clock, 'the failure to be reported', 30, async () => {
+  await checkNow(telling, device);
+  const group = await waitFor(telling, 'the failure to be reported', 30, async () => {
     const { items } = await client.call(ROUTES.errorGroups, { params: { tenantId }, query: { limit: 50 } });
     const found = items.find((each) => each.kind === 'AppCrash' && each.imageIds.includes(image.imageId));
     return found ? client.call(ROUTES.errorGroup, { params: { tenantId, groupId: found.groupId } }) : null;
@@ -196,7 +197,7 @@ export async function failAndReport(
 
 /** The first half of step 12: the third version is deployed and runs past the moment at which the second failed. */
 export async function healApp(
-  environment: StoryEnvironment,
+  telling: Telling,
   client: Client,
   journal: Journal,
   target: { readonly tenantId: string; readonly deviceGroupId: string },
@@ -206,10 +207,10 @@ export async function healApp(
 ): Promise<Image> {
   const { tenantId } = target;
   const image = await deploy(client, journal, target, app);
-  await waitForApp(environment, device, image);
+  await waitForApp(telling, device, image);
   // The second version failed at its thirteenth blink.
-  await watchLed(environment, device, 16);
-  const running = (await statusOf(device))?.apps.find((each) => each.imageId === image.imageId);
+  await watchLed(telling, device, 16);
+  const running = (await statusOf(telling, device))?.apps.find((each) => each.imageId === image.imageId);
   prove(running?.state === 'running' && running.restarts === 0, 'The fixed version does not keep running.');
   const fixed = await client.call(ROUTES.markErrorGroupFixed, {
     params: { tenantId, groupId: group.groupId },

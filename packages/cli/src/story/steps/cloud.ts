@@ -1,14 +1,14 @@
 import { connect as connectMqtt } from 'mqtt';
 import { ROUTES, type Client, type TelemetryMessage } from '@sevenfold/api';
 import type { OsRelease } from '@sevenfold/device';
-import { holdTime, prove, waitFor, type StepResult, type StoryEnvironment } from '../environment.ts';
+import { prove, waitFor, type StepResult, type Telling } from '../environment.ts';
 import type { Journal } from '../journal.ts';
 import { attestDevice, bootDevice, claimDevice, manufactureDevice } from './device.ts';
 import { buildBlink, deploy, waitForApp } from './app.ts';
 import type { Progress } from '../../narrator.ts';
 
 /** What `examples/blink` says of itself. */
-export interface BlinkTelemetry {
+interface BlinkTelemetry {
   readonly version: number;
   readonly blinks: number;
   readonly denied: Readonly<Record<string, string>>;
@@ -35,14 +35,14 @@ function parseTelemetry(message: TelemetryMessage): BlinkTelemetry | null {
 }
 
 /** The newest telemetry that the broker took from a device since `since` (ms since 1970). */
-export async function waitForTelemetry(
-  environment: StoryEnvironment,
+async function waitForTelemetry(
+  telling: Telling,
   client: Client,
   tenantId: string,
   deviceId: string,
   since: number,
 ): Promise<BlinkTelemetry> {
-  return waitFor(environment.clock, 'telemetry at the broker', 30, async () => {
+  return waitFor(telling, 'telemetry at the broker', 30, async () => {
     const { items } = await client.call(ROUTES.telemetry, { params: { tenantId } });
     const mine = items.filter((item) => item.deviceId === deviceId && Date.parse(item.time) >= since);
     return mine.map(parseTelemetry).find((telemetry) => telemetry !== null) ?? null;
@@ -74,19 +74,19 @@ function connectWithoutCertificate(host: string, port: number, ca: readonly Buff
 
 /** Step 9: telemetry reaches a broker that knows the tenant CA alone; nobody else gets in. */
 export async function sendTelemetry(
-  environment: StoryEnvironment,
+  telling: Telling,
   client: Client,
   tenantId: string,
   deviceId: string,
   since: number,
   neighbour: { readonly deviceId: string; readonly refusal: string },
 ): Promise<StepResult> {
-  const telemetry = await waitForTelemetry(environment, client, tenantId, deviceId, since);
+  const telemetry = await waitForTelemetry(telling, client, tenantId, deviceId, since);
   const trust = await client.call(ROUTES.trust);
   const roots = trust.tlsRoots.map((root) => Buffer.from(root, 'base64'));
   const { brokerHost, brokerPort } = trust;
   prove(brokerPort !== null, 'The service has no broker.');
-  const answer = await holdTime(environment, () => connectWithoutCertificate(brokerHost, brokerPort, roots));
+  const answer = await connectWithoutCertificate(brokerHost, brokerPort, roots);
   prove(answer !== 'accepted', 'The broker accepted a client without a certificate.');
   const { items } = await client.call(ROUTES.telemetry, { params: { tenantId } });
   prove(
@@ -108,20 +108,18 @@ export async function sendTelemetry(
  * Resolves with what its app logged when it was refused. Runs inline: both wirings are seen in one story.
  */
 export async function tryFromNeighbour(
-  environment: StoryEnvironment,
+  telling: Telling,
   client: Client,
   journal: Journal,
   release: OsRelease,
   tenantId: string,
   progress: Progress,
 ): Promise<{ readonly deviceId: string; readonly refusal: string }> {
-  const inline: StoryEnvironment = { ...environment, wiring: 'inline' };
+  const inline: Telling = { ...telling, wiring: 'inline' };
   progress.report(0, 3, 'another tenant’s device');
-  const { deviceId } = await holdTime(environment, () =>
-    manufactureDevice(inline, client, release, 'neighbour'),
-  );
+  const { deviceId } = await manufactureDevice(inline, client, release, 'neighbour');
   const { deviceGroup } = await claimDevice(client, tenantId, deviceId, journal);
-  const [app] = await buildBlink(environment, client, tenantId, [1], progress);
+  const [app] = await buildBlink(telling, client, tenantId, [1], progress);
   prove(app !== undefined, 'The compiler answered nothing.');
   const image = await deploy(client, journal, { tenantId, deviceGroupId: deviceGroup.deviceGroupId }, app);
   const { device } = await bootDevice(inline, 'neighbour');
@@ -134,7 +132,7 @@ export async function tryFromNeighbour(
     });
     await attestDevice(inline, client, tenantId, device, release.name);
     await waitForApp(inline, device, image);
-    const said = await waitFor(environment.clock, 'the neighbour to be refused', 30, () => refusal);
+    const said = await waitFor(telling, 'the neighbour to be refused', 30, () => refusal);
     return { deviceId, refusal: said };
   } finally {
     await device.close();
@@ -151,13 +149,13 @@ const DOCUMENTED: Readonly<Record<string, { readonly what: string; readonly errn
 
 /** Step 10: what the manifest does not name is out of reach, each time with the documented errno. */
 export async function tryForbidden(
-  environment: StoryEnvironment,
+  telling: Telling,
   client: Client,
   tenantId: string,
   deviceId: string,
   since: number,
 ): Promise<StepResult> {
-  const { denied } = await waitForTelemetry(environment, client, tenantId, deviceId, since);
+  const { denied } = await waitForTelemetry(telling, client, tenantId, deviceId, since);
   const proved = Object.entries(DOCUMENTED).map(([name, { what, errno }]) => {
     prove(denied[name] === errno, `${what}: ${denied[name] ?? 'not tried'}, where ${errno} is documented.`);
     return `${what}: ${errno}`;

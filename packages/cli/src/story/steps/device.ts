@@ -16,7 +16,7 @@ import { openFileKeyStore } from '@sevenfold/pki';
 import { allItems } from '../../context.ts';
 import { CliError } from '../../errors.ts';
 import { checkNow, waitForRelease } from '../device-state.ts';
-import { inWords, prove, type StepResult, type StoryEnvironment } from '../environment.ts';
+import { inWords, prove, type StepResult, type Telling } from '../environment.ts';
 import type { Journal } from '../journal.ts';
 import { signerOf } from './release.ts';
 
@@ -25,17 +25,16 @@ export interface ManufactureStep extends StepResult {
   readonly attestationSpki: Uint8Array;
 }
 
-const chipFolder = (environment: StoryEnvironment, name: string): string =>
-  join(environment.dataDir, 'devices', name);
+const chipFolder = (telling: Telling, name: string): string => join(telling.dataDir, 'devices', name);
 
 /** Step 3: a chip is made, and its maker's endorsement reaches the service. An earlier start's chip is kept. */
 export async function manufactureDevice(
-  environment: StoryEnvironment,
+  telling: Telling,
   client: Client,
   release: OsRelease,
   name: string,
 ): Promise<ManufactureStep> {
-  const dir = chipFolder(environment, name);
+  const dir = chipFolder(telling, name);
   const present = await readChipInfo(dir);
   const isNew = present === null || present === 'unfinished';
   const info = isNew
@@ -44,11 +43,11 @@ export async function manufactureDevice(
         sku: release.chipSku,
         images: release.images,
         rootKeyHash: release.rootKeyHash,
-        entropy: environment.entropy,
+        entropy: telling.entropy,
       })
     : present;
 
-  const keys = await openFileKeyStore(join(environment.dataDir, 'silicon-maker', 'keys'));
+  const keys = await openFileKeyStore(join(telling.dataDir, 'silicon-maker', 'keys'));
   const maker = await signerOf(keys, 'endorsement');
   const { makerId } = await client.call(ROUTES.createSiliconMaker, {
     body: { name: 'Sevenfold virtual silicon', spki: Buffer.from(maker.spki).toString('base64') },
@@ -129,21 +128,21 @@ export interface BootStep extends StepResult {
  * The device itself must be off. `end` takes the twin away.
  */
 export async function openTwin(
-  environment: StoryEnvironment,
+  telling: Telling,
   name: string,
 ): Promise<{ readonly twin: VirtualDevice; end(): Promise<void> }> {
-  const folder = chipFolder(environment, `${name}-twin`);
+  const folder = chipFolder(telling, `${name}-twin`);
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true, mode: 0o700 });
   for (const file of Object.values(CHIP_FILES)) {
-    await copyFile(join(chipFolder(environment, name), file), join(folder, file));
+    await copyFile(join(chipFolder(telling, name), file), join(folder, file));
   }
   const twin = await openDevice({
     dir: folder,
-    entropy: environment.entropy,
-    wiring: environment.wiring,
+    entropy: telling.entropy,
+    wiring: telling.wiring,
     network: { resolve: () => null },
-    ...(environment.wiring === 'inline' ? { clock: environment.clock } : {}),
+    ...(telling.wiring === 'inline' ? { clock: telling.clock } : {}),
   });
   return {
     twin,
@@ -155,18 +154,18 @@ export async function openTwin(
 }
 
 /** Opens the chip and boots it; rejects with `NotProved` if it does not come up. */
-export async function powerOn(environment: StoryEnvironment, name: string): Promise<VirtualDevice> {
+async function powerOn(telling: Telling, name: string): Promise<VirtualDevice> {
   const device = await openDevice({
-    dir: chipFolder(environment, name),
-    entropy: environment.entropy,
-    wiring: environment.wiring,
-    ...(environment.wiring === 'inline' ? { clock: environment.clock } : {}),
+    dir: chipFolder(telling, name),
+    entropy: telling.entropy,
+    wiring: telling.wiring,
+    ...(telling.wiring === 'inline' ? { clock: telling.clock } : {}),
   });
   // What the service UART says, for whoever wants to know why: the log of this start.
-  const log = join(environment.dataDir, 'devices', `${name}.log`);
+  const log = join(telling.dataDir, 'devices', `${name}.log`);
   writeFileSync(log, '');
-  device.onLog((line) => appendFileSync(log, `${new Date(environment.clock.now()).toISOString()} ${line}\n`));
-  const outcome = await device.boot();
+  device.onLog((line) => appendFileSync(log, `${new Date(telling.clock.now()).toISOString()} ${line}\n`));
+  const outcome = await telling.pass(() => device.boot());
   if (outcome.kind === 'running') return device;
   await device.close();
   throw new CliError(
@@ -176,9 +175,9 @@ export async function powerOn(environment: StoryEnvironment, name: string): Prom
 }
 
 /** Step 5: each stage is loaded from flash, verified, measured and run by the one below it. */
-export async function bootDevice(environment: StoryEnvironment, name: string): Promise<BootStep> {
+export async function bootDevice(telling: Telling, name: string): Promise<BootStep> {
   const began = performance.now();
-  const device = await powerOn(environment, name);
+  const device = await powerOn(telling, name);
   const milliseconds = performance.now() - began;
   const lines = device.bootLog.filter((line) => / verified/.test(line));
   for (const type of SYSTEM_IMAGE_TYPES) {
@@ -191,7 +190,7 @@ export async function bootDevice(environment: StoryEnvironment, name: string): P
     device,
     proved: [
       ...lines,
-      `running after ${environment.wiring === 'thread' ? `${Math.round(milliseconds)} ms` : 'an instant of virtual time'}, wired ${environment.wiring}`,
+      `running after ${telling.wiring === 'thread' ? `${Math.round(milliseconds)} ms` : 'an instant of virtual time'}, wired ${telling.wiring}`,
     ],
     facts: { verified: SYSTEM_IMAGE_TYPES.join() },
   };
@@ -230,17 +229,17 @@ function checkChain(chain: readonly Uint8Array[], deviceId: string, now: number)
 
 /** Step 6: the service believes the device, and the device has two certificates for two keys. */
 export async function attestDevice(
-  environment: StoryEnvironment,
+  telling: Telling,
   client: Client,
   tenantId: string,
   device: VirtualDevice,
   osVersion: string,
 ): Promise<StepResult> {
-  await checkNow(device);
+  await checkNow(telling, device);
   // One of an earlier start may run an older release: it updates itself first, and restarts.
-  const status = await waitForRelease(environment, device, osVersion);
+  const status = await waitForRelease(telling, device, osVersion);
   prove(status.tenantId === tenantId, 'The device was certified for another tenant.');
-  const now = environment.clock.now();
+  const now = telling.clock.now();
   const leaf = checkChain(status.clientChain, device.deviceId, now);
   const update = checkChain(status.updateChain, device.deviceId, now);
   prove(

@@ -9,7 +9,7 @@ import {
   type SystemImageTypeName,
 } from '@sevenfold/formats';
 import type { Progress } from '../../narrator.ts';
-import { holdTime, prove, waitFor, type StepResult, type StoryEnvironment } from '../environment.ts';
+import { prove, waitFor, type StepResult, type Telling } from '../environment.ts';
 import type { Journal } from '../journal.ts';
 import { checkNow, statusOf, waitForRelease } from '../device-state.ts';
 import { openTwin } from './device.ts';
@@ -49,19 +49,17 @@ function flip(device: VirtualDevice, type: SystemImageTypeName, slot: SlotName, 
 
 /** The second half of step 12: a changed kernel comes over the air; the app is the same image as before. */
 export async function updateOs(
-  environment: StoryEnvironment,
+  telling: Telling,
   client: Client,
   journal: Journal,
   device: VirtualDevice,
   appImageId: string,
   progress: Progress,
 ): Promise<StepResult> {
-  const before = await device.status();
-  const { release } = await holdTime(environment, () =>
-    publishNextRelease(environment, client, journal, progress),
-  );
-  await checkNow(device);
-  const after = await waitForRelease(environment, device, release.name);
+  const before = await telling.pass(() => device.status());
+  const { release } = await publishNextRelease(telling, client, journal, progress);
+  await checkNow(telling, device);
+  const after = await waitForRelease(telling, device, release.name);
   const changed = SYSTEM_IMAGE_TYPES.filter((type) => {
     const digestIn = (status: DeviceStatus): string =>
       String(
@@ -74,8 +72,8 @@ export async function updateOs(
     changed.join() === 'NormalWorldKernel',
     `The update changed ${changed.join(', ')}, not the kernel alone.`,
   );
-  const app = await waitFor(environment.clock, 'the app to run on the new kernel', 20, async () => {
-    const apps = (await statusOf(device))?.apps ?? [];
+  const app = await waitFor(telling, 'the app to run on the new kernel', 20, async () => {
+    const apps = (await statusOf(telling, device))?.apps ?? [];
     return apps.find((each) => each.imageId === appImageId && each.state === 'running') ?? null;
   });
   return {
@@ -89,6 +87,7 @@ export async function updateOs(
 
 /** Boots with a bit flipped in one copy of each image: the copy is refused by name, and the other slot runs. */
 async function bootWithFlippedBits(
+  telling: Telling,
   device: VirtualDevice,
   images: readonly DeviceImage[],
   progress: Progress,
@@ -100,7 +99,7 @@ async function bootWithFlippedBits(
     await device.powerOff();
     flip(device, type, slot, size);
     const from = device.bootLog.length;
-    const outcome = await device.boot();
+    const outcome = await telling.pass(() => device.boot());
     const log = device.bootLog.slice(from);
     const refusal = log.find(
       (line) => line.startsWith(`[${VERIFIER[type]}]`) && line.includes(`${type} slot ${slot} refused`),
@@ -123,7 +122,11 @@ async function bootWithFlippedBits(
 }
 
 /** Boots with both copies of the kernel bad: the monitor stops, and nothing of them runs. */
-async function bootWithNoKernel(device: VirtualDevice, images: readonly DeviceImage[]): Promise<string> {
+async function bootWithNoKernel(
+  telling: Telling,
+  device: VirtualDevice,
+  images: readonly DeviceImage[],
+): Promise<string> {
   const kernels = images.filter((image) => image.imageType === IMAGE_TYPES.NormalWorldKernel);
   const flipBoth = (): void => {
     for (const { slot, size } of kernels)
@@ -132,18 +135,18 @@ async function bootWithNoKernel(device: VirtualDevice, images: readonly DeviceIm
   prove(kernels.length === 2, `The device lists ${kernels.length} copies of the kernel.`);
   flipBoth();
   const from = device.bootLog.length;
-  const outcome = await device.boot();
+  const outcome = await telling.pass(() => device.boot());
   const log = device.bootLog.slice(from);
   prove(outcome.kind === 'stopped', `The device is ${outcome.kind} with no good kernel.`);
   prove(!log.some((line) => line.startsWith('[KERNEL]')), 'A bad kernel ran.');
   await device.powerOff();
   flipBoth();
-  return log.findLast((line) => line.includes('stopped')) ?? '';
+  return log.findLast((line) => line.includes('stopping')) ?? '';
 }
 
 /** Step 13: bad copies never run; a revoked OS gets the update certificate only, updates itself and is trusted again. */
 export async function refuse(
-  environment: StoryEnvironment,
+  telling: Telling,
   client: Client,
   journal: Journal,
   tenantId: string,
@@ -151,36 +154,34 @@ export async function refuse(
   name: string,
   progress: Progress,
 ): Promise<StepResult> {
-  const { images, osVersion } = await device.status();
+  const { images, osVersion } = await telling.pass(() => device.status());
   await device.powerOff();
   // On a twin without a network: the device would mend a bad copy over the air while the story looks at it.
-  const { twin, end } = await holdTime(environment, () => openTwin(environment, name));
+  const { twin, end } = await openTwin(telling, name);
   let refusals: readonly string[];
   let stopped: string;
   try {
-    refusals = await bootWithFlippedBits(twin, images, progress);
-    stopped = await bootWithNoKernel(twin, images);
+    refusals = await bootWithFlippedBits(telling, twin, images, progress);
+    stopped = await bootWithNoKernel(telling, twin, images);
   } finally {
     await end();
   }
-  const outcome = await device.boot();
+  const outcome = await telling.pass(() => device.boot());
   prove(outcome.kind === 'running', 'The device does not boot any more.');
-  await waitForRelease(environment, device, osVersion);
+  await waitForRelease(telling, device, osVersion);
 
   progress.report(6, 7, 'revoking the OS');
-  const { release } = await holdTime(environment, () =>
-    publishNextRelease(environment, client, journal, progress),
-  );
+  const { release } = await publishNextRelease(telling, client, journal, progress);
   await client.call(ROUTES.revokeOsRelease, {
     params: { name: osVersion },
     body: { reason: 'a hole was found in its kernel' },
   });
-  const refused = await checkNow(device);
+  const refused = await checkNow(telling, device);
   prove(refused !== null, 'The device restarted before it said what it was told.');
   prove(refused.verdict === 'revoked', `The verdict over a revoked OS is ${refused.verdict}.`);
   prove(refused.clientChain.length === 0, 'A device with a revoked OS got a client certificate.');
   prove(refused.updateChain.length > 0, 'A device with a revoked OS got no update certificate.');
-  const healed = await waitForRelease(environment, device, release.name);
+  const healed = await waitForRelease(telling, device, release.name);
   const seen = await client.call(ROUTES.device, { params: { tenantId, deviceId: device.deviceId } });
   prove(seen.attestation?.verdict === 'trusted', 'The service does not trust the updated device.');
   return {

@@ -6,7 +6,7 @@ import { CHIP_SKUS, imageUse, IMAGE_TYPES, toHex } from '@sevenfold/formats';
 import { ensureKey, openFileKeyStore, type KeyStore } from '@sevenfold/pki';
 import { allItems } from '../../context.ts';
 import type { Progress } from '../../narrator.ts';
-import { prove, type StepResult, type StoryEnvironment } from '../environment.ts';
+import { prove, type StepResult, type Telling } from '../environment.ts';
 import type { Journal } from '../journal.ts';
 
 /** Version of the OS sources of this repository; releases count on in its last number. */
@@ -23,12 +23,8 @@ export async function signerOf(keys: KeyStore, name: string): Promise<ReleaseSig
 }
 
 /** Builds the OS from this repository's sources as `kernelVersion`; what was signed before is not signed again. */
-async function build(
-  environment: StoryEnvironment,
-  client: Client,
-  kernelVersion: string,
-): Promise<OsRelease> {
-  const folder = join(environment.dataDir, 'platform');
+async function build(telling: Telling, client: Client, kernelVersion: string): Promise<OsRelease> {
+  const folder = join(telling.dataDir, 'platform');
   const images = join(folder, 'images');
   mkdirSync(images, { recursive: true, mode: 0o700 });
   const keys = await openFileKeyStore(join(folder, 'keys'));
@@ -108,7 +104,7 @@ async function nextVersion(client: Client): Promise<string> {
 
 /** Step 2: the system images are built, signed and published to `Retail` as a release; once is enough. */
 export async function publishFirstRelease(
-  environment: StoryEnvironment,
+  telling: Telling,
   client: Client,
   journal: Journal,
   progress: Progress,
@@ -117,12 +113,12 @@ export async function publishFirstRelease(
     (release) => release.feed === FEED && release.revoked === null,
   );
   progress.report(0, 1, 'bundling');
-  let release = await build(environment, client, inForce?.name ?? (await nextVersion(client)));
+  let release = await build(telling, client, inForce?.name ?? (await nextVersion(client)));
   const published = new Set(inForce?.images.map((image) => image.imageId));
   const isInForce = release.images.every((image) => published.has(image.imageId));
   if (!isInForce) {
     // The sources are not those of the release in force: they become the next one.
-    if (inForce) release = await build(environment, client, await nextVersion(client));
+    if (inForce) release = await build(telling, client, await nextVersion(client));
     await publish(client, release, journal, progress);
   }
   return describe(
@@ -133,12 +129,12 @@ export async function publishFirstRelease(
 
 /** A release with a changed kernel: every other image is the very same. */
 export async function publishNextRelease(
-  environment: StoryEnvironment,
+  telling: Telling,
   client: Client,
   journal: Journal,
   progress: Progress,
 ): Promise<ReleaseStep> {
-  const release = await build(environment, client, await nextVersion(client));
+  const release = await build(telling, client, await nextVersion(client));
   await publish(client, release, journal, progress);
   return describe(release, 'built, signed, published');
 }

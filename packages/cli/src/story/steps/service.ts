@@ -5,7 +5,7 @@ import { ROUTES, type Client, type Tenant } from '@sevenfold/api';
 import { startService, type RunningService } from '@sevenfold/service';
 import { allItems } from '../../context.ts';
 import { connect, enrol, readProfile, writeProfile, type Connection } from '../../profile.ts';
-import { holdTime, inWords, prove, type StepResult, type StoryEnvironment } from '../environment.ts';
+import { inWords, prove, type StepResult, type Telling } from '../environment.ts';
 import type { Journal } from '../journal.ts';
 
 /** The service, and the story as an Administrator of it. */
@@ -22,16 +22,16 @@ const TENANT = 'Contoso Appliances';
 const NEIGHBOUR = 'Fabrikam Meters';
 
 /** Step 1: the service is up, the first Administrator has enrolled, the authorities are made. */
-export async function bringUpService(environment: StoryEnvironment, journal: Journal): Promise<PlatformStep> {
-  const folder = join(environment.dataDir, 'service');
-  const { clock, entropy } = environment;
+export async function bringUpService(telling: Telling, journal: Journal): Promise<PlatformStep> {
+  const folder = join(telling.dataDir, 'service');
+  const { clock, entropy } = telling;
   const service = await startService({ dataDir: folder, clock, entropy });
-  const { connection, how } = await signIn(environment, service);
+  const { connection, how } = await signIn(telling, service);
   const { client } = connection;
 
   const tenant = await ensureTenant(client, TENANT, journal);
   const neighbour = await ensureTenant(client, NEIGHBOUR, journal);
-  writeProfile(join(environment.dataDir, 'cli'), { ...connection.profile, tenantId: tenant.tenantId });
+  writeProfile(join(telling.dataDir, 'cli'), { ...connection.profile, tenantId: tenant.tenantId });
 
   const lifetimes = await readLifetimes(client, tenant.tenantId);
   prove(
@@ -61,11 +61,11 @@ export async function bringUpService(environment: StoryEnvironment, journal: Jou
 
 /** Signs in as the profile's principal; enrols first where the service has just printed its one-time token. */
 async function signIn(
-  environment: StoryEnvironment,
+  telling: Telling,
   service: RunningService,
 ): Promise<{ readonly connection: Connection; readonly how: string }> {
-  const folder = join(environment.dataDir, 'cli');
-  const now = (): number => environment.clock.now();
+  const folder = join(telling.dataDir, 'cli');
+  const now = (): number => telling.clock.now();
   if (readProfile(folder) === null) {
     await enrol({
       folder,
@@ -76,7 +76,7 @@ async function signIn(
       now,
     });
   }
-  const connection = await connect(folder, { now, during: (exchange) => holdTime(environment, exchange) });
+  const connection = await connect(folder, now);
   const me = await connection.client.call(ROUTES.me);
   prove(me.role === 'Administrator', `The story is ${me.role}, not Administrator.`);
   return {

@@ -1,0 +1,47 @@
+import type { ErrorGroupDetail } from '@sevenfold/api';
+import { describe, expect, it } from 'vitest';
+import { describeErrorGroup } from './describe-error-group.ts';
+
+const group: ErrorGroupDetail = {
+  groupId: 'a'.repeat(64),
+  title: 'memory access out of bounds in RememberBlink (main.c:105)',
+  kind: 'AppCrash',
+  status: 'open',
+  componentId: '5a1c2f0e-6d3b-4c8e-9b57-0e1d4a7f2c63',
+  imageIds: ['0e2e77d9-a4ad-4a70-a308-5a86b2f1f8c1'],
+  osVersions: ['26.11.0'],
+  firstSeen: '2026-11-22T15:00:00.000Z',
+  lastSeen: '2026-11-22T15:10:00.000Z',
+  count: 3,
+  deviceCount: 2,
+  fixedInImageId: null,
+  latest: {
+    deviceId: 'd'.repeat(64),
+    imageId: '0e2e77d9-a4ad-4a70-a308-5a86b2f1f8c1',
+    osVersion: '26.11.0',
+    time: '2026-11-22T15:10:00.000Z',
+    trap: 'memory access out of bounds',
+    exitCode: null,
+    frames: [
+      { function: 'RememberBlink', offset: 0x3af, file: 'main.c', line: 105 },
+      { function: 'wasm-function[61]', offset: 0x26dd, file: null, line: null },
+    ],
+    log: ['blink version 2\n', '\u001B]0;owned\u0007\u001B[2Jall is well'],
+  },
+};
+
+describe('a group of failures for a person', () => {
+  it('says what failed, where in the source, how often and on how many devices', () => {
+    const text = describeErrorGroup(group);
+    expect(text).toContain('memory access out of bounds in RememberBlink (main.c:105)');
+    expect(text).toContain('open · 3 × on 2 devices');
+    expect(text).toMatch(/#0 RememberBlink +main\.c:105/);
+    expect(text).toMatch(/#1 wasm-function\[61\] +module offset 0x26dd/);
+    expect(text).toContain('| blink version 2\n');
+  });
+
+  it('lets no device speak to the terminal', () => {
+    // oxlint-disable-next-line no-control-regex -- looks for what must not be there
+    expect(describeErrorGroup(group)).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
+  });
+});
