@@ -110,6 +110,24 @@ describe('an update of the system', () => {
     },
   );
 
+  it('to a keystore under which nothing may run any more is left like any other failed trial', async () => {
+    const device = await newDevice();
+    const { slot, digest } = (
+      (await device.call('listImages')) as { imageType: number; slot: string; digest: Uint8Array }[]
+    ).find(({ imageType }) => imageType === IMAGE_TYPES.PlutonRuntime) ?? {
+      slot: '',
+      digest: new Uint8Array(0),
+    };
+    expect(slot).toBe('A');
+    await update(device, [await makeSystemImage('TrustedKeystore', { revoked: [digest] })]);
+    expect(device.board.state, device.board.bootLog.join('\n')).toBe('running');
+    expect(await device.call('bootInfo')).toMatchObject({
+      trial: false,
+      fellBack: { imageIds: [expect.any(String)] },
+    });
+    await device.board.powerOff();
+  });
+
   it('may change the keys: images of the new keystore follow it', async () => {
     const device = await newDevice();
     const stranger = { platformKeys: [keys.platform, keys.stranger] };

@@ -173,7 +173,11 @@ class Board implements VirtualBoard {
   async #bootOnce(run: Run, resets: number): Promise<BootOutcome> {
     try {
       const rom = await runRom(this.chip, (line) => this.#log.write('ROM', line));
-      if (rom.kind === 'stopped') return { kind: 'stopped', code: rom.code, message: rom.message };
+      if (rom.kind === 'stopped') {
+        // On trial there are other attempts, and at last the fallback with which it did boot.
+        if (rom.selection?.trial === true) this.#reset(run, rom.code);
+        return { kind: 'stopped', code: rom.code, message: rom.message };
+      }
       const { handover } = rom;
       const up = this.#startPluton(run, handover, rom.handover.bundle);
       // A reset or a power cut leaves the stages waiting for ever: the boot ends with the run.

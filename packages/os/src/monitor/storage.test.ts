@@ -75,13 +75,14 @@ describe('the log of records', () => {
   it('loses nothing that was acknowledged, and brings back nothing that was removed, wherever power goes', async () => {
     let acknowledged = new Map<number, Uint8Array>();
     let removed = new Set<number>();
+    const written = Array.from({ length: 6 }, (_, n) => content(900 + n * 500, n));
     const operations = await atEveryCut(
       async (chip) => {
         acknowledged = new Map();
         removed = new Set();
         const log = new RecordLog(portTo(chip));
         for (let n = 0; n < 6; n++) {
-          const record = content(900 + n * 500, n);
+          const record = written[n] ?? new Uint8Array(0);
           acknowledged.set(await log.append(record), record);
           const [oldest] = acknowledged.keys();
           if (n % 2 === 1 && oldest !== undefined) {
@@ -96,6 +97,13 @@ describe('the log of records', () => {
         const found = new Map((await log.list(1000)).map(({ id, record }) => [id, record]));
         for (const [id, record] of acknowledged) expect(found.get(id), `cut at ${at}`).toEqual(record);
         for (const id of removed) expect(found.has(id), `cut at ${at}`).toBe(false);
+        // What was not acknowledged is there whole or not at all.
+        for (const record of found.values()) {
+          expect(
+            written.some((one) => Buffer.compare(one, record) === 0),
+            `cut at ${at}`,
+          ).toBe(true);
+        }
         // And it goes on: new records do not disturb the old ones, nor take their ids.
         const id = await log.append(content(100, 1));
         expect(found.has(id) || removed.has(id)).toBe(false);
@@ -176,8 +184,10 @@ describe('mutable storage', () => {
           );
           expect(isAllowed, `cut at ${at}: ${component} holds ${found?.length ?? 'nothing'}`).toBe(true);
           // Whatever was cut short does not come back later either.
-          await storage.write(component, content(50, at & 0xff));
-          expect(await new MutableStorage(portTo(chip)).read(component)).toEqual(content(50, at & 0xff));
+          if (at % 2 === 0) await storage.write(component, content(50, at & 0xff));
+          else await storage.delete(component);
+          const expected = at % 2 === 0 ? content(50, at & 0xff) : null;
+          expect(await new MutableStorage(portTo(chip)).read(component), `cut at ${at}`).toEqual(expected);
         }
       },
     );
