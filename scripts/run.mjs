@@ -66,7 +66,10 @@ function become(node, programArgs) {
   child.on('exit', (code, signal) => process.exit(signal ? 130 : (code ?? 1)));
 }
 
-/** The parts of `npm run check`, in the order in which they are quickest to fail. */
+/**
+ * The parts of `npm run check`, in the order in which they are quickest to fail.
+ * @type {readonly (readonly [name: string, program: string, programArgs: readonly string[]])[]}
+ */
 const CHECKS = [
   ['types', 'tsc', ['-b']],
   ['lint', 'oxlint', ['--deny-warnings', '.']],
@@ -76,6 +79,7 @@ const CHECKS = [
 ];
 
 function check() {
+  /** @type {string[]} */
   const failed = [];
   for (const [name, program, programArgs] of CHECKS) {
     process.stdout.write(`check: ${name}\n`);

@@ -83,7 +83,9 @@ function breaches(
 
 describe('the house', () => {
   it('has a package folder for every row of the table, and no other', () => {
-    const folders = globSync('packages/*/package.json', { cwd: root }).map((path) => path.split('/')[1]);
+    const folders = globSync('packages/*/package.json', { cwd: root }).map(
+      (path) => path.split('/')[1] ?? '',
+    );
     expect(folders.toSorted()).toEqual(Object.keys(architecture.edges).toSorted());
   });
 

@@ -42,7 +42,7 @@ export async function insertTenant(db: Db, row: Omit<TenantRow, 'sequence'>): Pr
     .executeTakeFirstOrThrow();
   await db
     .insertInto('tenants')
-    .values({ ...row, sequence: Number(last ?? 0) + 1 })
+    .values({ ...row, sequence: (last ?? 0) + 1 })
     .execute();
 }
 

@@ -26,8 +26,8 @@ export async function buildBlink(
   progress: Progress,
 ): Promise<readonly BuiltApp[]> {
   const keys = await openFileKeyStore(join(telling.dataDir, 'sdk', 'keys'));
-  const { spki, sign } = await signerOf(keys, 'development');
-  const signer = { thumbprint: thumbprint(spki), sign };
+  const developer = await signerOf(keys, 'development');
+  const signer = { ...developer, thumbprint: thumbprint(developer.spki) };
   const { brokerHost, brokerPort } = await client.call(ROUTES.trust);
   prove(brokerPort !== null, 'The service has no broker.');
   progress.report(0, versions.length, 'compiling');

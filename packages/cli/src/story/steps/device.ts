@@ -130,7 +130,7 @@ export interface BootStep extends StepResult {
 export async function openTwin(
   telling: Telling,
   name: string,
-): Promise<{ readonly twin: VirtualDevice; end(): Promise<void> }> {
+): Promise<{ readonly twin: VirtualDevice; readonly end: () => Promise<void> }> {
   const folder = chipFolder(telling, `${name}-twin`);
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -146,7 +146,7 @@ export async function openTwin(
   });
   return {
     twin,
-    async end() {
+    end: async () => {
       await twin.close();
       await rm(folder, { recursive: true, force: true });
     },
@@ -219,10 +219,7 @@ function checkChain(chain: readonly Uint8Array[], deviceId: string, now: number)
   );
   const hours = (leaf.validToDate.getTime() - now) / 3_600_000;
   prove(hours > 23.5 && hours <= 24.1, `The certificate is valid for ${hours.toFixed(1)} h.`);
-  prove(
-    leaf.keyUsage?.includes('1.3.6.1.5.5.7.3.2') === true,
-    'The certificate is not for client authentication.',
-  );
+  prove(leaf.keyUsage.includes('1.3.6.1.5.5.7.3.2'), 'The certificate is not for client authentication.');
   prove(leaf.raw.includes(ATTESTATION_EXTENSION), 'The certificate has no attestation data.');
   return leaf;
 }

@@ -36,7 +36,7 @@ function slotOf(
     image !== undefined && (image.slot === 'A' || image.slot === 'B'),
     `The device lists no active ${type}.`,
   );
-  return { slot: image.slot as SlotName, size: image.size };
+  return { slot: image.slot, size: image.size };
 }
 
 /** Flips one bit in the middle of an image's copy; again to undo it. */

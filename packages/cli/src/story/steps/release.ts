@@ -150,6 +150,6 @@ function describe(release: OsRelease, how: string): ReleaseStep {
           `${image.type.padEnd(18)} ${image.name.padEnd(22)} SHA-256 ${toHex(image.digest).slice(0, 16)}…`,
       ),
     ],
-    facts: { release: release.name, images: release.images.map((image) => image.imageId).join() },
+    facts: { release: release.name, images: release.images.map((image) => image.type).join() },
   };
 }

@@ -45,10 +45,10 @@ export async function bringUpService(telling: Telling, journal: Journal): Promis
     neighbour,
     proved: [
       `people: ${service.peopleUrl} · devices: port ${service.devicePort} · broker: port ${service.brokerPort}, each with TLS`,
-      `${lifetimes
+      lifetimes
         .toReversed()
         .map(({ name, words }) => `${name} ${words}`)
-        .join(' → ')}`,
+        .join(' → '),
       `${countPrivateFiles(folder)} private key files, all of mode 0600`,
       how,
     ],
