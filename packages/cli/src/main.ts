@@ -51,6 +51,7 @@ const application = buildApplication<CliContext>(
   },
 );
 
-// Until it is set, Node's exit code is undefined, which Stricli's types do not know.
-process.exitCode = 0;
-await run(application, process.argv.slice(2), { process: process as NodeJS.Process & { exitCode: number } });
+// Node leaves the exit code undefined until it is set; Stricli's types know null for that.
+await run(application, process.argv.slice(2), {
+  process: process as NodeJS.Process & { exitCode: number | string | null },
+});

@@ -5,6 +5,9 @@ import { installationFolder } from '../profile.ts';
 import { hostClock } from '@sevenfold/os';
 import { tellStory, type ToldStory } from './story.ts';
 
+/** How long a stop waits for what is under way. */
+const PATIENCE_MILLISECONDS = 2_000;
+
 /** Commands that work while the platform is up. */
 function whatToTry(story: ToldStory, dataDir: string): string {
   const isDefault = relative(installationFolder, dataDir) === 'data';
@@ -40,6 +43,8 @@ export async function runUntilStopped(options: {
       if (stopping.signal.aborted) options.process.exit(130);
       narrator.note('\nStopping …');
       stopping.abort();
+      // A compiler or a boot under way is not waited for longer than this: cut anywhere, the next start goes on.
+      setTimeout(() => options.process.exit(130), PATIENCE_MILLISECONDS).unref();
     });
   }
   narrator.heading('Sevenfold: the main job, end to end');

@@ -12,17 +12,19 @@ import { prove, waitFor, type StepResult, type Telling } from '../environment.ts
 import type { Journal } from '../journal.ts';
 import { signerOf } from './release.ts';
 
-/** The three lives of `examples/blink`: it works, it fails after seconds, it is fixed. */
-export type BlinkVersion = 1 | 2 | 3;
+/** One of the three lives of `examples/blink` (it works, it fails after seconds, it is fixed), for one tenant's devices. */
+interface BlinkVariant {
+  readonly version: 1 | 2 | 3;
+  readonly tenantId: string;
+}
 /** The LED of the board: `BLINK_LED` in the example's hardware definition. */
 const LED_PIN = 8;
 
-/** Builds versions of `examples/blink` for a tenant, in one run of the compiler. */
-export async function buildBlink(
+/** Builds variants of `examples/blink` in one run of the compiler. */
+async function buildBlink(
   telling: Telling,
   client: Client,
-  tenantId: string,
-  versions: readonly BlinkVersion[],
+  variants: readonly BlinkVariant[],
   progress: Progress,
 ): Promise<readonly BuiltApp[]> {
   const keys = await openFileKeyStore(join(telling.dataDir, 'sdk', 'keys'));
@@ -30,8 +32,8 @@ export async function buildBlink(
   const signer = { ...developer, thumbprint: thumbprint(developer.spki) };
   const { brokerHost, brokerPort } = await client.call(ROUTES.trust);
   prove(brokerPort !== null, 'The service has no broker.');
-  progress.report(0, versions.length, 'compiling');
-  const builds = versions.map((version) => ({
+  progress.report(0, variants.length, 'compiling');
+  const builds = variants.map(({ version, tenantId }) => ({
     sourceDir: join(installationFolder, 'examples', 'blink'),
     defines: { BLINK_VERSION: String(version) },
     manifestOverrides: {
@@ -104,20 +106,40 @@ async function watchLed(
   return times.slice(1).map((time, index) => time - (times[index] ?? time));
 }
 
+export interface BuildStep extends StepResult {
+  /** The first version, deployed. */
+  readonly image: Image;
+  /** The versions of later steps, and the one for the other tenant's device. */
+  readonly failing: BuiltApp;
+  readonly fixed: BuiltApp;
+  readonly neighbours: BuiltApp;
+}
+
 /** Step 7: C becomes WebAssembly, an image package, an image signed by the service, a deployment. */
 export async function buildAndDeploy(
   telling: Telling,
   client: Client,
   journal: Journal,
   target: { readonly tenantId: string; readonly deviceGroupId: string },
+  neighbourTenantId: string,
   progress: Progress,
-): Promise<StepResult & { readonly image: Image; readonly later: readonly BuiltApp[] }> {
-  const [first, ...later] = await buildBlink(telling, client, target.tenantId, [1, 2, 3], progress);
-  prove(first !== undefined, 'The compiler answered nothing.');
+): Promise<BuildStep> {
+  const { tenantId } = target;
+  const variants: readonly BlinkVariant[] = [
+    { version: 1, tenantId },
+    { version: 2, tenantId },
+    { version: 3, tenantId },
+    { version: 1, tenantId: neighbourTenantId },
+  ];
+  const [first, failing, fixed, neighbours] = await buildBlink(telling, client, variants, progress);
+  prove(first !== undefined && failing !== undefined, 'The compiler answered fewer apps than asked for.');
+  prove(fixed !== undefined && neighbours !== undefined, 'The compiler answered fewer apps than asked for.');
   const image = await deploy(client, journal, target, first);
   return {
     image,
-    later,
+    failing,
+    fixed,
+    neighbours,
     proved: [
       `examples/blink: C → WebAssembly → image package of ${first.imagePackage.length} bytes, ${first.symbols.lines.length} line symbols`,
       `image ${image.imageId} of component ${image.componentId}, signed by the service`,

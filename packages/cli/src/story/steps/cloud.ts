@@ -1,10 +1,11 @@
 import { connect as connectMqtt } from 'mqtt';
 import { ROUTES, type Client, type TelemetryMessage } from '@sevenfold/api';
 import type { OsRelease } from '@sevenfold/device';
+import type { BuiltApp } from '@sevenfold/sdk';
 import { prove, waitFor, type StepResult, type Telling } from '../environment.ts';
 import type { Journal } from '../journal.ts';
 import { attestDevice, bootDevice, claimDevice, manufactureDevice } from './device.ts';
-import { buildBlink, deploy, waitForApp } from './app.ts';
+import { deploy, waitForApp } from './app.ts';
 import type { Progress } from '../../narrator.ts';
 
 /** What `examples/blink` says of itself. */
@@ -112,6 +113,7 @@ export async function tryFromNeighbour(
   client: Client,
   journal: Journal,
   release: OsRelease,
+  app: BuiltApp,
   tenantId: string,
   progress: Progress,
 ): Promise<{ readonly deviceId: string; readonly refusal: string }> {
@@ -119,8 +121,6 @@ export async function tryFromNeighbour(
   progress.report(0, 3, 'another tenant’s device');
   const { deviceId } = await manufactureDevice(inline, client, release, 'neighbour');
   const { deviceGroup } = await claimDevice(client, tenantId, deviceId, journal);
-  const [app] = await buildBlink(telling, client, tenantId, [1], progress);
-  prove(app !== undefined, 'The compiler answered nothing.');
   const image = await deploy(client, journal, { tenantId, deviceGroupId: deviceGroup.deviceGroupId }, app);
   const { device } = await bootDevice(inline, 'neighbour');
   try {
