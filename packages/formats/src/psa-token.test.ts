@@ -10,6 +10,7 @@ import {
   PSA_PROFILES,
   securityLifecycleState,
 } from './psa-token.ts';
+import { encodeDiagnostic } from './testing/diagnostic.ts';
 import { codeOf, strictnessSuite } from './testing/strictness.ts';
 import { hasVectors, vectorBytes, vectorJson, vectorNames } from './testing/vectors.ts';
 import { utf8Decode } from './utf8.ts';
@@ -130,6 +131,39 @@ describe('PSA token', () => {
   });
 });
 
+describe('PSA_IOT_PROFILE_1', () => {
+  const OLD: PsaClaims = { ...CLAIMS, profile: PSA_PROFILES[2], bootSeed: new Uint8Array(32).fill(4) };
+  const oldClaim = (key: number, value: CborValue | undefined): Uint8Array => {
+    const map = new Map(decodeCbor(encodePsaClaims(OLD)) as ReadonlyMap<number, CborValue>);
+    if (value === undefined) map.delete(key);
+    else map.set(key, value);
+    return encodeCbor(map);
+  };
+
+  it('reads back what it wrote, with components and without any', () => {
+    expect(decodePsaClaims(encodePsaClaims(OLD))).toEqual(OLD);
+    const nothing = { ...OLD, softwareComponents: [] };
+    expect(decodePsaClaims(encodePsaClaims(nothing))).toEqual(nothing);
+  });
+
+  it('need not say its name', () => {
+    expect(decodePsaClaims(oldClaim(-75000, undefined))).toEqual(OLD);
+  });
+
+  it.each<[string, Uint8Array, string]>([
+    ['another name', oldClaim(-75000, PSA_PROFILES[0]), 'UnknownProfile'],
+    ['no boot seed', oldClaim(-75004, undefined), 'MissingField'],
+    ['a short boot seed', oldClaim(-75004, new Uint8Array(16)), 'WrongLength'],
+    ['components and the claim that there are none', oldClaim(-75007, 1), 'MissingField'],
+    ['neither', oldClaim(-75006, undefined), 'MissingField'],
+    ['an empty list of components', oldClaim(-75006, []), 'MissingField'],
+    ['claims of the later numbering among its own', oldClaim(10, new Uint8Array(32)), 'UnknownField'],
+    ['the later profile claim among its own', oldClaim(265, PSA_PROFILES[0]), 'MissingField'],
+  ])('refuses %s', (_what, bytes, code) => {
+    expect(codeOf(() => decodePsaClaims(bytes))).toBe(code);
+  });
+});
+
 describe.skipIf(!hasVectors)('tokens that others made', () => {
   it('reads the token of Trusted Firmware-M and its signature verifies', () => {
     const token = decodeSign1(vectorBytes('psatoken', 'tf-m', 'psa-2_0_0_sign1.bin'));
@@ -157,30 +191,56 @@ describe.skipIf(!hasVectors)('tokens that others made', () => {
     }
   });
 
-  /** The claims files are in diagnostic notation: enough of it for maps, arrays, numbers, texts and h'..'. */
-  function parseDiagnostic(text: string): CborValue {
-    const json = text
-      .replaceAll(/\/[^/"]*\/\s*$/gm, '')
-      .replaceAll(/h'([0-9A-Fa-f]*)'/g, '"hex:$1"')
-      .replaceAll(/(^|[{,\s])(-?\d+)\s*:/g, '$1"$2":');
-    const revive = (value: unknown): CborValue => {
-      if (typeof value === 'string') return value.startsWith('hex:') ? fromHex(value.slice(4)) : value;
-      if (typeof value === 'number') return value;
-      if (Array.isArray(value)) return value.map(revive);
-      return new Map(Object.entries(value as object).map(([key, item]) => [Number(key), revive(item)]));
-    };
-    return revive(JSON.parse(json));
-  }
+  /** The claims that a file in diagnostic notation shows, judged. */
+  const judgeDiagnostic = (...path: readonly string[]): string =>
+    codeOf(() => decodePsaClaims(encodeDiagnostic(utf8Decode(vectorBytes('psatoken', ...path)))));
 
-  it.each([
-    ['P2ClaimsAll.diag', 'accepted'],
-    ['P2ClaimsMandatoryOnly.diag', 'accepted'],
-    ['P2ClaimsTFM.diag', 'accepted'],
-    ['P2ClaimsInvalidMultiNonce.diag', 'WrongType'],
-    ['P2ClaimsMissingMandatoryNonce.diag', 'MissingField'],
-  ])('judges %s: %s', (name, code) => {
-    const claims = encodeCbor(parseDiagnostic(utf8Decode(vectorBytes('psatoken', 'cbor', name))));
-    expect(codeOf(() => decodePsaClaims(claims))).toBe(code);
+  it('judges every claims set in diagnostic notation as its name says', () => {
+    const names = vectorNames('psatoken/cbor');
+    const judged = Object.fromEntries(names.map((name) => [name, judgeDiagnostic('cbor', name)]));
+    expect(judged).toEqual({
+      'P1ClaimsAll.diag': 'accepted',
+      'P1ClaimsAllNoSwMeasurements.diag': 'accepted',
+      'P1ClaimsMandatoryOnly.diag': 'accepted',
+      'P1ClaimsMandatoryOnlyNoSwMeasurements.diag': 'accepted',
+      'P1ClaimsMissingMandatoryNonce.diag': 'MissingField',
+      'P1ClaimsTFM.diag': 'accepted',
+      'P2ClaimsAll.diag': 'accepted',
+      'P2ClaimsInvalidMultiNonce.diag': 'WrongType',
+      'P2ClaimsMandatoryOnly.diag': 'accepted',
+      'P2ClaimsMissingMandatoryNonce.diag': 'MissingField',
+      'P2ClaimsTFM.diag': 'accepted',
+    });
+    const accepted = Object.values(judged).filter((code) => code === 'accepted').length;
+    console.log(
+      `PSA claims (diagnostic notation): ${names.length} sets, ${accepted} accepted, ${names.length - accepted} refused`,
+    );
+  });
+
+  it('reads the claims of the token of Trusted Firmware-M alike from both notations', () => {
+    const shown = decodePsaClaims(
+      encodeDiagnostic(utf8Decode(vectorBytes('psatoken', 'tf-m', 'psa-2_0_0_claims.diag'))),
+    );
+    const { payload } = decodeSign1(vectorBytes('psatoken', 'tf-m', 'psa-2_0_0_sign1.bin'));
+    expect({ ...shown, softwareComponents: [] }).toEqual({
+      ...decodePsaClaims(payload),
+      softwareComponents: [],
+    });
+  });
+
+  it('reads the token that is stored as a hexadecimal dump', () => {
+    const dump = utf8Decode(vectorBytes('psatoken', 'tf-m', 'psa-iot-1_sign1.bin'));
+    const hex = dump
+      .split('\n')
+      .map((line) => line.slice(10, 49).replaceAll(' ', ''))
+      .join('');
+    const token = decodeSign1(fromHex(hex));
+    expect(decodePsaClaims(token.payload).profile).toBe('http://arm.com/psa/2.0.0');
+    const key = createPublicKey(utf8Decode(vectorBytes('psatoken', 'tf-m', 'public.pem')));
+    expect(verify('sha256', token.toBeSigned, { key, dsaEncoding: 'ieee-p1363' }, token.signature)).toBe(
+      true,
+    );
+    console.log(`PSA tokens of TF-M: 4 files, 2 COSE_Sign1 read, 2 COSE_Mac0 refused`);
   });
 
   /** The same for the JSON files, which name claims instead of numbering them. */
@@ -197,6 +257,20 @@ describe.skipIf(!hasVectors)('tokens that others made', () => {
     'psa-software-components': 2399,
     'psa-verification-service-indicator': 2400,
   };
+  const PROFILE_1_CLAIM_OF: Readonly<Record<string, number>> = {
+    'psa-profile': -75000,
+    'psa-client-id': -75001,
+    'psa-security-lifecycle': -75002,
+    'psa-implementation-id': -75003,
+    'psa-boot-seed': -75004,
+    'psa-hwver': -75005,
+    'psa-certification-reference': -75005,
+    'psa-software-components': -75006,
+    'psa-no-software-measurements': -75007,
+    'psa-nonce': -75008,
+    'psa-instance-id': -75009,
+    'psa-verification-service-indicator': -75010,
+  };
   const COMPONENT_OF: Readonly<Record<string, number>> = {
     'measurement-type': 1,
     'measurement-value': 2,
@@ -206,6 +280,8 @@ describe.skipIf(!hasVectors)('tokens that others made', () => {
   };
   const TEXTS: ReadonlySet<string> = new Set([
     'eat-profile',
+    'psa-profile',
+    'psa-hwver',
     'psa-certification-reference',
     'psa-verification-service-indicator',
     'measurement-type',
@@ -228,14 +304,30 @@ describe.skipIf(!hasVectors)('tokens that others made', () => {
     }
     return map;
   }
-  const judge = (name: string): string =>
-    codeOf(() =>
-      decodePsaClaims(encodeCbor(fromJson(vectorJson('psatoken', 'json', name) as object, CLAIM_OF))),
-    );
+  const judge = (name: string, keys: Readonly<Record<string, number>> = CLAIM_OF): string =>
+    codeOf(() => decodePsaClaims(encodeCbor(fromJson(vectorJson('psatoken', 'json', name) as object, keys))));
 
   it('accepts the full claims set of the second profile, and the minimal one', () => {
     expect(judge('test-token-valid-full.json')).toBe('accepted');
     expect(judge('test-token-valid-minimalist-p2.json')).toBe('accepted');
+  });
+
+  it('judges every claims set as one of the first profile', () => {
+    const names = vectorNames('psatoken/json');
+    const accepted = names
+      .filter((name) => judge(name, PROFILE_1_CLAIM_OF) === 'accepted')
+      .map((name) => name.replaceAll(/^test-|\.json$/g, ''));
+    expect(accepted).toEqual([
+      // Mandatory in the later profiles only: here the name may be left out.
+      'profile-invalid-missing',
+      'profile-valid-missing',
+      'token-valid-full',
+      'token-valid-minimalist-no-sw-measurements',
+      'token-valid-minimalist-p1',
+    ]);
+    console.log(
+      `PSA claims (JSON): ${names.length} sets in two profiles, ${accepted.length} accepted in the first`,
+    );
   });
 
   it('refuses every invalid claims set, each for its own reason', () => {

@@ -33,14 +33,23 @@ export interface PsaClaims {
   /** Random of this boot: 8 to 32 bytes. */
   readonly bootSeed?: Uint8Array;
   readonly certificationReference?: string;
+  /** Empty only in `PSA_IOT_PROFILE_1`, which can say that nothing was measured. */
   readonly softwareComponents: readonly SoftwareComponent[];
   readonly verificationServiceIndicator?: string;
 }
 
 /** Profiles that are accepted; the first is the one that our devices emit. */
-export const PSA_PROFILES = ['tag:psacertified.org,2023:psa#tfm', 'http://arm.com/psa/2.0.0'] as const;
+export const PSA_PROFILES = [
+  'tag:psacertified.org,2023:psa#tfm',
+  'http://arm.com/psa/2.0.0',
+  'PSA_IOT_PROFILE_1',
+] as const;
+/** The oldest: numbers of its own for the claims, and it need not say its name. */
+const PROFILE_1 = PSA_PROFILES[2];
 
-const CLAIM_KEYS = {
+type ClaimName = keyof PsaClaims;
+
+const CLAIM_KEYS: Readonly<Record<ClaimName, number>> = {
   nonce: 10,
   instanceId: 256,
   profile: 265,
@@ -51,7 +60,22 @@ const CLAIM_KEYS = {
   certificationReference: 2398,
   softwareComponents: 2399,
   verificationServiceIndicator: 2400,
-} as const;
+};
+
+/** The claims as `PSA_IOT_PROFILE_1` numbers them (RFC 9783 §4.6.2). */
+const PROFILE_1_KEYS: Readonly<Record<ClaimName | 'noSoftwareMeasurements', number>> = {
+  profile: -75000,
+  clientId: -75001,
+  securityLifecycle: -75002,
+  implementationId: -75003,
+  bootSeed: -75004,
+  certificationReference: -75005,
+  softwareComponents: -75006,
+  noSoftwareMeasurements: -75007,
+  nonce: -75008,
+  instanceId: -75009,
+  verificationServiceIndicator: -75010,
+};
 
 const COMPONENT_KEYS = {
   measurementType: 1,
@@ -84,27 +108,36 @@ export function securityLifecycleState(value: number): SecurityLifecycleState | 
 
 /** Encodes claims; what could not be decoded again is refused here already. */
 export function encodePsaClaims(claims: PsaClaims): Uint8Array<ArrayBuffer> {
-  const encoded = encodeCbor(
-    cborMap(CLAIM_KEYS, {
-      nonce: claims.nonce,
-      instanceId: claims.instanceId,
-      profile: claims.profile,
-      clientId: claims.clientId,
-      securityLifecycle: claims.securityLifecycle,
-      implementationId: claims.implementationId,
-      bootSeed: claims.bootSeed,
-      certificationReference: claims.certificationReference,
-      softwareComponents: claims.softwareComponents.map((component) =>
-        cborMap(COMPONENT_KEYS, {
-          measurementType: component.measurementType,
-          measurementValue: component.measurementValue,
-          version: component.version,
-          signerId: component.signerId,
-          measurementDescription: component.measurementDescription,
-        }),
-      ),
-      verificationServiceIndicator: claims.verificationServiceIndicator,
+  const { softwareComponents, ...plain } = claims;
+  const components = softwareComponents.map((component) =>
+    cborMap(COMPONENT_KEYS, {
+      measurementType: component.measurementType,
+      measurementValue: component.measurementValue,
+      version: component.version,
+      signerId: component.signerId,
+      measurementDescription: component.measurementDescription,
     }),
+  );
+  const fields = {
+    nonce: plain.nonce,
+    instanceId: plain.instanceId,
+    profile: plain.profile,
+    clientId: plain.clientId,
+    securityLifecycle: plain.securityLifecycle,
+    implementationId: plain.implementationId,
+    bootSeed: plain.bootSeed,
+    certificationReference: plain.certificationReference,
+    verificationServiceIndicator: plain.verificationServiceIndicator,
+  };
+  const isEmpty = components.length === 0;
+  const encoded = encodeCbor(
+    plain.profile === PROFILE_1
+      ? cborMap(PROFILE_1_KEYS, {
+          ...fields,
+          softwareComponents: isEmpty ? undefined : components,
+          noSoftwareMeasurements: isEmpty ? 1 : undefined,
+        })
+      : cborMap(CLAIM_KEYS, { ...fields, softwareComponents: components }),
   );
   decodePsaClaims(encoded);
   return encoded;
@@ -144,16 +177,20 @@ function readComponent(value: CborValue, path: string): SoftwareComponent {
   return component;
 }
 
-type ClaimReader = CborMapReader<typeof CLAIM_KEYS>;
+/** Both numberings of the claims have these names. */
+type ClaimReader = CborMapReader<Readonly<Record<ClaimName, number>>>;
+
+function unknownProfile(profile: string, accepted: readonly string[]): FormatError {
+  return new FormatError('UnknownProfile', `The token follows the profile ${JSON.stringify(profile)}.`, {
+    field: 'profile',
+    rule: accepted.join(' or '),
+  });
+}
 
 function readProfile(reader: ClaimReader): string {
+  const accepted = PSA_PROFILES.filter((known) => known !== PROFILE_1);
   const profile = reader.text('profile', MAX_TEXT);
-  if (!PSA_PROFILES.some((known) => known === profile)) {
-    throw new FormatError('UnknownProfile', `The token follows the profile ${JSON.stringify(profile)}.`, {
-      field: 'profile',
-      rule: PSA_PROFILES.join(' or '),
-    });
-  }
+  if (!accepted.some((known) => known === profile)) throw unknownProfile(profile, accepted);
   return profile;
 }
 
@@ -179,12 +216,12 @@ function readLifecycle(reader: ClaimReader): number {
   return value;
 }
 
-function readCertificationReference(reader: ClaimReader): string {
+function readCertificationReference(reader: ClaimReader, form: RegExp, rule: string): string {
   const reference = reader.text('certificationReference', 19);
-  if (!/^\d{13}-\d{5}$/.test(reference)) {
-    throw new FormatError('ValueOutOfRange', 'The certification reference is no EAN-13 with a version.', {
+  if (!form.test(reference)) {
+    throw new FormatError('ValueOutOfRange', 'The certification reference has not the form of one.', {
       field: 'certificationReference',
-      rule: '13 digits, hyphen, 5 digits',
+      rule,
     });
   }
   return reference;
@@ -201,35 +238,84 @@ function readIndicator(reader: ClaimReader): string {
   return indicator;
 }
 
+function noComponents(): FormatError {
+  return new FormatError('MissingField', 'The token lists no software component.', {
+    field: 'softwareComponents',
+    rule: 'at least one',
+  });
+}
+
+/** What both numberings have in common. */
+function readCommon(reader: ClaimReader): Omit<PsaClaims, 'profile' | 'softwareComponents'> {
+  const indicator = reader.optional('verificationServiceIndicator', () => readIndicator(reader));
+  return {
+    nonce: readHash(reader, 'nonce'),
+    instanceId: readInstanceId(reader),
+    implementationId: reader.bytes('implementationId', { length: 32 }),
+    clientId: reader.uint('clientId', { min: -0x80000000, max: 0x7fffffff }),
+    securityLifecycle: readLifecycle(reader),
+    ...(indicator === undefined ? {} : { verificationServiceIndicator: indicator }),
+  };
+}
+
+/** RFC 9783 itself, and what Trusted Firmware-M emitted before it with the same numbers. */
+function readNumbered(decoded: CborValue): PsaClaims {
+  const reader = new CborMapReader(decoded, CLAIM_KEYS);
+  const profile = readProfile(reader);
+  const bootSeed = reader.optional('bootSeed', () => reader.bytes('bootSeed', { min: 8, max: 32 }));
+  const reference = reader.optional('certificationReference', () =>
+    readCertificationReference(reader, /^\d{13}-\d{5}$/, '13 digits, hyphen, 5 digits'),
+  );
+  const claims: PsaClaims = {
+    profile,
+    ...readCommon(reader),
+    ...(bootSeed === undefined ? {} : { bootSeed }),
+    ...(reference === undefined ? {} : { certificationReference: reference }),
+    softwareComponents: reader.array('softwareComponents', MAX_COMPONENTS, readComponent),
+  };
+  if (claims.softwareComponents.length === 0) throw noComponents();
+  reader.end();
+  return claims;
+}
+
+/** `PSA_IOT_PROFILE_1`: the boot seed is a must, the profile's name is not, and nothing may have been measured. */
+function readProfile1(decoded: CborValue): PsaClaims {
+  const reader = new CborMapReader(decoded, PROFILE_1_KEYS);
+  const profile = reader.optional('profile', () => reader.text('profile', MAX_TEXT)) ?? PROFILE_1;
+  if (profile !== PROFILE_1) throw unknownProfile(profile, [PROFILE_1]);
+  const reference = reader.optional('certificationReference', () =>
+    readCertificationReference(reader, /^\d{13}(-\d{5})?$/, '13 digits, or those, hyphen, 5 digits'),
+  );
+  const measured = reader.optional('softwareComponents', () =>
+    reader.array('softwareComponents', MAX_COMPONENTS, readComponent),
+  );
+  const nothing = reader.optional('noSoftwareMeasurements', () =>
+    reader.uint('noSoftwareMeasurements', { min: 1, max: 1 }),
+  );
+  // One of the two, never both and never neither (RFC 9783 §4.6.2).
+  if ((measured === undefined) === (nothing === undefined) || measured?.length === 0) throw noComponents();
+  const claims: PsaClaims = {
+    profile,
+    ...readCommon(reader),
+    bootSeed: reader.bytes('bootSeed', { length: 32 }),
+    ...(reference === undefined ? {} : { certificationReference: reference }),
+    softwareComponents: measured ?? [],
+  };
+  reader.end();
+  return claims;
+}
+
+/** Whether the claims have the numbers of `PSA_IOT_PROFILE_1`: its name itself is optional. */
+function isProfile1(decoded: CborValue): boolean {
+  if (!(decoded instanceof Map) || decoded.has(CLAIM_KEYS.profile)) return false;
+  return Object.values(PROFILE_1_KEYS).some((key) => decoded.has(key));
+}
+
 /**
  * Decodes the payload of a PSA token; the signature around it is `decodeSign1`'s. Strict about claims and their
  * shapes, but keys may stand in any order, since the tokens of real chips do.
  */
 export function decodePsaClaims(untrusted: Uint8Array): PsaClaims {
   const decoded = decodeCbor(untrusted, { maxBytes: MAX_TOKEN, maxDepth: 4, anyKeyOrder: true });
-  const reader = new CborMapReader(decoded, CLAIM_KEYS);
-  const profile = readProfile(reader);
-  const bootSeed = reader.optional('bootSeed', () => reader.bytes('bootSeed', { min: 8, max: 32 }));
-  const reference = reader.optional('certificationReference', () => readCertificationReference(reader));
-  const indicator = reader.optional('verificationServiceIndicator', () => readIndicator(reader));
-  const claims: PsaClaims = {
-    profile,
-    nonce: readHash(reader, 'nonce'),
-    instanceId: readInstanceId(reader),
-    implementationId: reader.bytes('implementationId', { length: 32 }),
-    clientId: reader.uint('clientId', { min: -0x80000000, max: 0x7fffffff }),
-    securityLifecycle: readLifecycle(reader),
-    ...(bootSeed === undefined ? {} : { bootSeed }),
-    ...(reference === undefined ? {} : { certificationReference: reference }),
-    softwareComponents: reader.array('softwareComponents', MAX_COMPONENTS, readComponent),
-    ...(indicator === undefined ? {} : { verificationServiceIndicator: indicator }),
-  };
-  if (claims.softwareComponents.length === 0) {
-    throw new FormatError('MissingField', 'The token lists no software component.', {
-      field: 'softwareComponents',
-      rule: 'at least one',
-    });
-  }
-  reader.end();
-  return claims;
+  return isProfile1(decoded) ? readProfile1(decoded) : readNumbered(decoded);
 }
