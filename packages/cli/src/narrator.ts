@@ -31,8 +31,13 @@ const BAR_WIDTH = 24;
 const BAR_AFTER_MILLISECONDS = 1_000;
 const REDRAW_MILLISECONDS = 100;
 
-function bar(done: number, total: number): string {
-  const filled = total > 0 ? Math.min(BAR_WIDTH, Math.round((done / total) * BAR_WIDTH)) : 0;
+/** How far work has come; a block that wanders where the work cannot say (`total` 0). */
+function bar(done: number, total: number, elapsed: number): string {
+  if (total === 0) {
+    const at = Math.floor(elapsed / REDRAW_MILLISECONDS) % (BAR_WIDTH - 3);
+    return `${'░'.repeat(at)}███${'░'.repeat(BAR_WIDTH - 3 - at)}`;
+  }
+  const filled = Math.min(BAR_WIDTH, Math.round((done / total) * BAR_WIDTH));
   return `${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)}`;
 }
 
@@ -63,7 +68,7 @@ class ProgressLine implements Progress {
   #draw(): void {
     const elapsed = performance.now() - this.#began;
     if (elapsed < BAR_AFTER_MILLISECONDS) return;
-    const line = `   ${this.#title} ${bar(this.#done, this.#total)} ${(elapsed / 1000).toFixed(0)} s ${this.#what}`;
+    const line = `   ${this.#title} ${bar(this.#done, this.#total, elapsed)} ${(elapsed / 1000).toFixed(0)} s ${this.#what}`;
     this.#output.write(`\r${line.slice(0, 100)}\u001B[K`);
     this.#isDrawn = true;
   }

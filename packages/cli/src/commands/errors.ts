@@ -16,7 +16,7 @@ const formatGroups = (groups: readonly ErrorGroup[]): string =>
   formatTable(
     groups,
     [
-      { heading: 'GROUP', value: (group) => group.groupId.slice(0, 16) },
+      { heading: 'GROUP', value: (group) => group.groupId },
       { heading: 'STATUS', value: (group) => group.status },
       { heading: 'COUNT', value: (group) => String(group.count) },
       { heading: 'DEVICES', value: (group) => String(group.deviceCount) },
@@ -26,7 +26,7 @@ const formatGroups = (groups: readonly ErrorGroup[]): string =>
     'No failure reported.',
   );
 
-const GROUP = { brief: 'Group id, or its first 16 digits', placeholder: 'GROUP' } as const;
+const GROUP = { brief: 'Group id', placeholder: 'GROUP' } as const;
 
 export const errorCommands: RouteMap<CliContext> = buildRouteMap({
   docs: { brief: 'Failures of the tenant’s devices, grouped by cause' },

@@ -1,4 +1,4 @@
-import { lookupSymbol, type ErrorReport, type SymbolMap } from '@sevenfold/formats';
+import { lookupFunction, lookupSymbol, type ErrorReport, type SymbolMap } from '@sevenfold/formats';
 
 /** One frame of a stack as a person reads it: innermost first. Without symbols, `file` and `line` are null. */
 export interface StackFrame {
@@ -9,15 +9,17 @@ export interface StackFrame {
   readonly line: number | null;
 }
 
-/** Names the frames of a report by the symbols of the image that failed; frames without a symbol keep their number. */
+/** Names the frames of a report by the symbols of the image that failed; functions without a name keep their number. */
 export function symboliseFrames(
   frames: ErrorReport['frames'],
   symbols: SymbolMap | null,
 ): readonly StackFrame[] {
   return frames.map((frame) => {
     const found = symbols === null ? null : lookupSymbol(symbols, frame.offset);
+    // Library code is shipped without lines, but its functions have names.
+    const name = symbols === null ? null : lookupFunction(symbols, frame.function);
     return found === null
-      ? { function: `wasm-function[${frame.function}]`, offset: frame.offset, file: null, line: null }
+      ? { function: name ?? `wasm-function[${frame.function}]`, offset: frame.offset, file: null, line: null }
       : { function: found.function, offset: frame.offset, file: found.file, line: found.line };
   });
 }
