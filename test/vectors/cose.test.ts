@@ -1,4 +1,4 @@
-import { createPublicKey, type JsonWebKey } from 'node:crypto';
+import { createPublicKey } from 'node:crypto';
 import { decodeCbor, decodeSign1, fromHex, type CborValue, type CoseAlgorithm } from '@sevenfold/formats';
 import { parseCertificate, verifySignature } from '@sevenfold/pki';
 import { describe, expect, it } from 'vitest';
@@ -32,7 +32,7 @@ const FOLDERS = ['sign1-tests', 'ecdsa-examples', 'x509-examples', 'CWT', 'RFC81
 function spkiOf(key: Key): Uint8Array {
   const part = (name: 'x' | 'y'): string =>
     key[name] ?? Buffer.from(key[`${name}_hex`] ?? '', 'hex').toString('base64url');
-  const jwk: JsonWebKey = { kty: 'EC', crv: key.crv ?? '', x: part('x'), y: part('y') };
+  const jwk = { kty: 'EC', crv: key.crv ?? '', x: part('x'), y: part('y') };
   return new Uint8Array(createPublicKey({ key: jwk, format: 'jwk' }).export({ type: 'spki', format: 'der' }));
 }
 

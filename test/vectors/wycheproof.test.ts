@@ -7,7 +7,7 @@ import {
   diffieHellman,
   hkdfSync,
   verify,
-  type JsonWebKey,
+  type webcrypto,
 } from 'node:crypto';
 import { signatureFromDer, fromHex, equalBytes } from '@sevenfold/formats';
 import { verifySignature } from '@sevenfold/pki';
@@ -76,8 +76,8 @@ function keyWrap(test: Case, group: Group): boolean {
 }
 
 function keyAgreement(test: Case): boolean {
-  const publicKey = createPublicKey({ key: test['public'] as JsonWebKey, format: 'jwk' });
-  const privateKey = createPrivateKey({ key: test['private'] as JsonWebKey, format: 'jwk' });
+  const publicKey = createPublicKey({ key: test['public'] as webcrypto.JsonWebKey, format: 'jwk' });
+  const privateKey = createPrivateKey({ key: test['private'] as webcrypto.JsonWebKey, format: 'jwk' });
   return equalBytes(new Uint8Array(diffieHellman({ publicKey, privateKey })), hex(test, 'shared'));
 }
 
