@@ -14,6 +14,7 @@ import {
   productCommands,
   tenantCommands,
 } from './commands/registry.ts';
+import { serviceCommands } from './commands/service.ts';
 import { telemetryCommands } from './commands/telemetry.ts';
 import { upCommand } from './commands/up.ts';
 import type { CliContext } from './context.ts';
@@ -24,6 +25,7 @@ const application = buildApplication<CliContext>(
     docs: { brief: 'Keeps connected devices genuine, up to date and contained' },
     routes: {
       up: upCommand,
+      service: serviceCommands,
       login: loginCommand,
       access: accessCommands,
       tenant: tenantCommands,

@@ -4,7 +4,6 @@ import { textFlag, type CliContext } from '../context.ts';
 import { describeError } from '../errors.ts';
 import { createNarrator } from '../narrator.ts';
 import { installationFolder } from '../profile.ts';
-import { runUntilStopped } from '../story/run-until-stopped.ts';
 
 interface UpFlags {
   readonly once: boolean;
@@ -34,6 +33,8 @@ export const upCommand: Command<CliContext> = buildCommand<UpFlags, [], CliConte
   },
   async func(flags) {
     const narrator = createNarrator(this.process.stdout);
+    // Loaded here: every other command is quicker without it.
+    const { runUntilStopped } = await import('../story/run-until-stopped.ts');
     try {
       await runUntilStopped({
         dataDir: resolve(flags.data),

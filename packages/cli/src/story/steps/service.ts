@@ -84,7 +84,7 @@ async function signIn(
     how:
       service.administratorToken === null
         ? 'signed in as the first Administrator with its own key pair'
-        : 'one-time token (10 minutes, printed once) exchanged for a key pair; the service kept its hash only',
+        : `one-time token ${service.administratorToken} exchanged for a key pair; the service kept its hash alone`,
   };
 }
 
