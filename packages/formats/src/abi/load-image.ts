@@ -66,6 +66,9 @@ export async function loadSystemImage<Identity extends LoadedIdentity>(
   loading: ImageLoading<Identity>,
 ): Promise<LoadedImage<Identity> | null> {
   const { type, preferred, report } = loading;
+  // Loaded again (a layer above asks for it twice): what is told of it is replaced, and the report does not grow.
+  forget(report.stages, IMAGE_TYPES[type]);
+  forget(report.failures, IMAGE_TYPES[type]);
   const order: readonly SlotName[] = preferred === 'A' ? ['A', 'B'] : ['B', 'A'];
   for (const slot of order) {
     try {
@@ -92,6 +95,12 @@ export async function loadSystemImage<Identity extends LoadedIdentity>(
     }
   }
   return null;
+}
+
+function forget(entries: { readonly imageType: number }[], imageType: number): void {
+  for (let index = entries.length - 1; index >= 0; index--) {
+    if (entries[index]?.imageType === imageType) entries.splice(index, 1);
+  }
 }
 
 async function readSlot(

@@ -3,7 +3,7 @@ import { MONITOR_CALLS, type PortValue } from '@sevenfold/formats';
 import { activeNames, makeDevice, manufactureBits, type TestDevice } from './testing/device.fixture.ts';
 import { makeApp, makeRelease } from './testing/release.fixture.ts';
 
-const CALLS = Number(process.env['SEVENFOLD_DEPTH'] ?? 0) > 0 ? 200_000 : 4000;
+const CALLS = Number(process.env['SEVENFOLD_DEPTH'] ?? 0) > 0 ? 100_000 : 4000;
 
 async function newDevice(): Promise<TestDevice> {
   const device = makeDevice(manufactureBits(await makeRelease()));
@@ -64,6 +64,15 @@ describe('the Security Monitor, called by a hostile kernel', () => {
       }
     }
     expect(await activeNames(device)).toMatchObject({ NormalWorldKernel: 'kernel 1.0.0' });
+    await device.board.powerOff();
+  });
+
+  it('does not grow by being asked for the same thing again', async () => {
+    const device = await newDevice();
+    const before = await device.call('bootInfo');
+    for (let n = 0; n < 50; n++) await device.call('loadServices');
+    expect(await device.call('bootInfo')).toEqual(before);
+    expect(device.chip.pluton.measurements).toHaveLength(6);
     await device.board.powerOff();
   });
 
