@@ -23,6 +23,8 @@ export interface AppImageChanges {
   readonly code?: string;
   readonly imageType?: number;
   readonly key?: KeyPair;
+  /** Seconds since 1970. */
+  readonly buildTime?: number;
 }
 
 /** A well-formed application package, signed by a developer's key. */
@@ -50,6 +52,7 @@ export function appImagePackage(changes: AppImageChanges = {}): Uint8Array {
     componentId,
     imageId: changes.imageId ?? imageIdOf(1),
     name: 'blink',
+    ...(changes.buildTime === undefined ? {} : { buildTime: changes.buildTime }),
   });
 }
 
@@ -79,11 +82,12 @@ function sign(
     readonly imageId: string;
     readonly name: string;
     readonly securityVersion?: { readonly version: number; readonly chipSku: number };
+    readonly buildTime?: number;
   },
 ): Uint8Array {
   const unsigned = encodeUnsignedImagePackage(payload, {
-    ...fields,
     buildTime: 1_790_000_000,
+    ...fields,
     signerThumbprint: thumbprint(key.spki),
   });
   return finishImagePackage(unsigned, signWithPkcs8(key.pkcs8, unsigned));

@@ -1,4 +1,4 @@
-import { encodeSymbolMap, parseImagePackage } from '@sevenfold/formats';
+import { encodeSymbolMap, parseImagePackage, SYSTEM_COMPONENT_IDS } from '@sevenfold/formats';
 import { generateKeyPair, sha256, thumbprint, verifySignature } from '@sevenfold/pki';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { registerPlatformKey } from '../deployments/platform-keys.ts';
@@ -92,11 +92,41 @@ describe('uploading an application image', () => {
       () => appImagePackage({ manifest: { ComponentId: imageIdOf(9) } }),
       { code: 'ImageNotDeployable', field: 'componentId' },
     ],
+    'an app that takes the place of the kernel in every plan': [
+      () => appImagePackage({ componentId: SYSTEM_COMPONENT_IDS.NormalWorldKernel }),
+      { code: 'BadComponentId', field: 'ComponentId' },
+    ],
+    'a build time that no list of images could show': [
+      () => appImagePackage({ buildTime: Number.MAX_SAFE_INTEGER }),
+      { code: 'ImageNotDeployable', field: 'buildTime' },
+    ],
   };
   it.each(Object.keys(bad))('refuses %s and keeps nothing', async (name) => {
     const [make, problem] = bad[name] ?? [() => new Uint8Array(), {}];
     await expect(uploadImage(service, TENANT, make())).rejects.toMatchObject(problem);
     expect(await count()).toBe(0);
+  });
+
+  it('lets one of two builds that come at once under one image id through, and tells the other', async () => {
+    await imageSigningKey(service.keys);
+    const builds = ['one', 'two', 'three'].map((code) => appImagePackage({ code }));
+    const outcomes = await Promise.allSettled(builds.map((build) => uploadImage(service, TENANT, build)));
+    expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected', 'rejected']);
+    for (const outcome of outcomes) {
+      if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'ImageConflict' });
+      else expect(await getImage(service.store.read, TENANT, imageIdOf(1))).toEqual(outcome.value);
+    }
+    expect(await count()).toBe(1);
+  });
+
+  it('goes on after a service that died between the blob and its row', async () => {
+    const died = new Error('killed');
+    const store = { ...service.store, read: service.store.read, write: () => Promise.reject(died) };
+    await expect(uploadImage({ ...service, store }, TENANT, appImagePackage())).rejects.toBe(died);
+    expect(await count()).toBe(0);
+    const image = await uploadImage(service, TENANT, appImagePackage());
+    expect(await service.blobs.has(image.digest)).toBe(true);
+    expect(await count()).toBe(1);
   });
 
   it('keeps symbols for failures of its tenant, and refuses what is no symbol map', async () => {
