@@ -1,6 +1,11 @@
 import { createServer, type Socket } from 'node:net';
 import type { TenantMessage } from './broker/recent-messages.ts';
-import { createTenantBroker, type DeviceMessage, type TenantBroker } from './broker/tenant-broker.ts';
+import {
+  createTenantBroker,
+  type BrokerLimits,
+  type DeviceMessage,
+  type TenantBroker,
+} from './broker/tenant-broker.ts';
 import type { CertificateAuthorities } from './certificates/authorities.ts';
 import { findFirstTenant } from './registry/tenants.ts';
 import type { ServiceContext } from './service-context.ts';
@@ -11,6 +16,7 @@ export interface BrokerGateOptions {
   readonly authorities: CertificateAuthorities;
   readonly tls: () => { readonly key: string; readonly cert: string };
   readonly onMessage: (message: TenantMessage) => void;
+  readonly limits: Partial<BrokerLimits>;
 }
 
 /**
@@ -52,10 +58,10 @@ export function createBrokerGate(options: BrokerGateOptions): BrokerGate {
     if (wanted === generation) return;
     generation = wanted;
     const former = broker;
-    const { context } = options;
+    const { context, limits } = options;
     const onMessage = (message: DeviceMessage): void =>
       options.onMessage({ ...message, tenantId: tenant.tenantId });
-    broker = await createTenantBroker({ context, tls, tenantCas, onMessage });
+    broker = await createTenantBroker({ context, tls, tenantCas, onMessage, limits });
     await former?.close();
   };
 

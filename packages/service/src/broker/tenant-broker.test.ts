@@ -55,7 +55,9 @@ const packet = (type: number, ...parts: readonly Buffer[]): Buffer => {
   const length = body.length < 128 ? [body.length] : [(body.length & 0x7f) | 0x80, body.length >> 7];
   return Buffer.concat([Buffer.from([type, ...length]), body]);
 };
-const CONNECT = packet(0x10, text('MQTT'), Buffer.from([4, 2, 0, 60]), text('client'));
+const connectPacket = (clientId: string, flags = 2): Buffer =>
+  packet(0x10, text('MQTT'), Buffer.from([4, flags, 0, 60]), text(clientId));
+const CONNECT = connectPacket('client');
 const publish = (topic: string, payload: string, flags = 0x02): Buffer =>
   packet(0x30 | flags, text(topic), Buffer.from([0, 1]), Buffer.from(payload));
 const subscribe = (topic: string): Buffer => packet(0x82, Buffer.from([0, 2]), text(topic), Buffer.from([0]));
@@ -66,11 +68,12 @@ async function certificateOf(
   kind: 'client' | 'update',
   tenantId: string,
   verdict: 'trusted' | 'outdated' = 'trusted',
+  deviceId = DEVICE,
 ): Promise<Shown> {
   const { spki, pkcs8 } = generateKeyPair();
   const context = { ...world.service, authorities: world.authorities };
   const attestation = { verdict, release: null, evidenceDigest: new Uint8Array(32) };
-  const subject = { deviceId: DEVICE, publicKey: spki, attestation };
+  const subject = { deviceId, publicKey: spki, attestation };
   const issued =
     kind === 'client'
       ? await issueClientCertificate(context, tenantId, subject)
@@ -109,10 +112,10 @@ async function outcome(shown: Shown, version?: 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3'
   return result;
 }
 
-async function session(): Promise<TLSSocket> {
-  const socket = open(await certificateOf('client', world.tenantId));
+async function session(deviceId = DEVICE, connecting = CONNECT): Promise<TLSSocket> {
+  const socket = open(await certificateOf('client', world.tenantId, 'trusted', deviceId));
   await once(socket, 'secureConnect');
-  socket.write(CONNECT);
+  socket.write(connecting);
   await once(socket, 'data');
   return socket;
 }
@@ -195,5 +198,60 @@ describe('the tenant’s broker', () => {
       expect([topic, await listen(topic)]).toEqual([topic, 0x80]);
     }
     socket.destroy();
+  });
+
+  it('does not let one device end the session of another by its client id', async () => {
+    const victim = await session();
+    const other = await session('6f'.repeat(32));
+    victim.write(Buffer.from([0xc0, 0]));
+    const [pong] = (await once(victim, 'data')) as [Buffer];
+    expect(pong[0]).toBe(0xd0);
+    // Its own it may take over, as a device does that lost its connection (MQTT 3.1.1 §3.1.4).
+    const ended = once(victim, 'close');
+    const again = await session();
+    await ended;
+    again.destroy();
+    other.destroy();
+  });
+
+  it('keeps no session for a device that is away, whatever it asks for', async () => {
+    const lasting = connectPacket('lasting', 0);
+    const first = await session(DEVICE, lasting);
+    first.write(subscribe(`devices/${DEVICE}/commands`));
+    await once(first, 'data');
+    first.destroy();
+    await once(first, 'close');
+    const socket = open(await certificateOf('client', world.tenantId));
+    await once(socket, 'secureConnect');
+    socket.write(lasting);
+    const [answer] = (await once(socket, 'data')) as [Buffer];
+    // CONNACK: session present 0, accepted.
+    expect([...answer]).toEqual([0x20, 2, 0, 0]);
+    socket.destroy();
+  });
+
+  it('hangs up at the head of a packet that would fill its memory', async () => {
+    const socket = await session();
+    // PUBLISH of 200 MiB: type, then the length in four bytes of seven bits.
+    socket.write(Buffer.from([0x30, 0x80, 0x80, 0x80, 0x64]));
+    await once(socket, 'close');
+    const large = await session();
+    const topic = text(`devices/${DEVICE}/telemetry`);
+    const body = Buffer.concat([topic, Buffer.alloc(64 * 1024)]);
+    large.write(
+      Buffer.concat([
+        Buffer.from([
+          0x30,
+          (body.length & 0x7f) | 0x80,
+          ((body.length >> 7) & 0x7f) | 0x80,
+          body.length >> 14,
+        ]),
+        body,
+      ]),
+    );
+    large.write(Buffer.from([0xc0, 0]));
+    const [pong] = (await once(large, 'data')) as [Buffer];
+    expect(pong[0]).toBe(0xd0);
+    large.destroy();
   });
 });

@@ -5,6 +5,7 @@ import { Aedes } from 'aedes';
 
 import type { ServiceContext } from '../service-context.ts';
 import { deviceOfClientCertificate } from './device-of-client.ts';
+import { limitPackets } from './packet-limit.ts';
 
 /** A message that a device has published. */
 export interface DeviceMessage {
@@ -22,6 +23,14 @@ export interface BrokerOptions {
   /** The CAs of the one tenant whose devices may connect: all that the broker knows. */
   readonly tenantCas: readonly Certificate[];
   readonly onMessage: (message: DeviceMessage) => void;
+  readonly limits?: Partial<BrokerLimits>;
+}
+
+/** What the broker does to those who are slow. Times in ms. */
+export interface BrokerLimits {
+  /** How long a TLS handshake may take, and after it the first packet of MQTT. */
+  readonly handshakeTimeout: number;
+  readonly headersTimeout: number;
 }
 
 /** An MQTT broker for the devices of one tenant. */
@@ -31,22 +40,33 @@ export interface TenantBroker {
   close(): Promise<void>;
 }
 
-const HANDSHAKE_TIMEOUT_MS = 10_000;
-const CONNECT_TIMEOUT_MS = 10_000;
+const DEFAULT_BROKER_LIMITS: BrokerLimits = { handshakeTimeout: 10_000, headersTimeout: 10_000 };
 const MOST_CONNECTIONS = 1000;
 const MAX_PAYLOAD = 64 * 1024;
 const MAX_TOPIC = 512;
+/** A whole packet: payload, topic, and the few bytes around them. */
+const MAX_PACKET = MAX_PAYLOAD + MAX_TOPIC + 16;
 
 /**
  * A broker over TLS ≥ 1.2 that knows nothing but the tenant's CA, as any broker or cloud of the tenant's would. Who shows
  * no certificate, one of another tenant, or an update certificate is cut off before a byte of MQTT is read. A device
- * publishes and subscribes below `devices/<its id>/` alone. The caller lets `server` listen.
+ * publishes and subscribes below `devices/<its id>/` alone, takes over no session but its own, and leaves nothing
+ * behind when it goes. The caller lets `server` listen.
  */
 export async function createTenantBroker(options: BrokerOptions): Promise<TenantBroker> {
   const { context, tls, tenantCas } = options;
+  const limits = { ...DEFAULT_BROKER_LIMITS, ...options.limits };
   const devices = new WeakMap<object, string>();
   const broker = await Aedes.createBroker({
-    connectTimeout: CONNECT_TIMEOUT_MS,
+    connectTimeout: limits.headersTimeout,
+    preConnect: (client, packet, done) => {
+      // Client ids are one name space for the whole broker: without its own part of it, a device could end the
+      // sessions of others by their ids.
+      if (packet.clientId !== '') packet.clientId = `${devices.get(client.conn) ?? ''}/${packet.clientId}`;
+      // Sessions are not kept (MQTT 3.1.1 §3.2.2.2 tells the client so): queues for the absent would have no end.
+      packet.clean = true;
+      done(null, true);
+    },
     authorizePublish: (client, packet, done) => {
       const refusal = publishRefusal(devices.get(client?.conn ?? {}), packet);
       done(refusal === null ? null : new Error(refusal));
@@ -73,7 +93,7 @@ export async function createTenantBroker(options: BrokerOptions): Promise<Tenant
     // OpenSSL accept it as an anchor. Node judges after the handshake, too, so our own path validation does it there.
     rejectUnauthorized: false,
     ca: tenantCas.map((certificate) => toPem('CERTIFICATE', certificate.der)),
-    handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+    handshakeTimeout: limits.handshakeTimeout,
   });
   server.maxConnections = MOST_CONNECTIONS;
   const sockets = new Set<TLSSocket>();
@@ -91,6 +111,9 @@ export async function createTenantBroker(options: BrokerOptions): Promise<Tenant
       socket.destroy();
       return;
     }
+    limitPackets(socket, MAX_PACKET, () =>
+      context.log.warn({ deviceId }, 'a device sent the broker too large a packet'),
+    );
     devices.set(socket, deviceId);
     broker.handle(socket);
   });
