@@ -51,6 +51,7 @@ export interface ServiceOptions {
   readonly log?: ServiceLog;
   /** When devices come back. */
   readonly schedule?: Schedule;
+  /** Of all three ports, as far as a port knows them. */
   readonly limits?: Partial<ServerLimits>;
 }
 
@@ -124,6 +125,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     context,
     authorities,
     tls,
+    limits: options.limits ?? {},
     onMessage: (message) => messages.add(message, clock.now()),
   });
   const people = createPeopleServer({
@@ -146,6 +148,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     authorities,
     schedule: options.schedule ?? FLEET_SCHEDULE,
     tls: tls(),
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
   });
 
   await gate.refresh();

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { DEVICE_CONTENT_TYPES, encodeDeviceProblem, type DeviceProblem } from '@sevenfold/formats';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
+import { CONNECT_REFUSED } from '../http/odd-requests.ts';
 import { isInternal, problemOf } from '../http/problems.ts';
 import type { ServiceContext } from '../service-context.ts';
 
@@ -71,6 +72,11 @@ function brokenRequest(code: string | undefined): readonly [number, DeviceProble
       return [
         431,
         { code: 'HeadersTooLarge', message: 'The headers are too large.', rule: 'at most 8192 bytes' },
+      ];
+    case CONNECT_REFUSED:
+      return [
+        405,
+        { code: 'MethodNotAllowed', message: 'This is no proxy.', rule: 'docs/device-protocol.md' },
       ];
     default:
       return [400, { code: 'InvalidRequest', message: 'This is not an HTTP request.', rule: 'RFC 9112' }];

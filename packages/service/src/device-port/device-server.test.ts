@@ -112,6 +112,19 @@ describe('the device port answers', () => {
     });
   });
 
+  it('requests that Node itself would turn away without a word of ours', async () => {
+    expect(problemOfAnswer(await answerTo('GET / HTTP/1.1\r\nconnection: close\r\n\r\n'))).toMatchObject({
+      status: '400',
+      code: 'InvalidRequest',
+      field: 'host',
+    });
+    const tunnel = 'CONNECT inside.example:443 HTTP/1.1\r\nhost: x\r\n\r\n';
+    expect(problemOfAnswer(await answerTo(tunnel))).toMatchObject({
+      status: '405',
+      code: 'MethodNotAllowed',
+    });
+  });
+
   it('what is not HTTP, or has headers without end', async () => {
     expect(problemOfAnswer(await answerTo('\x00\x01\x02 hello\r\n\r\n'))).toMatchObject({
       status: '400',

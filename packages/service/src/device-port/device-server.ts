@@ -20,6 +20,7 @@ import { makeNonce, NONCE_LIFETIME_MS } from '../attestation/challenge.ts';
 import type { CertificateAuthorities } from '../certificates/authorities.ts';
 import { deviceOfUpdateCertificate } from '../certificates/device-certificates.ts';
 import { ingestReports } from '../errors/ingest-reports.ts';
+import { answerOddRequests } from '../http/odd-requests.ts';
 import type { ServiceContext } from '../service-context.ts';
 import { ServiceError } from '../service-error.ts';
 import { downloadImage } from '../updates/download.ts';
@@ -77,6 +78,7 @@ export function createDeviceServer(options: DeviceServerOptions): FastifyInstanc
       headersTimeout: limits.headersTimeout,
       connectionsCheckingInterval: Math.min(1000, limits.headersTimeout),
       maxHeaderSize: 8 * 1024,
+      requireHostHeader: false,
     },
     requestTimeout: limits.requestTimeout,
     connectionTimeout: limits.connectionTimeout,
@@ -97,6 +99,7 @@ export function createDeviceServer(options: DeviceServerOptions): FastifyInstanc
   app.addHook('onRequest', async (_, reply) => {
     reply.header('cache-control', 'no-store');
   });
+  answerOddRequests(app, answerBrokenDeviceRequest);
   app.addHook('onResponse', async (request, reply) => logAnswer(context, request, reply));
   app.setErrorHandler((error, request, reply) => sendDeviceProblem(context, request, reply, error));
   app.setNotFoundHandler((request, reply) =>

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
+import { CONNECT_REFUSED } from './odd-requests.ts';
 
 /** What Node's HTTP parser calls its refusals, in our words. */
 const BROKEN: Readonly<
@@ -14,6 +15,11 @@ const BROKEN: Readonly<
     status: 431,
     code: 'HeadersTooLarge',
     detail: 'The headers are larger than 16 KiB.',
+  },
+  [CONNECT_REFUSED]: {
+    status: 405,
+    code: 'MethodNotAllowed',
+    detail: 'This is no proxy.',
   },
 };
 const NOT_HTTP = { status: 400, code: 'InvalidRequest', detail: 'This is not an HTTP request.' };

@@ -93,6 +93,11 @@ describe('the port for people', () => {
       problem: { code: 'MethodNotAllowed', rule: 'GET, POST' },
     });
     expect(await raw('GET', '/v1/%zz')).toMatchObject({ status: 400, problem: { code: 'InvalidRequest' } });
+    // Whose fault it is decides whether the log raises an alarm.
+    expect(await raw('GET', `/v1/tenants/${'a'.repeat(3000)}`)).toMatchObject({
+      status: 400,
+      problem: { code: 'InvalidRequest' },
+    });
   });
 
   it('answers malformed JSON, other content types and bodies over the limit', async () => {
@@ -182,6 +187,17 @@ describe('the port for people', () => {
     expect(await answerTo(people, `GET / HTTP/1.1\r\nhost: x\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`)).toContain(
       '431 ',
     );
+  });
+
+  it('answers requests that Node itself would turn away without a word of ours', async () => {
+    const noHost = await answerTo(people, 'GET /v1/status HTTP/1.1\r\nconnection: close\r\n\r\n');
+    expect(noHost).toContain('400 Bad Request');
+    expect(noHost).toContain('"field":"host"');
+    const expecting = 'GET /v1/status HTTP/1.1\r\nhost: x\r\nexpect: wonders\r\nconnection: close\r\n\r\n';
+    expect(await answerTo(people, expecting)).toContain('"status":"ready"');
+    const tunnel = await answerTo(people, 'CONNECT inside.example:443 HTTP/1.1\r\nhost: x\r\n\r\n');
+    expect(tunnel).toContain('405 Method Not Allowed');
+    expect(tunnel).toContain('"code":"MethodNotAllowed"');
   });
 
   it('speaks TLS alone', async () => {

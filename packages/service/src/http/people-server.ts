@@ -9,6 +9,7 @@ import type { ServiceContext } from '../service-context.ts';
 import { ServiceError } from '../service-error.ts';
 import { answerBrokenRequest } from './broken-request.ts';
 import type { Caller, HandlerRequest, Handlers } from './handlers.ts';
+import { answerOddRequests } from './odd-requests.ts';
 import { isInternal, problemOf } from './problems.ts';
 import { RateLimiter, type RateLimit } from './rate-limit.ts';
 import { checkBodyHash, checkContentType, parseInput } from './request-input.ts';
@@ -69,6 +70,7 @@ export function createPeopleServer(options: PeopleServerOptions): FastifyInstanc
       headersTimeout: limits.headersTimeout,
       connectionsCheckingInterval: Math.min(1000, limits.headersTimeout),
       maxHeaderSize: 16 * 1024,
+      requireHostHeader: false,
     },
     requestTimeout: limits.requestTimeout,
     connectionTimeout: limits.connectionTimeout,
@@ -96,6 +98,7 @@ export function createPeopleServer(options: PeopleServerOptions): FastifyInstanc
   app.addHook('onRequest', async (_, reply) => {
     reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
   });
+  answerOddRequests(app, answerBrokenRequest);
   app.addHook('onResponse', async (request, reply) => logAnswer(context, request, reply, facts.get(request)));
   app.setErrorHandler((error, request, reply) => sendProblem(context, request, reply, error));
   app.setNotFoundHandler((request, reply) =>

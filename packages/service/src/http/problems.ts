@@ -61,6 +61,7 @@ const FASTIFY_CODES: Readonly<Record<string, readonly [ServiceErrorCode, string]
     'The body is not as long as its Content-Length says.',
   ],
   FST_ERR_BAD_URL: ['InvalidRequest', 'The path is not a valid URL.'],
+  FST_ERR_MAX_PARAM_LENGTH: ['InvalidRequest', 'A part of the path is too long.'],
 };
 
 /**
@@ -92,5 +93,11 @@ export function isInternal(problem: ApiProblem): boolean {
 function translate(error: unknown): unknown {
   const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
   const ours = FASTIFY_CODES[code];
-  return ours === undefined ? error : new ServiceError(ours[0], ours[1], { cause: error });
+  if (ours !== undefined) return new ServiceError(ours[0], ours[1], { cause: error });
+  // What else the framework blames the client for is the client's, and no alarm in our log.
+  const status =
+    error instanceof Error && 'statusCode' in error && code.startsWith('FST_') ? Number(error.statusCode) : 0;
+  return status >= 400 && status < 500
+    ? new ServiceError('InvalidRequest', 'The request is not one that this service reads.', { cause: error })
+    : error;
 }
