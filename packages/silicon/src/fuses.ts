@@ -1,4 +1,9 @@
-import { IMAGE_TYPES, SYSTEM_IMAGE_TYPES, type SystemImageTypeName } from '@sevenfold/formats';
+import {
+  IMAGE_TYPES,
+  MAX_SECURITY_VERSION,
+  SYSTEM_IMAGE_TYPES,
+  type SystemImageTypeName,
+} from '@sevenfold/formats';
 import { SiliconError } from './errors.ts';
 import type { PowerSupply } from './power.ts';
 
@@ -29,9 +34,6 @@ export const FUSE_FIELDS = {
 
 const LOCK_BITS = { chipSku: 0, rootKeyHash: 1, identitySeed: 2 } as const;
 type LockedField = keyof typeof LOCK_BITS;
-
-/** Highest security version that the counters can hold. */
-export const MAX_SECURITY_VERSION = 128;
 
 /** Where a chip stands on its way out of the factory: one way only (azure-sphere.md §9.1). */
 export const MANUFACTURING_STATES = ['Blank', 'Module1Complete', 'DeviceComplete'] as const;

@@ -8,7 +8,6 @@ export type { Flash, FlashStorage } from './flash.ts';
 export {
   FUSE_FIELDS,
   MANUFACTURING_STATES,
-  MAX_SECURITY_VERSION,
   type Fuses,
   type FuseStorage,
   type ManufacturingState,

@@ -29,7 +29,10 @@ export interface BootRecord {
   readonly fallback: BootConfig | null;
   /** `current` holds for three attempts only, until its healthy mark is set. */
   readonly trial: boolean;
-  /** The images that were given up when a trial failed, and why; remembered until the next commit. */
+  /**
+   * The images that were given up when a trial failed, newest first, over commits and later trials; an image leaves
+   * the list when it is committed again. `reason` is why the last one failed, empty once another system was committed.
+   */
   readonly fellBack: { readonly imageIds: readonly string[]; readonly reason: string } | null;
 }
 
@@ -54,6 +57,10 @@ export interface FoundBootRecord {
 export const BOOT_ATTEMPTS = 3;
 /** Sectors that take records in turn. */
 export const BOOT_SECTORS = FLASH_MAP.bootRecord.length / FLASH_SECTOR;
+/** Images that a record remembers as left, at most. */
+export const MOST_LEFT_IMAGES = 16;
+/** Highest sequence number: after it, numbers begin again. */
+export const LAST_BOOT_SEQUENCE = 0xffffffff;
 const MAGIC = 0x52424653; // "SFBR", little-endian
 const HEADER = 16;
 const MARKS_PAGE = FLASH_SECTOR - 256;
@@ -167,14 +174,16 @@ export function decodeBootRecord(untrusted: Uint8Array): BootRecord {
   if (!isFramed) throw new FormatError('InvalidBootRecord', 'This is not a whole boot record.');
   const reader = new CborMapReader(decodeCbor(untrusted.subarray(HEADER, HEADER + length)), RECORD_KEYS);
   const record: BootRecord = {
-    sequence: readUint(view.getUint32(8, true), 'sequence', { max: 0xffffffff }),
+    sequence: readUint(view.getUint32(8, true), 'sequence', { max: LAST_BOOT_SEQUENCE }),
     current: configFrom(reader.value('current'), 'current'),
     fallback: reader.nullable('fallback', () => configFrom(reader.value('fallback'), 'fallback')),
     trial: reader.boolean('trial'),
     fellBack: reader.nullable('fellBack', () => {
       const fields = reader.map('fellBack', FELL_BACK_KEYS);
       const fellBack = {
-        imageIds: fields.array('imageIds', 16, (item, path) => parseGuid(readText(item, path, 36), path)),
+        imageIds: fields.array('imageIds', MOST_LEFT_IMAGES, (item, path) =>
+          parseGuid(readText(item, path, 36), path),
+        ),
         reason: fields.text('reason', 400),
       };
       fields.end();

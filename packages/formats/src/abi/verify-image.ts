@@ -14,11 +14,16 @@ export type ImageRefusal =
   | 'MissingSecurityVersion'
   | 'WrongChipSku'
   | 'SecurityVersionTooLow'
+  /** No fused counter could ever follow it. */
+  | 'SecurityVersionTooHigh'
   /** A keystore under another root than the fused one, or with a key that is not the one its thumbprint names. */
   | 'WrongRoot'
   | 'InvalidKeystore'
   /** The file for which the image was loaded is not in it. */
   | 'MissingContent';
+
+/** Highest security version that a fused counter can hold: an image with a higher one could never be confirmed. */
+export const MAX_SECURITY_VERSION = 128;
 
 /** An image that may not run in the place where it was found. */
 export class ImageRefused extends SevenfoldError<ImageRefusal> {}
@@ -150,6 +155,13 @@ function isForThisChipAndRecent(
       'SecurityVersionTooLow',
       `Image ${fields.imageId} has security version ${securityVersion.version}.`,
       { rule: `at least ${leastSecurityVersion}` },
+    );
+  }
+  if (securityVersion.version > MAX_SECURITY_VERSION) {
+    throw new ImageRefused(
+      'SecurityVersionTooHigh',
+      `Image ${fields.imageId} has security version ${securityVersion.version}.`,
+      { rule: `at most ${MAX_SECURITY_VERSION}` },
     );
   }
   return securityVersion.version;

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { FLASH_MAP, IMAGE_TYPES, parseImagePackage } from '@sevenfold/formats';
+import {
+  DEFAULT_BOOT_RECORD,
+  FLASH_MAP,
+  FLASH_SECTOR,
+  IMAGE_TYPES,
+  encodeBootRecord,
+  parseImagePackage,
+} from '@sevenfold/formats';
 import {
   activeNames,
   copyBits,
@@ -125,6 +132,61 @@ describe('an update of the system', () => {
       trial: false,
       fellBack: { imageIds: [expect.any(String)] },
     });
+    await device.board.powerOff();
+  });
+
+  it('leaves a failed image for good, over later updates of system and apps, until it is committed again', async () => {
+    const device = await newDevice();
+    const bad = await makeSystemImage('NormalWorldKernel', { version: '2.0.0', kernel: FAILING_KERNEL });
+    const worse = await makeSystemImage('Services', { version: '2.0.0', services: 'globalThis.stage = {};' });
+    const ids = [bad, worse].map((image) => parseImagePackage(image).fields.imageId);
+    await update(device, [bad]);
+    await update(device, [worse]);
+    expect(await device.call('bootInfo')).toMatchObject({ left: [ids[1], ids[0]] });
+    await device.call('commit', [await stage(device, makeApp('blink'))], []);
+    await update(device, [await makeSystemImage('NormalWorldKernel', { version: '3.0.0' })]);
+    await device.call('confirmHealthy');
+    await device.board.powerOff();
+    await device.board.powerOn();
+    expect(await activeNames(device)).toMatchObject({ NormalWorldKernel: 'kernel 3.0.0' });
+    // Nothing new about it, so nothing more to report; but not forgotten.
+    expect(await device.call('bootInfo')).toMatchObject({ fellBack: null, left: [ids[1], ids[0]] });
+    await update(device, [worse]);
+    expect(await device.call('bootInfo')).toMatchObject({ fellBack: { imageIds: [ids[1], ids[0]] } });
+    await device.call('commit', [await stage(device, bad)], []);
+    expect(await device.call('bootInfo')).toMatchObject({ fellBack: null, left: [ids[1]] });
+    await device.board.powerOff();
+  });
+
+  it('cannot be kept out by a boot record that someone wrote with the highest of all numbers', async () => {
+    const device = await newDevice();
+    await device.board.powerOff();
+    device.chip.powerOn();
+    const forged = encodeBootRecord({ ...DEFAULT_BOOT_RECORD, sequence: 0xffffffff });
+    for (const sector of [0, 2]) {
+      device.chip.flash.erase(sector * FLASH_SECTOR, FLASH_SECTOR);
+      device.chip.flash.program(sector * FLASH_SECTOR, forged);
+    }
+    await device.board.powerOn();
+    await update(device, [await makeSystemImage('Services', { version: '2.0.0' })]);
+    expect(await activeNames(device)).toMatchObject({ Services: 'services 2.0.0' });
+    await device.call('confirmHealthy');
+    await update(device, [await makeSystemImage('Services', { version: '3.0.0' })]);
+    expect(await activeNames(device)).toMatchObject({ Services: 'services 3.0.0' });
+    await device.board.powerOff();
+  });
+
+  it('to a security version that no fuse can hold is refused before it is staged', async () => {
+    const device = await newDevice();
+    const image = await makeSystemImage('NormalWorldKernel', { version: '2.0.0', securityVersion: 129 });
+    await expect(stage(device, image)).rejects.toMatchObject({ code: 'SecurityVersionTooHigh' });
+    await update(device, [
+      await makeSystemImage('NormalWorldKernel', { version: '2.0.0', securityVersion: 128 }),
+    ]);
+    await device.call('confirmHealthy');
+    expect(device.chip.fuses.securityVersion('NormalWorldKernel')).toBe(128);
+    await device.board.powerOff();
+    expect(await device.board.powerOn()).toMatchObject({ kind: 'running' });
     await device.board.powerOff();
   });
 

@@ -79,6 +79,7 @@ export function serveMonitor(state: MonitorState): PortHandler {
       stages: state.report.stages,
       failures: state.report.failures,
       fellBack: slots.fellBack === null ? null : { imageIds: [...slots.fellBack.imageIds] },
+      left: [...slots.left],
     }),
     loadServices: ordered(async () => {
       const services = await verifyStage(state.chain, 'Services', [SYSTEM_IMAGE_FILES.bundle]);

@@ -3,6 +3,8 @@ import {
   DEFAULT_BOOT_RECORD,
   FLASH_MAP,
   FLASH_SECTOR,
+  LAST_BOOT_SEQUENCE,
+  MOST_LEFT_IMAGES,
   SYSTEM_IMAGE_TYPES,
   decodeSlotHeader,
   encodeBootRecord,
@@ -30,7 +32,12 @@ export interface BootFacts {
 
 /** An image that is ready to become part of the configuration. */
 export type CommitImage =
-  | { readonly kind: 'system'; readonly type: SystemImageTypeName; readonly slot: SlotName }
+  | {
+      readonly kind: 'system';
+      readonly type: SystemImageTypeName;
+      readonly slot: SlotName;
+      readonly imageId: string;
+    }
   | { readonly kind: 'application'; readonly application: BootApplication };
 
 /** What this device runs and is to run: the boot record, its trial, and which slots are in use. */
@@ -66,7 +73,10 @@ export class Slots {
     const record = found?.record ?? DEFAULT_BOOT_RECORD;
     const slots = new Slots(flash, report, record, found?.sector ?? BOOT_SECTORS - 1, boot.trial);
     if (boot.config === 'fallback' && record.fallback !== null) {
-      const imageIds = await slots.#imagesLeftBehind(record.current, record.fallback);
+      const imageIds = leftIds(
+        await slots.#imagesLeftBehind(record.current, record.fallback),
+        record.fellBack?.imageIds ?? [],
+      );
       const reason = `the trial of boot record ${record.sequence} failed; last reset: ${boot.resetReason}`;
       await slots.#write({
         current: record.fallback,
@@ -83,8 +93,14 @@ export class Slots {
     return this.#record.current;
   }
 
+  /** What the last failed trial left; null once another system was committed, as nothing is new about it any more. */
   get fellBack(): BootRecord['fellBack'] {
-    return this.#record.fellBack;
+    return this.#record.fellBack?.reason === '' ? null : this.#record.fellBack;
+  }
+
+  /** Every image that was left for good, newest first. */
+  get left(): readonly string[] {
+    return this.#record.fellBack?.imageIds ?? [];
   }
 
   get isTrial(): boolean {
@@ -148,8 +164,7 @@ export class Slots {
       current: { system, applications },
       fallback: isSystemChange ? running : null,
       trial: isSystemChange,
-      // A failed trial is remembered until another one takes its place.
-      fellBack: isSystemChange ? null : this.#record.fellBack,
+      fellBack: this.#leftAfter(images, isSystemChange),
     });
     this.#needsRestart = isSystemChange;
     return isSystemChange;
@@ -177,12 +192,31 @@ export class Slots {
     return { system, applications: this.config.applications };
   }
 
+  /** What stays left when images are committed: all but these, so that no commit makes a device forget. */
+  #leftAfter(images: readonly CommitImage[], isSystemChange: boolean): BootRecord['fellBack'] {
+    const { fellBack } = this.#record;
+    if (fellBack === null) return null;
+    const committed = new Set(
+      images.map((image) => (image.kind === 'system' ? image.imageId : image.application.imageId)),
+    );
+    const imageIds = fellBack.imageIds.filter((imageId) => !committed.has(imageId));
+    if (imageIds.length === 0) return null;
+    return { imageIds, reason: isSystemChange ? '' : fellBack.reason };
+  }
+
   async #write(next: Omit<BootRecord, 'sequence'>): Promise<void> {
-    const record = { ...next, sequence: this.#record.sequence + 1 };
+    const isLast = this.#record.sequence === LAST_BOOT_SEQUENCE;
+    const record = { ...next, sequence: isLast ? 1 : this.#record.sequence + 1 };
     const sector = (this.#sector + 1) % BOOT_SECTORS;
     const offset = FLASH_MAP.bootRecord.offset + sector * FLASH_SECTOR;
     await this.#flash.erase(offset, FLASH_SECTOR);
     await this.#flash.program(offset, encodeBootRecord(record));
+    // No device gets that far by itself: someone wrote it, so that nothing newer could ever be committed. The record
+    // that begins anew counts once those with higher numbers are gone.
+    for (let other = 0; isLast && other < BOOT_SECTORS; other++) {
+      if (other === sector) continue;
+      await this.#flash.erase(FLASH_MAP.bootRecord.offset + other * FLASH_SECTOR, FLASH_SECTOR);
+    }
     this.#record = record;
     this.#sector = sector;
   }
@@ -198,6 +232,11 @@ export class Slots {
     for (const { imageId } of left.applications) if (!keptIds.has(imageId)) imageIds.push(imageId);
     return imageIds;
   }
+}
+
+/** Newly left images and those of before, each once, as many as a record holds. */
+function leftIds(newly: readonly string[], before: readonly string[]): readonly string[] {
+  return [...new Set([...newly, ...before])].slice(0, MOST_LEFT_IMAGES);
 }
 
 /** The header of a slot, or null for an empty or damaged one. */

@@ -212,7 +212,7 @@ export class Stagings {
     }
     this.#slots.requireSettled();
     const slot = this.#slots.runningSlot(type) === 'A' ? 'B' : 'A';
-    return { region: FLASH_MAP.system[type][slot], target: { kind: 'system', type, slot } };
+    return { region: FLASH_MAP.system[type][slot], target: { kind: 'system', type, slot, imageId } };
   }
 
   /** The slot where this very image was begun, or else any free one; -1: none. */

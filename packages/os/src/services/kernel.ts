@@ -16,8 +16,10 @@ export interface BootInfo {
   readonly trial: boolean;
   readonly stages: readonly { readonly imageType: number; readonly imageId: string; readonly name: string }[];
   readonly failures: readonly BootFailure[];
-  /** Images that were left for the other slots; null: none were. */
+  /** Images that the last failed trial left for the other slots; null: none, or another system came since. */
   readonly fellBack: readonly string[] | null;
+  /** Every image that was ever left for good. */
+  readonly left: readonly string[];
 }
 
 /** An image that a layer refused to start. */
@@ -87,6 +89,7 @@ export function kernelOver(port: Port) {
     },
     async bootInfo(): Promise<BootInfo> {
       const reply = new ReplyReader(await port.call('bootInfo'), 'bootInfo');
+      const fellBack = reply.optional('fellBack')?.texts('imageIds') ?? null;
       return {
         trial: reply.flag('trial'),
         stages: reply.list('stages').map((stage) => ({
@@ -100,7 +103,8 @@ export function kernelOver(port: Port) {
           code: failure.text('code'),
           message: failure.text('message'),
         })),
-        fellBack: reply.optional('fellBack')?.texts('imageIds') ?? null,
+        fellBack,
+        left: [...new Set([...reply.textsOrNone('left'), ...(fellBack ?? [])])],
       };
     },
     async loadCertStore(): Promise<Uint8Array> {

@@ -59,6 +59,11 @@ export class ReplyReader {
     return value.map((item: PortValue) => textValue(item, `${this.#path}.${key}`));
   }
 
+  /** A list of texts; none where a layer of an earlier release does not know the field. */
+  textsOrNone(key: string): string[] {
+    return this.#get(key) === null ? [] : this.texts(key);
+  }
+
   /** An object, or null. */
   optional(key: string): ReplyReader | null {
     const value = this.#get(key);
