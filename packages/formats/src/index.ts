@@ -18,6 +18,7 @@ export * from './cose.ts';
 export * from './der.ts';
 export * from './der-reader.ts';
 export * from './ecdsa.ts';
+export * from './endorsement.ts';
 export * from './errors.ts';
 export * from './guid.ts';
 export * from './image-metadata.ts';

@@ -22,6 +22,9 @@ export const MOST_ENDORSEMENT_BYTES = 4 * 1024 * 1024;
 const siliconMaker = z.object({ makerId: guid, name: z.string(), spki: spkiBase64, createdAt: time });
 export type SiliconMaker = z.infer<typeof siliconMaker>;
 
+/** Where the certificate chains of a maker's chips may end; the thumbprint is the SHA-1 of its SPKI in hex. */
+const siliconRoot = z.object({ makerId: guid, thumbprint: z.string(), chipSku, createdAt: time });
+
 /** A key whose signature makes a system image; the thumbprint is its SHA-1 in hex, as image packages name it. */
 const platformKey = z.object({ thumbprint: z.string(), spki: spkiBase64, createdAt: time });
 export type PlatformKey = z.infer<typeof platformKey>;
@@ -71,9 +74,50 @@ export const PLATFORM_ROUTES = {
     reply: siliconMaker,
     status: 201,
   }),
+  siliconRoots: defineRoute({
+    name: 'listSiliconRoots',
+    summary: 'Where the IDevID and EK chains of a silicon maker may end',
+    method: 'GET',
+    path: '/v1/silicon-makers/{makerId}/roots',
+    permission: 'Reader',
+    scope: 'service',
+    params: z.strictObject({ makerId: guid }),
+    reply: z.object({ items: z.array(siliconRoot) }),
+  }),
+  createSiliconRoot: defineRoute({
+    name: 'createSiliconRoot',
+    summary: 'Believe chains that end at this root; again for the same maker and chip SKU is no error',
+    method: 'POST',
+    path: '/v1/silicon-makers/{makerId}/roots',
+    permission: 'Administrator',
+    scope: 'service',
+    params: z.strictObject({ makerId: guid }),
+    body: json(z.strictObject({ certificate: z.base64().min(4).max(22_000), chipSku })),
+    reply: siliconRoot,
+    status: 201,
+  }),
+  importEndorsementChains: defineRoute({
+    name: 'importEndorsementChains',
+    summary: 'Import chips by their IDevID or EK chains (DER, leaf first): all of them or none',
+    method: 'POST',
+    path: '/v1/endorsement-chains',
+    permission: 'Administrator',
+    scope: 'service',
+    body: json(
+      z.strictObject({
+        makerId: guid,
+        chains: z
+          .array(z.array(z.base64().min(4).max(22_000)).min(1).max(6))
+          .min(1)
+          .max(1000),
+      }),
+      2 * MOST_ENDORSEMENT_BYTES,
+    ),
+    reply: z.object({ imported: z.int(), known: z.int() }),
+  }),
   importEndorsements: defineRoute({
     name: 'importEndorsements',
-    summary: 'Import a signed batch of endorsements (JSON Lines): all of it or nothing',
+    summary: 'Import a signed batch of endorsements (JSON Lines or CBOR): all of it or nothing',
     method: 'POST',
     path: '/v1/endorsements',
     permission: 'Administrator',
@@ -81,6 +125,9 @@ export const PLATFORM_ROUTES = {
     body: json(
       z.strictObject({
         makerId: guid,
+        /** JSON Lines unless told. */
+        format: z.enum(['json-lines', 'cbor']).optional(),
+        /** The lines as they are; CBOR in base64. */
         batch: z.string().min(1).max(MOST_ENDORSEMENT_BYTES),
         signature: z.base64().max(128),
       }),

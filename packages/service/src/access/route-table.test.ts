@@ -42,7 +42,10 @@ const EXPECTED: Readonly<Record<string, string>> = {
   createDeployment: '..xx.xx.',
   listSiliconMakers: '.xxx....',
   createSiliconMaker: '...x....',
+  listSiliconRoots: '.xxx....',
+  createSiliconRoot: '...x....',
   importEndorsements: '...x....',
+  importEndorsementChains: '...x....',
   listPlatformKeys: '.xxx....',
   createPlatformKey: '...x....',
   uploadOsImage: '...x....',
@@ -104,7 +107,7 @@ async function isAdmitted(
 ): Promise<boolean> {
   const target = route.path
     .replace('{tenantId}', tenantId)
-    .replaceAll(/\{(deviceGroupId|imageId)\}/g, '00000000-0000-4000-8000-000000000000')
+    .replaceAll(/\{(deviceGroupId|imageId|makerId)\}/g, '00000000-0000-4000-8000-000000000000')
     .replace('{deviceId}', '0'.repeat(64))
     .replace('{serial}', 'ab')
     .replace('{groupId}', '0'.repeat(32))

@@ -1,16 +1,30 @@
+import type { Endorsement } from '@sevenfold/formats';
 import type { Kysely } from 'kysely';
 
 import type { Database } from '../store/database.ts';
-import type { Endorsement } from './endorsement-batch.ts';
-import { selectEndorsement } from './queries.ts';
+import { selectEndorsement, selectEndorsementByName, type EndorsementRow } from './queries.ts';
+
+/** An endorsement, and who gave it. */
+export type FoundEndorsement = Endorsement & { readonly makerId: string };
 
 /** What a silicon maker said about this chip; null for a chip that nobody vouches for. */
 export async function findEndorsement(
   db: Kysely<Database>,
   deviceId: string,
-): Promise<(Endorsement & { readonly makerId: string }) | null> {
-  const row = await selectEndorsement(db, deviceId);
-  return row === undefined
-    ? null
-    : { deviceId: row.deviceId, spki: row.spki, chipSku: row.chipSku, makerId: row.makerId };
+): Promise<FoundEndorsement | null> {
+  return toEndorsement(await selectEndorsement(db, deviceId));
+}
+
+/** The same by the name that the chip's evidence uses (hex). One look-up in a unique index. */
+export async function findEndorsementByName(
+  db: Kysely<Database>,
+  evidenceName: string,
+): Promise<FoundEndorsement | null> {
+  return toEndorsement(await selectEndorsementByName(db, evidenceName));
+}
+
+function toEndorsement(row: EndorsementRow | undefined): FoundEndorsement | null {
+  if (row === undefined) return null;
+  const { deviceId, spki, chipSku, evidenceName, makerId } = row;
+  return { deviceId, spki, chipSku, evidenceName, makerId };
 }

@@ -1,10 +1,22 @@
-import { toHex, utf8Encode } from '@sevenfold/formats';
-import { generateKeyPair, signWithPkcs8, spkiSha256, type KeyPair } from '@sevenfold/pki';
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+
+import { encodeEndorsements, evidenceNameOf, toHex, utf8Encode, type Endorsement } from '@sevenfold/formats';
+import {
+  fromPem,
+  generateKeyPair,
+  parseCertificate,
+  signWithPkcs8,
+  spkiSha256,
+  type KeyPair,
+} from '@sevenfold/pki';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { openTestService, type TestService } from '../test-service.ts';
-import { findEndorsement } from './find-endorsement.ts';
+import { CertificateAuthorities } from '../certificates/authorities.ts';
+import { makeServerIdentity } from '../certificates/server-identity.ts';
+import { findEndorsement, findEndorsementByName } from './find-endorsement.ts';
 import { importBatch } from './import-batch.ts';
+import { importChains, listRoots, registerRoot } from './import-chains.ts';
 import { listSiliconMakers, registerSiliconMaker } from './silicon-makers.ts';
 
 let service: TestService;
@@ -98,7 +110,167 @@ describe('a batch of endorsements', () => {
   });
 
   it('is refused when it is not UTF-8', async () => {
-    await expect(send(Uint8Array.of(0xff, 0x0a))).rejects.toMatchObject({ code: 'BadText' });
+    await expect(send(Uint8Array.of(0xff, 0x0a))).rejects.toMatchObject({
+      code: 'InvalidEndorsements',
+      field: 'line 1',
+    });
+  });
+});
+
+describe('a batch in CBOR', () => {
+  const sendCbor = async (batch: Uint8Array) =>
+    importBatch(service, {
+      makerId,
+      lines: batch,
+      signature: signWithPkcs8(maker.pkcs8, batch),
+      format: 'cbor',
+    });
+  const endorse = (spki: Uint8Array, evidenceName?: string): Endorsement => {
+    const deviceId = toHex(spkiSha256(spki));
+    return { deviceId, spki, chipSku: 7, evidenceName: evidenceName ?? evidenceNameOf(deviceId) };
+  };
+  const spkiOf = ({ publicKey }: { publicKey: KeyObject }): Uint8Array =>
+    new Uint8Array(publicKey.export({ type: 'spki', format: 'der' }));
+
+  it('takes keys of P-256, P-384 and Ed25519, each found by the name of its evidence', async () => {
+    const chips = [
+      endorse(generateKeyPair().spki),
+      endorse(spkiOf(generateKeyPairSync('ec', { namedCurve: 'secp384r1' })), '01aabbccddeeff00'),
+      endorse(spkiOf(generateKeyPairSync('ed25519')), '02000000000000'),
+    ];
+    expect(await sendCbor(encodeEndorsements(chips))).toEqual({ imported: 3, known: 0 });
+    for (const one of chips) {
+      expect(await findEndorsementByName(service.store.read, one.evidenceName)).toMatchObject(one);
+    }
+    expect(await findEndorsementByName(service.store.read, '01aabbccddeeff01')).toBeNull();
+  });
+
+  it('refuses keys of other kinds and points off the curve, by their items', async () => {
+    const { spki } = generateKeyPair();
+    const off = Uint8Array.from(spki, (byte, index) => (index === 90 ? byte ^ 1 : byte));
+    const rsa = spkiOf(generateKeyPairSync('rsa', { modulusLength: 2048 }));
+    const batch = encodeEndorsements([
+      endorse(spki),
+      endorse(off),
+      endorse(rsa),
+      endorse(spkiOf(generateKeyPairSync('ec', { namedCurve: 'secp521r1' }))),
+    ]);
+    const refusal = await sendCbor(batch).catch((error: unknown) => error);
+    expect(refusal).toMatchObject({ code: 'InvalidEndorsements', field: 'line 2' });
+    expect(refusal instanceof Error ? refusal.message.match(/line [0-9]/gu) : []).toEqual([
+      'line 2',
+      'line 3',
+      'line 4',
+    ]);
+    expect(await findEndorsement(service.store.read, toHex(spkiSha256(spki)))).toBeNull();
+  });
+
+  it('lets one name stand for one chip only', async () => {
+    const [one, two] = [generateKeyPair().spki, generateKeyPair().spki];
+    const twice = encodeEndorsements([endorse(one, '01000000000000'), endorse(two, '01000000000000')]);
+    await expect(sendCbor(twice)).rejects.toMatchObject({
+      field: 'line 2',
+      rule: 'the evidence name is in line 1 already',
+    });
+    await sendCbor(encodeEndorsements([endorse(one, '01000000000000')]));
+    await expect(sendCbor(encodeEndorsements([endorse(two, '01000000000000')]))).rejects.toMatchObject({
+      field: 'line 1',
+      rule: 'the evidence name is that of another device',
+    });
+    await expect(sendCbor(encodeEndorsements([endorse(one, '01000000000001')]))).rejects.toMatchObject({
+      rule: 'the device is endorsed with another evidence name',
+    });
+  });
+
+  it('is refused when it is no array, and when it is cut off', async () => {
+    await expect(sendCbor(Uint8Array.of(0xa0))).rejects.toMatchObject({ code: 'WrongType', field: 'batch' });
+    const batch = encodeEndorsements([endorse(generateKeyPair().spki)]);
+    await expect(sendCbor(batch.slice(0, -1))).rejects.toMatchObject({ code: 'CborTruncated' });
+  });
+
+  it('says the same as one in JSON Lines', async () => {
+    const { spki } = generateKeyPair();
+    const one = endorse(spki, '01000000000009');
+    await sendCbor(encodeEndorsements([one]));
+    const line = { ...one, spki: Buffer.from(spki).toString('base64') };
+    expect(await send(textOf([line]))).toEqual({ imported: 0, known: 1 });
+  });
+});
+
+describe('a chain to a registered root', () => {
+  let authorities: CertificateAuthorities;
+  let chain: readonly Uint8Array[];
+  let root: Uint8Array;
+  beforeEach(async () => {
+    // Any hierarchy will do as that of a silicon maker: here the one that a service makes for itself.
+    authorities = new CertificateAuthorities(service);
+    await authorities.ensureAuthorities();
+    root = (await authorities.issuing('root', null)).certificate.der;
+    chain = await chipChain();
+  });
+  const chipChain = async (): Promise<readonly Uint8Array[]> => {
+    const { certificatePem } = await makeServerIdentity({ ...service, authorities }, ['chip']);
+    return fromPem('CERTIFICATE', certificatePem);
+  };
+  const importOne = async (...chains: readonly (readonly Uint8Array[])[]) =>
+    importChains(service, { makerId, chains });
+
+  it('makes a chip genuine, of the SKU that the root stands for', async () => {
+    await registerRoot(service, { makerId, der: root, chipSku: 9 });
+    expect(await importOne(chain)).toEqual({ imported: 1, known: 0 });
+    expect(await importOne(chain)).toEqual({ imported: 0, known: 1 });
+    const deviceId = toHex(spkiSha256(parseCertificate(chain[0] ?? new Uint8Array()).spki));
+    expect(await findEndorsement(service.store.read, deviceId)).toMatchObject({
+      chipSku: 9,
+      evidenceName: evidenceNameOf(deviceId),
+    });
+    expect(await listRoots(service, makerId)).toHaveLength(1);
+  });
+
+  it('counts for nothing under a root that nobody registered, or that is another maker’s', async () => {
+    await expect(importOne(chain)).rejects.toMatchObject({
+      code: 'InvalidEndorsements',
+      rule: expect.stringContaining('UnknownIssuer'),
+    });
+    const rival = await registerSiliconMaker(service, { name: 'Rival', spki: generateKeyPair().spki });
+    await registerRoot(service, { makerId: rival.makerId, der: root, chipSku: 9 });
+    await expect(importOne(chain)).rejects.toMatchObject({ rule: expect.stringContaining('UnknownIssuer') });
+    await expect(registerRoot(service, { makerId, der: root, chipSku: 9 })).rejects.toMatchObject({
+      code: 'AlreadyExists',
+    });
+  });
+
+  it('is refused whole, with every bad chain by its number', async () => {
+    await registerRoot(service, { makerId, der: root, chipSku: 9 });
+    const [leaf = new Uint8Array(), ...rest] = chain;
+    const forged = Uint8Array.from(leaf, (byte, index) => (index === leaf.length - 1 ? byte ^ 1 : byte));
+    const refusal = await importOne(
+      chain,
+      [forged, ...rest],
+      [leaf.slice(0, 100), ...rest],
+      [...rest],
+      chain,
+      Array.from({ length: 7 }, () => leaf),
+    ).catch((error: unknown) => error);
+    expect(refusal).toMatchObject({ code: 'InvalidEndorsements', field: 'line 2' });
+    const message = refusal instanceof Error ? refusal.message : '';
+    expect(message.match(/line [0-9](?=:)/gu)).toEqual(['line 2', 'line 3', 'line 4', 'line 5', 'line 6']);
+    const deviceId = toHex(spkiSha256(parseCertificate(leaf).spki));
+    expect(await findEndorsement(service.store.read, deviceId)).toBeNull();
+  });
+
+  it('ends with its validity', async () => {
+    await registerRoot(service, { makerId, der: root, chipSku: 9 });
+    service.clock.advance(3 * 365 * 86_400_000);
+    await expect(importOne(chain)).rejects.toMatchObject({ rule: expect.stringContaining('Expired') });
+  });
+
+  it('cannot have a root that is no authority', async () => {
+    const der = chain[0] ?? new Uint8Array();
+    await expect(registerRoot(service, { makerId, der, chipSku: 9 })).rejects.toMatchObject({
+      code: 'InvalidEndorsements',
+      field: 'certificate',
+    });
   });
 });
 

@@ -5,6 +5,7 @@ import type { ManufacturingTables } from './schema.ts';
 
 export type SiliconMakerRow = Selectable<ManufacturingTables['siliconMakers']>;
 export type EndorsementRow = Selectable<ManufacturingTables['endorsements']>;
+export type MakerRootRow = Selectable<ManufacturingTables['siliconRoots']>;
 
 export async function selectMaker(
   db: Kysely<Database>,
@@ -37,4 +38,35 @@ export async function selectEndorsement(
 
 export async function insertEndorsement(db: Kysely<Database>, row: EndorsementRow): Promise<void> {
   await db.insertInto('endorsements').values(row).execute();
+}
+
+export async function selectEndorsementByName(
+  db: Kysely<Database>,
+  evidenceName: string,
+): Promise<EndorsementRow | undefined> {
+  return db
+    .selectFrom('endorsements')
+    .selectAll()
+    .where('evidenceName', '=', evidenceName)
+    .executeTakeFirst();
+}
+
+export async function selectRoot(
+  db: Kysely<Database>,
+  thumbprint: string,
+): Promise<MakerRootRow | undefined> {
+  return db.selectFrom('siliconRoots').selectAll().where('thumbprint', '=', thumbprint).executeTakeFirst();
+}
+
+export async function selectRoots(db: Kysely<Database>, makerId: string): Promise<readonly MakerRootRow[]> {
+  return db
+    .selectFrom('siliconRoots')
+    .selectAll()
+    .where('makerId', '=', makerId)
+    .orderBy('thumbprint')
+    .execute();
+}
+
+export async function insertRoot(db: Kysely<Database>, row: MakerRootRow): Promise<void> {
+  await db.insertInto('siliconRoots').values(row).execute();
 }

@@ -1,4 +1,6 @@
-import type { Kysely } from 'kysely';
+import { sql, type Kysely } from 'kysely';
+
+import type { CapabilitySchema } from '../store/schema.ts';
 
 /** Rows of this capability. Times in ms since 1970. */
 export interface ManufacturingTables {
@@ -8,13 +10,17 @@ export interface ManufacturingTables {
     deviceId: string;
     spki: Uint8Array;
     chipSku: number;
+    /** Hex of the name that the chip's evidence uses; unique. */
+    evidenceName: string;
     makerId: string;
     createdAt: number;
   };
+  /** Where IDevID and EK chains of a maker may end. `thumbprint`: hex of the SHA-1 of the root's SPKI. */
+  siliconRoots: { thumbprint: string; makerId: string; der: Uint8Array; chipSku: number; createdAt: number };
 }
 
 /** Makes the tables of this capability. */
-export const MANUFACTURING_SCHEMA = {
+export const MANUFACTURING_SCHEMA: CapabilitySchema = {
   capability: 'manufacturing',
   async create(db: Kysely<unknown>): Promise<void> {
     await db.schema
@@ -33,4 +39,34 @@ export const MANUFACTURING_SCHEMA = {
       .addColumn('createdAt', 'bigint', (column) => column.notNull())
       .execute();
   },
+  changes: [
+    {
+      name: 'evidence-names-and-roots',
+      async apply(db) {
+        await db.schema
+          .alterTable('endorsements')
+          .addColumn('evidenceName', 'text', (column) => column.notNull().defaultTo(''))
+          .execute();
+        // Chips so far are our own, whose evidence uses 0x01 and the device id.
+        await sql`update ${sql.table('endorsements')} set ${sql.ref('evidenceName')} = '01' || ${sql.ref('deviceId')}`.execute(
+          db,
+        );
+        await db.schema
+          .createIndex('endorsementsByEvidenceName')
+          .unique()
+          .on('endorsements')
+          .column('evidenceName')
+          .execute();
+        await db.schema
+          .createTable('siliconRoots')
+          .addColumn('thumbprint', 'text', (column) => column.primaryKey())
+          .addColumn('makerId', 'text', (column) => column.notNull().references('siliconMakers.makerId'))
+          .addColumn('der', 'bytea', (column) => column.notNull())
+          .addColumn('chipSku', 'bigint', (column) => column.notNull())
+          .addColumn('createdAt', 'bigint', (column) => column.notNull())
+          .execute();
+        await db.schema.createIndex('siliconRootsOfMaker').on('siliconRoots').column('makerId').execute();
+      },
+    },
+  ],
 };
