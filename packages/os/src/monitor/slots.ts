@@ -213,12 +213,175 @@ export class Slots {
     await this.#flash.program(offset, encodeBootRecord(record));
     // No device gets that far by itself: someone wrote it, so that nothing newer could ever be committed. The record
     // that begins anew counts once those with higher numbers are gone.
+    if (isLast) await this.#eraseAllBut(sector);
+    this.#record = record;
+    this.#sector = sector;
+    this.#isTrial = isTrial;
+  }
+
+  /**
+   * Reads the boot record as the ROM did. If the ROM had to take the fallback, that is made lasting first: the failed
+   * trial is left once and for all, and what was left is remembered.
+   */
+  static async open(flash: FlashPort, boot: BootFacts, report: BootReport): Promise<Slots> {
+    const { offset, length } = FLASH_MAP.bootRecord;
+    const found = readBootRecords(await flash.read(offset, length));
+    const record = found?.record ?? DEFAULT_BOOT_RECORD;
+    const slots = new Slots(flash, report, record, found?.sector ?? BOOT_SECTORS - 1, boot.trial);
+    if (boot.config === 'fallback' && record.fallback !== null) {
+      const imageIds = leftIds(
+        await slots.#imagesLeftBehind(record.current, record.fallback),
+        record.fellBack?.imageIds ?? [],
+      );
+      const reason = `the trial of boot record ${record.sequence} failed; last reset: ${boot.resetReason}`;
+      await slots.#write({
+        current: record.fallback,
+        fallback: null,
+        trial: false,
+        fellBack: { imageIds, reason },
+      });
+    }
+    return slots;
+  }
+
+  /** What runs: the current configuration of the record. */
+  get config(): BootConfig {
+    return this.#record.current;
+  }
+
+  /** What the last failed trial left; null once another system was committed, as nothing is new about it any more. */
+  get fellBack(): BootRecord['fellBack'] {
+    return this.#record.fellBack?.reason === '' ? null : this.#record.fellBack;
+  }
+
+  /** Every image that was left for good, newest first. */
+  get left(): readonly string[] {
+    return this.#record.fellBack?.imageIds ?? [];
+  }
+
+  get isTrial(): boolean {
+    return this.#isTrial;
+  }
+
+  /** The slot that an image of this type was really loaded from; before it was loaded, the configured one. */
+  runningSlot(type: SystemImageTypeName): SlotName {
+    const stage = this.#report.stages.find(({ imageType }) => imageType === IMAGE_TYPES[type]);
+    return stage === undefined ? this.config.system[type] : stage.slot === 'A' ? 'A' : 'B';
+  }
+
+  /** App slots that hold what runs, or what a fallback would need. */
+  get usedApplicationSlots(): ReadonlySet<number> {
+    const fallback = this.#isTrial || this.#needsRestart ? (this.#record.fallback?.applications ?? []) : [];
+    return new Set([...this.config.applications, ...fallback].map(({ slot }) => slot));
+  }
+
+  /** Throws while slots of the system must stay as they are. */
+  requireSettled(): void {
+    if (this.#needsRestart) {
+      throw new MonitorError('RestartRequired', 'What was committed is not running yet.', {
+        rule: 'restart first',
+      });
+    }
+    if (this.#isTrial) {
+      throw new MonitorError('TrialInProgress', 'The running system is on trial.', {
+        rule: 'confirmHealthy first',
+      });
+    }
+  }
+
+  /**
+   * Makes images part of the configuration and takes components out of it, all or nothing: the moment at which the
+   * new boot record is whole decides. Images of the system begin a trial. True: a restart is required.
+   */
+  async commit(images: readonly CommitImage[], removed: readonly string[]): Promise<boolean> {
+    this.requireSettled();
+    const running = this.#runningConfig();
+    for (const componentId of removed) {
+      if (!running.applications.some((application) => application.componentId === componentId)) {
+        throw new MonitorError('NoSuchComponent', `There is no app ${componentId}.`, {
+          field: 'removeComponentIds',
+        });
+      }
+    }
+    const system = { ...running.system };
+    let applications = running.applications.filter(({ componentId }) => !removed.includes(componentId));
+    for (const image of images) {
+      if (image.kind === 'system') system[image.type] = image.slot;
+      else {
+        const { application } = image;
+        applications = applications.filter(({ componentId }) => componentId !== application.componentId);
+        applications.push(application);
+      }
+    }
+    // Nothing to change: a kernel that asks for that for ever must not wear the flash out.
+    if (images.length === 0 && removed.length === 0) return false;
+    const isSystemChange = images.some(({ kind }) => kind === 'system');
+    await this.#write({
+      current: { system, applications },
+      fallback: isSystemChange ? running : null,
+      trial: isSystemChange,
+      fellBack: this.#leftAfter(images, isSystemChange),
+    });
+    this.#needsRestart = isSystemChange;
+    return isSystemChange;
+  }
+
+  /** Ends a trial: from this mark on, what runs is what is booted. */
+  async confirmHealthy(): Promise<void> {
+    if (!this.#isTrial) return;
+    await this.#flash.program(healthyMarkOffset(this.#sector), Uint8Array.of(0));
+    this.#isTrial = false;
+  }
+
+  /** Raises the fused counters to what runs. Never on trial: a counter must not run ahead of what is healthy. */
+  async raiseSecurityVersions(pluton: PlutonPort): Promise<void> {
+    if (this.#isTrial) return;
+    for (const { imageType, securityVersion } of this.#report.stages) {
+      await pluton.raiseSecurityVersion(imageType, securityVersion);
+    }
+  }
+
+  /** What runs now, with every image in the slot that it was really loaded from. */
+  #runningConfig(): BootConfig {
+    const system = { ...this.config.system };
+    for (const type of SYSTEM_IMAGE_TYPES) system[type] = this.runningSlot(type);
+    return { system, applications: this.config.applications };
+  }
+
+  /** What stays left when images are committed: all but these, so that no commit makes a device forget. */
+  #leftAfter(images: readonly CommitImage[], isSystemChange: boolean): BootRecord['fellBack'] {
+    const { fellBack } = this.#record;
+    if (fellBack === null) return null;
+    const committed = new Set(
+      images.map((image) => (image.kind === 'system' ? image.imageId : image.application.imageId)),
+    );
+    const imageIds = fellBack.imageIds.filter((imageId) => !committed.has(imageId));
+    if (imageIds.length === 0) return null;
+    return { imageIds, reason: isSystemChange ? '' : fellBack.reason };
+  }
+
+  async #write(next: Omit<BootRecord, 'sequence'>): Promise<void> {
+    const isLast = this.#record.sequence === LAST_BOOT_SEQUENCE;
+    const record = { ...next, sequence: isLast ? 1 : this.#record.sequence + 1 };
+    const sector = (this.#sector + 1) % BOOT_SECTORS;
+    const offset = FLASH_MAP.bootRecord.offset + sector * FLASH_SECTOR;
+    await this.#flash.erase(offset, FLASH_SECTOR);
+    await this.#flash.program(offset, encodeBootRecord(record));
+    // No device gets that far by itself: someone wrote it, so that nothing newer could ever be committed. The record
+    // that begins anew counts once those with higher numbers are gone.
     for (let other = 0; isLast && other < BOOT_SECTORS; other++) {
       if (other === sector) continue;
       await this.#flash.erase(FLASH_MAP.bootRecord.offset + other * FLASH_SECTOR, FLASH_SECTOR);
     }
     this.#record = record;
     this.#sector = sector;
+  }
+
+  async #eraseAllBut(kept: number): Promise<void> {
+    for (let sector = 0; sector < BOOT_SECTORS; sector++) {
+      if (sector !== kept)
+        await this.#flash.erase(FLASH_MAP.bootRecord.offset + sector * FLASH_SECTOR, FLASH_SECTOR);
+    }
   }
 
   async #imagesLeftBehind(left: BootConfig, kept: BootConfig): Promise<string[]> {
