@@ -1,12 +1,13 @@
 import { der } from '@sevenfold/formats';
 import { beforeAll, describe, expect, it } from 'vitest';
 
-import { ECDSA_WITH_SHA256, parseCertificate } from './certificate.ts';
+import { parseCertificate, signatureAlgorithmOf } from './certificate.ts';
 import { encodeExtension } from './extensions.ts';
 import { encodeName } from './name.ts';
 import { generateKeyPair } from './keys.ts';
 import { makeAuthorities, type Authorities } from './testing/authorities.fixture.ts';
 
+const ECDSA_WITH_SHA256 = signatureAlgorithmOf('P-256');
 const name = encodeName([['CN', 'x']]);
 const { spki } = generateKeyPair();
 const keyUsage = encodeExtension('2.5.29.15', true, der.namedBits(0));
@@ -95,6 +96,24 @@ describe('reading a certificate', () => {
       'BadExtension',
     ],
     [
+      'name constraints of nobody',
+      { extensions: [encodeExtension('2.5.29.30', true, der.sequence())] },
+      'BadExtension',
+    ],
+    [
+      'name constraints of no authority',
+      {
+        extensions: [
+          encodeExtension(
+            '2.5.29.30',
+            true,
+            der.sequence(der.explicit(0, der.sequence(der.implicit(2, Uint8Array.of(0x61))))),
+          ),
+        ],
+      },
+      'BadExtension',
+    ],
+    [
       'bytes behind an extension’s value',
       { extensions: [encodeExtension('2.5.29.15', true, Uint8Array.of(...der.namedBits(0), 0))] },
       'DerTrailingBytes',
@@ -109,12 +128,11 @@ describe('reading a certificate', () => {
     );
   });
 
-  it('notes critical extensions and constraints that it does not process', () => {
+  it('notes critical extensions that it does not process', () => {
     const extensions = [
       encodeExtension('1.2.3', true, der.null()),
       encodeExtension('1.2.4', false, der.null()),
-      encodeExtension('2.5.29.30', false, der.sequence()),
     ];
-    expect(parseCertificate(handMade({ extensions })).unprocessed).toEqual(['1.2.3', '2.5.29.30']);
+    expect(parseCertificate(handMade({ extensions })).unprocessed).toEqual(['1.2.3']);
   });
 });

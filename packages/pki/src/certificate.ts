@@ -2,6 +2,7 @@ import { der, DerReader, toHex } from '@sevenfold/formats';
 
 import { PkiError } from './errors.ts';
 import { readExtensions, type Extensions } from './extensions.ts';
+import type { KeyCurve } from './keys.ts';
 import { readName, type DistinguishedName } from './name.ts';
 import { OID } from './oids.ts';
 
@@ -30,8 +31,25 @@ const MAX_CERTIFICATE_LENGTH = 16 * 1024;
 const VERSION_3 = 2;
 const MAX_SERIAL_LENGTH = 20;
 
-/** The one signature algorithm that is issued and accepted: ECDSA with SHA-256, without parameters (RFC 5758 §3.2). */
-export const ECDSA_WITH_SHA256: Uint8Array = der.sequence(der.oid(OID.ecdsaWithSha256));
+/**
+ * The signature algorithms that are issued and accepted, each for keys of one curve alone and without parameters
+ * (RFC 5758 §3.2): a certificate whose algorithm does not fit its issuer's key is refused, as OpenSSL would.
+ */
+const SIGNATURE_ALGORITHMS = {
+  'P-256': OID.ecdsaWithSha256,
+  'P-384': OID.ecdsaWithSha384,
+} as const satisfies Record<KeyCurve, string>;
+
+/** The AlgorithmIdentifier of signatures by keys on that curve. */
+export function signatureAlgorithmOf(curve: KeyCurve): Uint8Array {
+  return der.sequence(der.oid(SIGNATURE_ALGORITHMS[curve]));
+}
+
+/** The curve of the keys that make signatures of this algorithm; null where it is not accepted here. */
+export function curveOfAlgorithm(oid: string): KeyCurve | null {
+  if (oid === SIGNATURE_ALGORITHMS['P-256']) return 'P-256';
+  return oid === SIGNATURE_ALGORITHMS['P-384'] ? 'P-384' : null;
+}
 
 /**
  * Reads an X.509 v3 certificate strictly. Refuses with a `FormatError` what is not DER, with a `PkiError` what breaks
@@ -106,16 +124,17 @@ function readSerial(reader: DerReader): string {
   return toHex(content[0] === 0 ? content.subarray(1) : content);
 }
 
-function readAlgorithm(reader: DerReader): string {
+/** Reads a signature's AlgorithmIdentifier: its dotted OID. */
+export function readAlgorithm(reader: DerReader): string {
   return reader.sequence((algorithm) => {
     const oid = algorithm.oid();
-    if (oid !== OID.ecdsaWithSha256 || !algorithm.done) {
+    if (curveOfAlgorithm(oid) === null || !algorithm.done) {
       throw new PkiError(
         'UnsupportedAlgorithm',
         `the signature algorithm ${oid} is not accepted, or has parameters`,
         {
           field: 'signatureAlgorithm',
-          rule: `${OID.ecdsaWithSha256} without parameters (RFC 5758 §3.2)`,
+          rule: `${Object.values(SIGNATURE_ALGORITHMS).join(' or ')} without parameters (RFC 5758 §3.2)`,
         },
       );
     }
@@ -138,7 +157,7 @@ function readValidity(reader: DerReader): { readonly notBefore: number; readonly
 }
 
 /** RFC 5280 §4.1.2.7, as bytes; what key it holds shows when it is used. */
-function readSpki(reader: DerReader): Uint8Array {
+export function readSpki(reader: DerReader): Uint8Array {
   const spki = reader.raw().slice();
   DerReader.read(spki, (outer) =>
     outer.sequence((parts) => {

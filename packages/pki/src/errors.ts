@@ -8,6 +8,8 @@ export type PkiErrorCode =
   | 'KeyNotFound'
   | 'KeyFileExposed'
   | 'BadKey'
+  | 'WrongPassphrase'
+  | 'KeyTokenFailed'
   | 'BadPem'
   // one certificate, as bytes
   | 'CertificateTooLarge'
@@ -21,6 +23,9 @@ export type PkiErrorCode =
   | 'UnsupportedAlgorithm'
   | 'AlgorithmMismatch'
   | 'BadRequest'
+  // other things that carry certificates or ask for one
+  | 'BadSigningRequest'
+  | 'BadCertificateBag'
   // a chain, after RFC 5280 §6
   | 'UnknownIssuer'
   | 'BadSignature'
@@ -31,7 +36,9 @@ export type PkiErrorCode =
   | 'WrongKeyUsage'
   | 'WrongPurpose'
   | 'UnknownCriticalExtension'
-  | 'TooManyCertificates';
+  | 'NameNotPermitted'
+  | 'TooManyCertificates'
+  | 'TooCostly';
 
 /** Every refusal of this package. */
 export class PkiError extends SevenfoldError<PkiErrorCode> {}

@@ -1,7 +1,9 @@
-import { der, DerReader, toHex } from '@sevenfold/formats';
+import { der, DerReader } from '@sevenfold/formats';
 
 import { decodeAttestationData, type AttestationData } from './attestation-data.ts';
 import { PkiError } from './errors.ts';
+import { readGeneralName, type GeneralName } from './general-names.ts';
+import { readNameConstraints, type NameConstraints } from './name-constraints.ts';
 import { OID } from './oids.ts';
 import { KEY_USAGE_BITS, type KeyUsage } from './profiles.ts';
 
@@ -13,10 +15,15 @@ export interface Extensions {
   readonly extendedKeyUsage: readonly string[] | null;
   readonly subjectKeyId: Uint8Array | null;
   readonly authorityKeyId: Uint8Array | null;
-  /** DNS names as they stand, IP addresses in hex. */
-  readonly alternativeNames: { readonly dns: readonly string[]; readonly ip: readonly string[] } | null;
+  /** DNS names as they stand, IP addresses in hex; `all` holds every name. */
+  readonly alternativeNames: {
+    readonly dns: readonly string[];
+    readonly ip: readonly string[];
+    readonly all: readonly GeneralName[];
+  } | null;
+  readonly nameConstraints: NameConstraints | null;
   readonly attestation: AttestationData | null;
-  /** Dotted OIDs of critical extensions that are not understood, and of constraints that are not processed. */
+  /** Dotted OIDs of critical extensions that are not understood. */
   readonly unprocessed: readonly string[];
 }
 
@@ -40,6 +47,7 @@ export function readExtensions(reader: DerReader): Extensions {
     subjectKeyId: null,
     authorityKeyId: null,
     alternativeNames: null,
+    nameConstraints: null,
     attestation: null,
     unprocessed: [],
   };
@@ -61,6 +69,8 @@ export function readExtensions(reader: DerReader): Extensions {
       });
     } while (!list.done);
   });
+  if (found.nameConstraints !== null && found.basicConstraints?.isCa !== true)
+    throw badExtension('name constraints of no authority', OID.nameConstraints, 'RFC 5280 §4.2.1.10');
   return found;
 }
 
@@ -95,8 +105,8 @@ function readValue(found: Mutable<Extensions>, oid: string, critical: boolean, v
       found.attestation = decodeAttestationData(value);
       break;
     case OID.nameConstraints:
-      // Not processed here, and to ignore a constraint would be to lift it.
-      found.unprocessed = [...found.unprocessed, oid];
+      // Critical or not: to ignore a constraint would be to lift it.
+      found.nameConstraints = DerReader.read(value, readNameConstraints);
       break;
     default:
       if (critical) found.unprocessed = [...found.unprocessed, oid];
@@ -161,32 +171,19 @@ function readKeyId(bytes: Uint8Array, oid: string): Uint8Array {
   return bytes.slice();
 }
 
-/** RFC 5280 §4.2.1.6: hosts are read, other kinds of names passed over. */
+/** RFC 5280 §4.2.1.6: at least one name. */
 function readAlternativeNames(reader: DerReader): NonNullable<Extensions['alternativeNames']> {
-  const dns: string[] = [];
-  const ip: string[] = [];
+  const all: GeneralName[] = [];
   reader.sequence((names) => {
     do {
-      const { tag, content } = names.any();
-      if (tag === 0x82) dns.push(readDnsName(content));
-      else if (tag === 0x87) {
-        if (content.length !== 4 && content.length !== 16)
-          throw badExtension('an IP address has a wrong length', OID.subjectAlternativeName, '4 or 16 bytes');
-        ip.push(toHex(content));
-      }
-      if (dns.length + ip.length > MAX_ENTRIES)
+      all.push(readGeneralName(names, OID.subjectAlternativeName, 'address'));
+      if (all.length > MAX_ENTRIES)
         throw badExtension('too many names', OID.subjectAlternativeName, `at most ${MAX_ENTRIES}`);
     } while (!names.done);
   });
-  return { dns, ip };
-}
-
-function readDnsName(content: Uint8Array): string {
-  const name = String.fromCharCode(...content.subarray(0, 256));
-  if (content.length > 253 || !/^[A-Za-z0-9*_-]+(?:\.[A-Za-z0-9_-]+)*$/u.test(name)) {
-    throw badExtension('a DNS name is not one', OID.subjectAlternativeName, 'RFC 5280 §4.2.1.6');
-  }
-  return name;
+  const ofKind = (kind: 'dns' | 'ip'): readonly string[] =>
+    all.flatMap((name) => (name.kind === kind ? [name.value] : []));
+  return { dns: ofKind('dns'), ip: ofKind('ip'), all };
 }
 
 function badExtension(message: string, field: string, rule: string): PkiError {

@@ -1,19 +1,17 @@
-import {
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPairSync,
-  randomUUID,
-  type KeyObject,
-} from 'node:crypto';
+import { randomUUID, type KeyObject } from 'node:crypto';
 import { constants } from 'node:fs';
-import { link, mkdir, open, unlink, type FileHandle } from 'node:fs/promises';
+import { link, mkdir, open, readdir, unlink, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { PkiError } from './errors.ts';
-import type { KeyStore } from './key-store.ts';
-import { signWithKey } from './keys.ts';
+import { checkKeyName, keyExists, keyNotFound, type KeyStore } from './key-store.ts';
+import { generateKeyPair, signWithKey, type KeyCurve } from './keys.ts';
+import { fromPem, toPem } from './pem.ts';
+import { parsePkcs8 } from './private-key.ts';
+import { makeSeal, openSeal, SEALED_KEY, type KeySeal, type SealOptions } from './sealed-key.ts';
 
-const KEY_NAME = /^[a-z0-9](?:[a-z0-9.-]{0,98}[a-z0-9])?$/u;
+const PLAIN_KEY = 'PRIVATE KEY';
+const SEAL_FILE = '.seal';
 const OWNER_ONLY = 0o600;
 const MAX_KEY_FILE = 4096;
 
@@ -22,35 +20,27 @@ interface StoredKey {
   readonly spki: Uint8Array;
 }
 
-/** Keys as PKCS#8 PEM files of mode 0600 in one folder of mode 0700. Made by `openFileKeyStore`. */
+/**
+ * Keys as PKCS#8 PEM files of mode 0600 in one folder of mode 0700, sealed where there is a seal. Made by
+ * `openFileKeyStore`.
+ */
 export class FileKeyStore implements KeyStore {
   readonly #folder: string;
+  readonly #seal: KeySeal | null;
   readonly #loaded = new Map<string, StoredKey>();
 
-  constructor(folder: string) {
+  constructor(folder: string, seal: KeySeal | null) {
     this.#folder = folder;
+    this.#seal = seal;
   }
 
-  async make(name: string): Promise<Uint8Array> {
+  async make(name: string, curve: KeyCurve = 'P-256'): Promise<Uint8Array> {
     const path = this.#path(name);
-    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
-    const pem = privateKey.export({ type: 'pkcs8', format: 'pem' });
-    const draft = join(this.#folder, `.${name}.${randomUUID()}`);
-    try {
-      await writeDurably(draft, Buffer.from(pem));
-      // A link, not a rename: it refuses to replace a key that somebody else has made meanwhile.
-      await link(draft, path);
-    } catch (error) {
-      if (hasCode(error, 'EEXIST'))
-        throw new PkiError('KeyExists', `there is a key "${name}" already`, { field: name });
-      throw error;
-    } finally {
-      await unlink(draft).catch((error: unknown) => {
-        if (!hasCode(error, 'ENOENT')) throw error;
-      });
-    }
-    await syncFolder(this.#folder);
-    return this.#remember(name, privateKey).spki.slice();
+    const { pkcs8 } = generateKeyPair(curve);
+    const pem =
+      this.#seal === null ? toPem(PLAIN_KEY, pkcs8) : toPem(SEALED_KEY, this.#seal.seal(name, pkcs8));
+    if (!(await createDurably(this.#folder, path, Buffer.from(pem)))) throw keyExists(name);
+    return this.#remember(name, pkcs8).spki.slice();
   }
 
   async public(name: string): Promise<Uint8Array | null> {
@@ -59,7 +49,7 @@ export class FileKeyStore implements KeyStore {
 
   async sign(name: string, message: Uint8Array): Promise<Uint8Array> {
     const key = await this.#load(name);
-    if (key === null) throw new PkiError('KeyNotFound', `there is no key "${name}"`, { field: name });
+    if (key === null) throw keyNotFound(name);
     return signWithKey(key.privateKey, message);
   }
 
@@ -67,49 +57,71 @@ export class FileKeyStore implements KeyStore {
     const known = this.#loaded.get(name);
     if (known !== undefined) return known;
     const pem = await readOwnerOnly(this.#path(name), name);
-    return pem === null ? null : this.#remember(name, parsePrivateKey(pem, name));
+    return pem === null ? null : this.#remember(name, this.#open(pem.toString('latin1'), name));
   }
 
-  #remember(name: string, privateKey: KeyObject): StoredKey {
-    const spki = createPublicKey(privateKey).export({ type: 'spki', format: 'der' });
-    const key = { privateKey, spki: new Uint8Array(spki) };
+  /** The PKCS#8 in a file. A store with a seal reads no plain key: whoever can write here must not choose one. */
+  #open(pem: string, name: string): Uint8Array {
+    const [only, ...others] = fromPemOf(this.#seal === null ? PLAIN_KEY : SEALED_KEY, pem, name);
+    if (only === undefined || others.length > 0) throw noKey(name);
+    return this.#seal === null ? only : this.#seal.open(name, only);
+  }
+
+  #remember(name: string, pkcs8: Uint8Array): StoredKey {
+    const { key: privateKey, spki } = parsePkcs8(pkcs8, name);
+    const key = { privateKey, spki };
     this.#loaded.set(name, key);
     return key;
   }
 
   #path(name: string): string {
-    if (!KEY_NAME.test(name)) {
-      throw new PkiError('BadKeyName', `"${name.slice(0, 100)}" cannot name a key`, {
-        field: 'name',
-        rule: 'lower-case letters, digits, dots and hyphens, at most 100',
-      });
-    }
-    return join(this.#folder, `${name}.pem`);
+    return join(this.#folder, `${checkKeyName(name)}.pem`);
   }
 }
 
-/** Opens the folder `folder` as a key store and makes it if it is not there yet. */
-export async function openFileKeyStore(folder: string): Promise<FileKeyStore> {
+/**
+ * Opens the folder `folder` as a key store and makes it if it is not there yet. With `sealed`, keys are encrypted under
+ * a passphrase or key file: `WrongPassphrase` when it is not the one of the first time, `KeyFileExposed` when there are
+ * keys that were made without one.
+ */
+export async function openFileKeyStore(folder: string, sealed?: SealOptions): Promise<FileKeyStore> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  return new FileKeyStore(folder);
+  return new FileKeyStore(folder, await sealOf(folder, sealed));
 }
 
-function parsePrivateKey(pem: Buffer, name: string): KeyObject {
-  let key: KeyObject;
+async function sealOf(folder: string, sealed: SealOptions | undefined): Promise<KeySeal | null> {
+  const path = join(folder, SEAL_FILE);
+  const kept = await readOwnerOnly(path, SEAL_FILE);
+  if (sealed === undefined) {
+    if (kept === null) return null;
+    throw new PkiError('WrongPassphrase', 'the keys in this folder are sealed', {
+      rule: 'a passphrase or key file has to be given',
+    });
+  }
+  if (kept !== null) return openSeal(sealed, new Uint8Array(kept));
+  if ((await readdir(folder)).some((name) => name.endsWith('.pem'))) {
+    throw new PkiError('KeyFileExposed', 'there are keys in this folder that are not sealed', {
+      rule: 'a passphrase or key file is given from the first start on',
+    });
+  }
+  const made = await makeSeal(sealed);
+  if (await createDurably(folder, path, made.kept)) return made.seal;
+  return sealOf(folder, sealed);
+}
+
+function fromPemOf(label: string, pem: string, name: string): readonly Uint8Array[] {
   try {
-    key = createPrivateKey({ key: pem, format: 'pem' });
+    return fromPem(label, pem);
   } catch (cause) {
-    throw new PkiError('BadKey', `the file of key "${name}" does not hold a private key`, {
-      field: name,
-      cause,
-    });
+    throw noKey(name, cause);
   }
-  if (key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') {
-    throw new PkiError('BadKey', `the file of key "${name}" does not hold an ECDSA P-256 key`, {
-      field: name,
-    });
-  }
-  return key;
+}
+
+function noKey(name: string, cause?: unknown): PkiError {
+  return new PkiError('BadKey', `the file of key "${name}" does not hold a private key`, {
+    field: name,
+    cause,
+  });
 }
 
 async function readOwnerOnly(path: string, name: string): Promise<Buffer | null> {
@@ -134,6 +146,25 @@ async function readOwnerOnly(path: string, name: string): Promise<Buffer | null>
   } finally {
     await file.close();
   }
+}
+
+/** Makes a file, whole or not at all; false where there is one already. It is durable when this resolves. */
+async function createDurably(folder: string, path: string, bytes: Uint8Array): Promise<boolean> {
+  const draft = join(folder, `.${randomUUID()}`);
+  try {
+    await writeDurably(draft, bytes);
+    // A link, not a rename: it refuses to replace what somebody else has made meanwhile.
+    await link(draft, path);
+  } catch (error) {
+    if (hasCode(error, 'EEXIST')) return false;
+    throw error;
+  } finally {
+    await unlink(draft).catch((error: unknown) => {
+      if (!hasCode(error, 'ENOENT')) throw error;
+    });
+  }
+  await syncFolder(folder);
+  return true;
 }
 
 async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {

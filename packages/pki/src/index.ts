@@ -4,6 +4,7 @@ export {
   type AttestationData,
   type AttestedVerdict,
 } from './attestation-data.ts';
+export { encodeCertificateBag, parseCertificateBag } from './certificate-bag.ts';
 export { parseCertificate, type Certificate } from './certificate.ts';
 export { PkiError, type PkiErrorCode } from './errors.ts';
 export { FileKeyStore, openFileKeyStore } from './file-key-store.ts';
@@ -17,6 +18,7 @@ export {
 export { ensureKey, type KeyStore } from './key-store.ts';
 export {
   checkP256Spki,
+  curveOfSpki,
   generateKeyPair,
   principalIdOf,
   sha256,
@@ -24,10 +26,13 @@ export {
   spkiSha256,
   thumbprint,
   verifySignature,
+  type KeyCurve,
   type KeyPair,
   type SignatureAlgorithm,
 } from './keys.ts';
 export { commonName, nameText, type DistinguishedName, type NameParts } from './name.ts';
 export { fromPem, toPem } from './pem.ts';
 export { PROFILES, type ExtendedKeyUsage, type Profile, type ProfileName } from './profiles.ts';
+export type { SealOptions, SealSecret } from './sealed-key.ts';
+export { encodeSigningRequest, parseSigningRequest, type SigningRequest } from './signing-request.ts';
 export { isSignedBy, verifyChain, type ChainQuery } from './verify-chain.ts';

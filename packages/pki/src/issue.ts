@@ -1,10 +1,10 @@
 import { DerReader, der, fromHex, signatureToDer, type Entropy } from '@sevenfold/formats';
 
 import { encodeAttestationData, type AttestationData } from './attestation-data.ts';
-import { ECDSA_WITH_SHA256, parseCertificate, type Certificate } from './certificate.ts';
+import { parseCertificate, signatureAlgorithmOf, type Certificate } from './certificate.ts';
 import { PkiError } from './errors.ts';
 import { encodeExtension } from './extensions.ts';
-import { checkP256Spki, sha256, verifySignature } from './keys.ts';
+import { checkSpki, CURVES, curveOfSpki, sha256, verifySignature, type KeyCurve } from './keys.ts';
 import { encodeName, type NameParts } from './name.ts';
 import { OID } from './oids.ts';
 import {
@@ -20,7 +20,7 @@ import {
 /** What differs between two certificates of one profile. */
 export interface CertificateRequest {
   readonly subject: NameParts;
-  /** SPKI of the ECDSA P-256 key that is certified. */
+  /** SPKI of the ECDSA key that is certified, on a curve of the profile. */
   readonly publicKey: Uint8Array;
   /** When it is issued, ms since 1970; it begins five minutes earlier. */
   readonly now: number;
@@ -35,7 +35,7 @@ export interface CertificateRequest {
 /** Who signs: the CA's certificate (null: the new certificate is its own issuer) and its key. */
 export interface CertificateIssuer {
   readonly certificate: Certificate | null;
-  /** ECDSA P-256 over SHA-256, r‖s. */
+  /** ECDSA over the hash of its curve, r‖s. */
   sign(message: Uint8Array): Promise<Uint8Array>;
 }
 
@@ -51,12 +51,15 @@ export async function issueCertificate(
   const profile: Profile = PROFILES[profileName];
   checkIssuer(profile, issuer.certificate);
   const subject = encodeName(request.subject);
-  const spki = checkP256Spki(request.publicKey, 'publicKey');
+  const spki = checkSpki(request.publicKey, 'publicKey', profile.curves);
+  const issuerSpki = issuer.certificate?.spki ?? spki;
+  const curve = signingCurve(issuerSpki);
+  const algorithm = signatureAlgorithmOf(curve);
   const { notBefore, notAfter } = validityOf(profile, request.now, issuer.certificate);
   const tbs = der.sequence(
     der.explicit(0, der.integer(2)),
     der.integer(serialNumber(request.entropy)),
-    ECDSA_WITH_SHA256,
+    algorithm,
     issuer.certificate?.subject.der ?? subject,
     der.sequence(der.time(notBefore), der.time(notAfter)),
     subject,
@@ -65,10 +68,10 @@ export async function issueCertificate(
   );
   const signature = await issuer.sign(tbs);
   // A fault while signing, or a key that is not the issuer's, must not leave this function.
-  if (!verifySignature(issuer.certificate?.spki ?? spki, tbs, signature)) {
+  if (!verifySignature(issuerSpki, tbs, signature, CURVES[curve].algorithm)) {
     throw new PkiError('BadSignature', 'the issuer’s key does not fit its certificate', { field: 'issuer' });
   }
-  return der.sequence(tbs, ECDSA_WITH_SHA256, der.bitString(signatureToDer(signature)));
+  return der.sequence(tbs, algorithm, der.bitString(signatureToDer(signature, CURVES[curve].fieldLength)));
 }
 
 /** Issues and reads back: the certificate as everybody else will see it. */
@@ -121,6 +124,13 @@ function validityOf(
   if (notAfter <= now || notBefore > now)
     throw badRequest('the issuer is not valid now', 'issuer', 'valid now');
   return { notBefore, notAfter };
+}
+
+function signingCurve(spki: Uint8Array): KeyCurve {
+  const curve = curveOfSpki(spki);
+  if (curve === null)
+    throw badRequest('the issuer’s key signs no certificates here', 'issuer', 'P-256 or P-384');
+  return curve;
 }
 
 function serialNumber(entropy: Entropy): Uint8Array {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { ensureKey, type KeyStore } from './key-store.ts';
-import { checkP256Spki, verifySignature } from './keys.ts';
+import { checkP256Spki, checkSpki, verifySignature } from './keys.ts';
 
 /** What every key store must do, whatever it keeps its keys in. `reopen` gives the same keys to a new instance. */
 export function keyStoreSuite(
@@ -19,6 +19,15 @@ export function keyStoreSuite(
       expect(signature).toHaveLength(64);
       expect(verifySignature(spki, message, signature)).toBe(true);
       expect(verifySignature(spki, new Uint8Array(1), signature)).toBe(false);
+    });
+
+    it('makes a P-384 key where asked to and signs with it', async () => {
+      const { keys, reopen } = await open();
+      const spki = await keys.make('root', 'P-384');
+      expect(checkSpki(spki, 'spki', ['P-384'])).toEqual(spki);
+      const signature = await (await reopen()).sign('root', message);
+      expect(signature).toHaveLength(96);
+      expect(verifySignature(spki, message, signature, 'ES384')).toBe(true);
     });
 
     it('keeps its keys for the next process', async () => {

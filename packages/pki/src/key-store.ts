@@ -1,17 +1,44 @@
+import { PkiError } from './errors.ts';
+import type { KeyCurve } from './keys.ts';
+
 /**
- * Where private keys live: files now, a PKCS#11 token later. Keys are made inside and used inside;
+ * Where private keys live: files, or a PKCS#11 token. Keys are made inside and used inside;
  * the seam has no call that gives one out. Every implementation runs `key-store.suite.ts`.
  */
 export interface KeyStore {
-  /** Makes an ECDSA P-256 key and returns its SPKI (DER). It is durable when this resolves. Refuses a taken name with `KeyExists`. */
-  make(name: string): Promise<Uint8Array>;
+  /**
+   * Makes an ECDSA key, on P-256 unless asked otherwise, and returns its SPKI (DER). It is durable when this resolves.
+   * Refuses a taken name with `KeyExists`.
+   */
+  make(name: string, curve?: KeyCurve): Promise<Uint8Array>;
   /** The SPKI (DER) of that key, or null where there is none. */
   public(name: string): Promise<Uint8Array | null>;
-  /** Signs with ECDSA P-256 over SHA-256 of `message`; 64 bytes r‖s. Refuses an unknown name with `KeyNotFound`. */
+  /** Signs with ECDSA over SHA-256 of `message` (SHA-384 on P-384); r‖s, 64 or 96 bytes. Refuses an unknown name with `KeyNotFound`. */
   sign(name: string, message: Uint8Array): Promise<Uint8Array>;
 }
 
 /** The key's SPKI; made now where there is none yet. Safe to repeat after a crash at any point. */
-export async function ensureKey(keys: KeyStore, name: string): Promise<Uint8Array> {
-  return (await keys.public(name)) ?? (await keys.make(name));
+export async function ensureKey(keys: KeyStore, name: string, curve?: KeyCurve): Promise<Uint8Array> {
+  return (await keys.public(name)) ?? (await keys.make(name, curve));
+}
+
+const KEY_NAME = /^[a-z0-9](?:[a-z0-9.-]{0,98}[a-z0-9])?$/u;
+
+/** Checks a name before it becomes a file's or a token object's. Refuses with `BadKeyName`. */
+export function checkKeyName(name: string): string {
+  if (KEY_NAME.test(name)) return name;
+  throw new PkiError('BadKeyName', `"${name.slice(0, 100)}" cannot name a key`, {
+    field: 'name',
+    rule: 'lower-case letters, digits, dots and hyphens, at most 100',
+  });
+}
+
+/** There is a key of that name already. */
+export function keyExists(name: string): PkiError {
+  return new PkiError('KeyExists', `there is a key "${name}" already`, { field: name });
+}
+
+/** There is no key of that name. */
+export function keyNotFound(name: string): PkiError {
+  return new PkiError('KeyNotFound', `there is no key "${name}"`, { field: name });
 }

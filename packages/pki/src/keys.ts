@@ -8,7 +8,7 @@ import {
   type KeyObject,
 } from 'node:crypto';
 
-import { equalBytes, guidFromRandom, toHex } from '@sevenfold/formats';
+import { der, equalBytes, guidFromRandom, toHex } from '@sevenfold/formats';
 
 import { PkiError } from './errors.ts';
 
@@ -21,12 +21,45 @@ export interface KeyPair {
   readonly pkcs8: Uint8Array;
 }
 
-/** SPKI of an ECDSA P-256 key up to the point's coordinates (RFC 5480): id-ecPublicKey, prime256v1, uncompressed. */
-const P256_SPKI_PREFIX = Uint8Array.from([
-  0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
-  0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04,
-]);
-const P256_SPKI_LENGTH = P256_SPKI_PREFIX.length + 64;
+/** The curves of this project's keys. P-384 is for roots and intermediates that ask for it. */
+export type KeyCurve = 'P-256' | 'P-384';
+
+/** What belongs to a curve: never another hash, so that a signature's algorithm follows from its key (RFC 5758 §3.2). */
+export const CURVES = {
+  'P-256': {
+    oid: '1.2.840.10045.3.1.7',
+    namedCurve: 'prime256v1',
+    hash: 'sha256',
+    fieldLength: 32,
+    algorithm: 'ES256',
+  },
+  'P-384': {
+    oid: '1.3.132.0.34',
+    namedCurve: 'secp384r1',
+    hash: 'sha384',
+    fieldLength: 48,
+    algorithm: 'ES384',
+  },
+} as const satisfies Record<KeyCurve, object>;
+
+// The keys of a constant object are its keys.
+const CURVE_NAMES = Object.keys(CURVES) as readonly KeyCurve[];
+const EC_PUBLIC_KEY = '1.2.840.10045.2.1';
+/** First octet of an uncompressed point (SEC 1 §2.3.3). */
+const UNCOMPRESSED = 4;
+
+/** The SPKI of an uncompressed point (RFC 5480 §2): id-ecPublicKey, the curve, 04 ‖ x ‖ y. */
+export function spkiOfPoint(curve: KeyCurve, point: Uint8Array): Uint8Array {
+  return der.sequence(der.sequence(der.oid(EC_PUBLIC_KEY), der.oid(CURVES[curve].oid)), der.bitString(point));
+}
+
+/** What stands before the coordinates, and the length of the whole. */
+const SPKI_FORMS = CURVE_NAMES.map((curve) => {
+  const point = new Uint8Array(1 + 2 * CURVES[curve].fieldLength);
+  point[0] = UNCOMPRESSED;
+  const whole = spkiOfPoint(curve, point);
+  return { curve, length: whole.length, prefix: whole.subarray(0, whole.length - point.length + 1) };
+});
 /** Largest SPKI that is looked at: RSA-8192 fits. */
 const MAX_SPKI_LENGTH = 2048;
 
@@ -53,23 +86,40 @@ export function thumbprint(spki: Uint8Array): Uint8Array {
   return new Uint8Array(createHash('sha1').update(spki).digest());
 }
 
-/** Makes an ECDSA P-256 key pair. */
-export function generateKeyPair(): KeyPair {
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
+/** Makes an ECDSA key pair. */
+export function generateKeyPair(curve: KeyCurve = 'P-256'): KeyPair {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: CURVES[curve].namedCurve });
   return {
     spki: new Uint8Array(publicKey.export({ type: 'spki', format: 'der' })),
     pkcs8: new Uint8Array(privateKey.export({ type: 'pkcs8', format: 'der' })),
   };
 }
 
-/** ECDSA P-256 over SHA-256 of `message` with a PKCS#8 key; 64 bytes r‖s. */
+/** ECDSA over the hash of its curve of `message` with a PKCS#8 key; r‖s, 64 bytes on P-256. */
 export function signWithPkcs8(pkcs8: Uint8Array, message: Uint8Array): Uint8Array {
   return signWithKey(createPrivateKey({ key: Buffer.from(pkcs8), format: 'der', type: 'pkcs8' }), message);
 }
 
 /** As `signWithPkcs8`, with a key that is already imported. */
 export function signWithKey(key: KeyObject, message: Uint8Array): Uint8Array {
-  return new Uint8Array(sign('sha256', message, { key, dsaEncoding: 'ieee-p1363' }));
+  const curve = curveOfKey(key);
+  if (curve === null)
+    throw new PkiError('BadKey', 'this key signs nothing here', { rule: CURVE_NAMES.join(', ') });
+  return new Uint8Array(sign(CURVES[curve].hash, message, { key, dsaEncoding: 'ieee-p1363' }));
+}
+
+/** The curve of an imported key; null for every other kind of key. */
+export function curveOfKey(key: KeyObject): KeyCurve | null {
+  const name = key.asymmetricKeyDetails?.namedCurve;
+  return CURVE_NAMES.find((curve) => CURVES[curve].namedCurve === name) ?? null;
+}
+
+/** The curve that an SPKI says it is on, by its form alone; null for every other kind of key. */
+export function curveOfSpki(spki: Uint8Array): KeyCurve | null {
+  const form = SPKI_FORMS.find(
+    ({ length, prefix }) => spki.length === length && equalBytes(spki.subarray(0, prefix.length), prefix),
+  );
+  return form?.curve ?? null;
 }
 
 /**
@@ -77,14 +127,21 @@ export function signWithKey(key: KeyObject, message: Uint8Array): Uint8Array {
  * Everything that is certified or endorsed is of this form: one key, one SPKI, one device id.
  */
 export function checkP256Spki(untrusted: Uint8Array, field: string): Uint8Array {
-  const wellFormed =
-    untrusted.length === P256_SPKI_LENGTH &&
-    equalBytes(untrusted.subarray(0, P256_SPKI_PREFIX.length), P256_SPKI_PREFIX);
-  if (!wellFormed || importSpki(untrusted) === null) {
-    throw new PkiError('BadKey', 'not an ECDSA P-256 public key in its uncompressed SPKI form', {
-      field,
-      rule: 'RFC 5480 §2: id-ecPublicKey, prime256v1, a point on the curve',
-    });
+  return checkSpki(untrusted, field, ['P-256']);
+}
+
+/** As `checkP256Spki`, for keys on one of `curves`. */
+export function checkSpki(untrusted: Uint8Array, field: string, curves: readonly KeyCurve[]): Uint8Array {
+  const curve = curveOfSpki(untrusted);
+  if (curve === null || !curves.includes(curve) || importSpki(untrusted) === null) {
+    throw new PkiError(
+      'BadKey',
+      `not an ECDSA ${curves.join(' or ')} public key in its uncompressed SPKI form`,
+      {
+        field,
+        rule: 'RFC 5480 §2: id-ecPublicKey, the named curve, a point on the curve',
+      },
+    );
   }
   return untrusted.slice();
 }

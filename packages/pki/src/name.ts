@@ -7,7 +7,14 @@ import { NAME_ATTRIBUTES, type NameAttribute } from './oids.ts';
 export interface DistinguishedName {
   readonly der: Uint8Array;
   /** In order; `type` is the short form where there is one, else the dotted OID. */
-  readonly attributes: readonly { readonly type: string; readonly value: string }[];
+  readonly attributes: readonly NameValue[];
+  /** The same, set by set. */
+  readonly relativeNames: readonly (readonly NameValue[])[];
+}
+
+interface NameValue {
+  readonly type: string;
+  readonly value: string;
 }
 
 /** A name to be written: attributes in order. */
@@ -38,16 +45,20 @@ export function encodeName(parts: NameParts): Uint8Array {
 /** Reads the next element as a name. */
 export function readName(reader: DerReader, field: string): DistinguishedName {
   const raw = reader.raw().slice();
-  const attributes: { type: string; value: string }[] = [];
+  const relativeNames: (readonly NameValue[])[] = [];
+  let count = 0;
   DerReader.read(raw, (outer) =>
     outer.sequence((sets) => {
       while (!sets.done) {
         sets.set((set) => {
+          const attributes: NameValue[] = [];
           // RFC 5280 §4.1.2.4: at least one attribute in each set.
           do attributes.push(readAttribute(set, field));
           while (!set.done);
+          relativeNames.push(attributes);
+          count += attributes.length;
         });
-        if (attributes.length > MAX_ATTRIBUTES) {
+        if (count > MAX_ATTRIBUTES) {
           throw new PkiError('BadName', 'the name has too many attributes', {
             field,
             rule: `at most ${MAX_ATTRIBUTES}`,
@@ -56,7 +67,7 @@ export function readName(reader: DerReader, field: string): DistinguishedName {
       }
     }),
   );
-  return { der: raw, attributes };
+  return { der: raw, attributes: relativeNames.flat(), relativeNames };
 }
 
 /** The one common name; null where there is none or more than one. */
@@ -72,7 +83,7 @@ export function nameText(name: DistinguishedName): string {
     .join(', ');
 }
 
-function readAttribute(reader: DerReader, field: string): { type: string; value: string } {
+function readAttribute(reader: DerReader, field: string): NameValue {
   return reader.sequence((pair) => {
     const oid = pair.oid();
     const value = readText(pair, field);

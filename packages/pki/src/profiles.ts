@@ -1,4 +1,5 @@
 import { PkiError } from './errors.ts';
+import type { KeyCurve } from './keys.ts';
 
 /** Key usages of RFC 5280 §4.2.1.3, by bit number. */
 export const KEY_USAGE_BITS = {
@@ -31,6 +32,8 @@ export interface Profile {
   readonly pathLength: number | null;
   readonly keyUsage: readonly KeyUsage[];
   readonly extendedKeyUsage: readonly ExtendedKeyUsage[];
+  /** The curves that its key may be on; the first unless asked otherwise. */
+  readonly curves: readonly KeyCurve[];
   /** Whether it carries the attestation data (docs/attestation-extension.md). */
   readonly attestation: boolean;
   /** Whether it names hosts. */
@@ -43,26 +46,35 @@ export const BACKDATE_MS = 5 * 60 * 1000;
 const CA = {
   keyUsage: ['keyCertSign', 'cRLSign'],
   extendedKeyUsage: [],
+  curves: ['P-256'],
   attestation: false,
   hostNames: false,
 } as const;
 const END_ENTITY = {
   pathLength: null,
   keyUsage: ['digitalSignature'],
+  curves: ['P-256'],
   attestation: false,
   hostNames: false,
 } as const;
 
 /** What is issued here, and nothing else is. */
 export const PROFILES = {
-  root: { ...CA, lifetime: { years: 20 }, pathLength: 2 },
-  intermediate: { ...CA, lifetime: { years: 10 }, pathLength: 1 },
+  root: { ...CA, lifetime: { years: 20 }, pathLength: 2, curves: ['P-256', 'P-384'] },
+  intermediate: { ...CA, lifetime: { years: 10 }, pathLength: 1, curves: ['P-256', 'P-384'] },
   tenantCa: { ...CA, lifetime: { years: 2 }, pathLength: 0 },
   updateCa: { ...CA, lifetime: { years: 2 }, pathLength: 0 },
   device: { ...END_ENTITY, lifetime: { hours: 24 }, extendedKeyUsage: ['clientAuth'], attestation: true },
   // Told from a device's client certificate by its issuer: no relying party is ever given the update CA.
   update: { ...END_ENTITY, lifetime: { hours: 24 }, extendedKeyUsage: ['clientAuth'], attestation: true },
-  proofOfPossession: { ...END_ENTITY, lifetime: { hours: 1 }, extendedKeyUsage: [] },
+  // Its common name is a text that somebody else has chosen, so it must never pass for a client: no
+  // `digitalSignature`, without which no TLS library takes it, and a key that nobody keeps.
+  proofOfPossession: {
+    ...END_ENTITY,
+    lifetime: { hours: 1 },
+    keyUsage: ['nonRepudiation'],
+    extendedKeyUsage: [],
+  },
   tlsServer: { ...END_ENTITY, lifetime: { years: 1 }, extendedKeyUsage: ['serverAuth'], hostNames: true },
 } as const satisfies Record<string, Profile>;
 export type ProfileName = keyof typeof PROFILES;

@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto';
+
 import { beforeAll, describe, expect, it } from 'vitest';
 
 import { parseCertificate, type Certificate } from './certificate.ts';
@@ -8,6 +10,7 @@ import {
   NOW,
   type Authorities,
 } from './testing/authorities.fixture.ts';
+import { issueAndParse } from './issue.ts';
 import { verifyChain, type ChainQuery } from './verify-chain.ts';
 
 let all: Authorities;
@@ -142,6 +145,65 @@ describe('a chain', () => {
     expect(verdictOf({ leaf: { ...all.device.certificate, unprocessed: ['1.2.3'] } })).toBe(
       'UnknownCriticalExtension',
     );
+  });
+
+  it('is accepted with root and intermediate on P-384', async () => {
+    const large = await makeAuthorities({ curve: 'P-384' });
+    const change = {
+      leaf: large.device.certificate,
+      intermediates: [large.tenantCa.certificate, large.intermediate.certificate],
+      roots: [large.root.certificate],
+    };
+    expect(verdictOf(change)).toBe('accepted');
+    expect(large.tenantCa.certificate.signatureAlgorithm).toBe('1.2.840.10045.4.3.3');
+    // The algorithm has to be the one of the issuer's key.
+    const mismatch = { ...large.tenantCa.certificate, signatureAlgorithm: '1.2.840.10045.4.3.2' };
+    expect(verdictOf({ ...change, intermediates: [mismatch, large.intermediate.certificate] })).toBe(
+      'BadSignature',
+    );
+  });
+
+  it('is refused when an authority in it does not permit the name, whoever stands between', () => {
+    const constraints = (value: Certificate['nameConstraints']) => ({
+      roots: [{ ...all.root.certificate, nameConstraints: value }],
+    });
+    const name = { kind: 'directory', value: all.device.certificate.subject } as const;
+    expect(verdictOf(constraints({ permitted: [], excluded: [name] }))).toBe('NameNotPermitted');
+    // The authorities between have names as well.
+    expect(verdictOf(constraints({ permitted: [name], excluded: [] }))).toBe('NameNotPermitted');
+  });
+
+  it('of a chip’s endorsement needs no purpose', () => {
+    const leaf = { ...all.device.certificate, keyUsage: ['keyAgreement'], extendedKeyUsage: null } as const;
+    expect(verdictOf({ leaf })).toBe('WrongKeyUsage');
+    expect(verdictOf({ leaf, purpose: null })).toBe('accepted');
+  });
+
+  it('cannot be made costly by authorities that all look alike', async () => {
+    // One key and one name under many serial numbers, in a circle: each could be the issuer of each.
+    const { issuer, key } = await makeIdentity('root', 'Circle', null);
+    const circle = await Promise.all(
+      Array.from({ length: 16 }, async () =>
+        issueAndParse(
+          'intermediate',
+          { subject: [['CN', 'Circle']], publicKey: key.spki, now: NOW, entropy: { random: randomBytes } },
+          issuer,
+        ),
+      ),
+    );
+    const alike = circle.map((one) => ({
+      ...one,
+      basicConstraints: { isCa: true, pathLength: null },
+    }));
+    const leaf = await makeIdentity(
+      'device',
+      'x',
+      { certificate: issuer.certificate ?? all.root.certificate, key, issuer },
+      { attestation: ATTESTED },
+    );
+    const start = performance.now();
+    expect(verdictOf({ leaf: leaf.certificate, intermediates: alike })).toBe('TooCostly');
+    expect(performance.now() - start).toBeLessThan(100);
   });
 
   it('cannot be made costly by sending many certificates', () => {

@@ -1,8 +1,9 @@
 import { equalBytes, signatureFromDer } from '@sevenfold/formats';
 
-import type { Certificate } from './certificate.ts';
+import { curveOfAlgorithm, type Certificate } from './certificate.ts';
 import { PkiError, type PkiErrorCode } from './errors.ts';
-import { verifySignature } from './keys.ts';
+import { CURVES, curveOfSpki, verifySignature } from './keys.ts';
+import { checkNames } from './name-constraints.ts';
 import { nameText } from './name.ts';
 import { EXTENDED_KEY_USAGES, type ExtendedKeyUsage, type KeyUsage } from './profiles.ts';
 
@@ -15,17 +16,30 @@ export interface ChainQuery {
   readonly roots: readonly Certificate[];
   /** ms since 1970. */
   readonly now: number;
-  /** What the leaf is to be used for; it must say so itself. */
-  readonly purpose: ExtendedKeyUsage;
+  /**
+   * What the leaf is to be used for; it must say so itself. Null for endorsements of chips (IDevID, EK), which are not
+   * shown in TLS: then neither its key usage nor a purpose is looked at.
+   */
+  readonly purpose: ExtendedKeyUsage | null;
+}
+
+/** What the search for a path may still cost. */
+interface Budget {
+  left: number;
 }
 
 /** Longest path, anchor included. */
 const MAX_PATH = 6;
 const MAX_INTERMEDIATES = 16;
+/** Authorities that look alike make the search try each below each; this many units of work and it is given up. */
+const MAX_WORK = 60;
+/** Cost of verifying one signature. */
+const WORK = { 'P-256': 1, 'P-384': 8 } as const;
 
 /**
- * Verifies a certificate after RFC 5280 §6 and resolves with its path, leaf first, trust anchor last.
- * There is no revocation list: what is issued here lives for a day. Refuses with the `PkiError` of the path that came
+ * Verifies a certificate after RFC 5280 §6 and answers its path, leaf first, trust anchor last. Policies (§6.1.3 (d)
+ * to (f)) are not looked at, so a certificate that makes them critical is refused as one with any other critical
+ * extension that is not understood. There is no revocation list: what is issued here lives for a day. Refuses with the `PkiError` of the path that came
  * furthest.
  */
 export function verifyChain(query: ChainQuery): readonly Certificate[] {
@@ -37,34 +51,41 @@ export function verifyChain(query: ChainQuery): readonly Certificate[] {
   }
   checkValidity(query.leaf, query.now);
   checkProcessed(query.leaf);
-  checkKeyUsage(query.leaf, 'digitalSignature');
-  checkPurpose(query.leaf, query.purpose);
-  return extendPath(query, [query.leaf]);
+  if (query.purpose !== null) {
+    checkKeyUsage(query.leaf, 'digitalSignature');
+    checkPurpose(query.leaf, query.purpose);
+  }
+  return extendPath(query, [query.leaf], { left: MAX_WORK });
 }
 
-/** Whether `issuer`'s key signed `certificate`; says nothing else. */
+/** Whether `issuer`'s key signed `certificate`, by the algorithm of that key's curve; says nothing else. */
 export function isSignedBy(certificate: Certificate, issuer: Certificate): boolean {
+  const curve = curveOfAlgorithm(certificate.signatureAlgorithm);
+  if (curve === null || curve !== curveOfSpki(issuer.spki)) return false;
+  const { fieldLength, algorithm } = CURVES[curve];
   let signature: Uint8Array;
   try {
-    signature = signatureFromDer(certificate.signature);
+    signature = signatureFromDer(certificate.signature, fieldLength);
   } catch {
     // No signature at all is no signature of the issuer.
     return false;
   }
-  return verifySignature(issuer.spki, certificate.tbs, signature);
+  return verifySignature(issuer.spki, certificate.tbs, signature, algorithm);
 }
 
 /** Looks for the issuer of the path's last certificate: anchors first, then what came along. */
-function extendPath(query: ChainQuery, path: readonly Certificate[]): readonly Certificate[] {
+function extendPath(query: ChainQuery, path: readonly Certificate[], budget: Budget): readonly Certificate[] {
   const child = path.at(-1) ?? query.leaf;
   let refusal = failure('UnknownIssuer', child, 'its issuer is not known', 'RFC 5280 §6.1.3 (a) (4)');
   for (const { candidate, isAnchor } of candidatesFor(child, query, path)) {
     try {
       const longer = [...path, candidate];
-      checkIssued(child, candidate, longer, query);
-      return isAnchor ? longer : extendPath(query, longer);
+      checkIssued(child, candidate, longer, query, budget);
+      if (!isAnchor) return extendPath(query, longer, budget);
+      checkNameConstraints(longer);
+      return longer;
     } catch (error) {
-      if (!(error instanceof PkiError)) throw error;
+      if (!(error instanceof PkiError) || error.code === 'TooCostly') throw error;
       if (refusal.code === 'UnknownIssuer') refusal = error;
     }
   }
@@ -97,7 +118,17 @@ function checkIssued(
   issuer: Certificate,
   path: readonly Certificate[],
   query: ChainQuery,
+  budget: Budget,
 ): void {
+  budget.left -= WORK[curveOfSpki(issuer.spki) ?? 'P-256'];
+  if (budget.left < 0) {
+    throw failure(
+      'TooCostly',
+      query.leaf,
+      'to find its path costs too much',
+      `${MAX_WORK} signatures at most`,
+    );
+  }
   if (!isSignedBy(child, issuer)) {
     throw failure(
       'BadSignature',
@@ -111,7 +142,21 @@ function checkIssued(
   checkAuthority(issuer, path);
   checkKeyUsage(issuer, 'keyCertSign');
   // An authority that is limited to purposes cannot give what it has not.
-  if (issuer.extendedKeyUsage !== null) checkPurpose(issuer, query.purpose);
+  if (issuer.extendedKeyUsage !== null && query.purpose !== null) checkPurpose(issuer, query.purpose);
+}
+
+/** RFC 5280 §6.1.3 (b), (c), §6.1.4 (g): each authority's constraints hold for all below it but the self-issued between. */
+function checkNameConstraints(path: readonly Certificate[]): void {
+  for (const [height, { nameConstraints }] of path.entries()) {
+    if (nameConstraints === null) continue;
+    for (const [depth, below] of path.slice(0, height).entries()) {
+      if (depth === 0 || !isSelfIssued(below)) checkNames(below, nameConstraints);
+    }
+  }
+}
+
+function isSelfIssued(certificate: Certificate): boolean {
+  return equalBytes(certificate.subject.der, certificate.issuer.der);
 }
 
 /** RFC 5280 §6.1.3 (a) (2): both ends inclusive. */
@@ -158,7 +203,7 @@ function checkAuthority(issuer: Certificate, path: readonly Certificate[]): void
     );
   }
   const { pathLength } = issuer.basicConstraints;
-  const below = path.slice(1, -1).filter((one) => !equalBytes(one.subject.der, one.issuer.der)).length;
+  const below = path.slice(1, -1).filter((one) => !isSelfIssued(one)).length;
   if (pathLength !== null && below > pathLength) {
     throw failure(
       'PathTooLong',

@@ -2,7 +2,7 @@ import type { Entropy } from '@sevenfold/formats';
 
 import type { Certificate } from '../certificate.ts';
 import { issueAndParse, type CertificateIssuer, type CertificateRequest } from '../issue.ts';
-import { generateKeyPair, sha256, signWithPkcs8, type KeyPair } from '../keys.ts';
+import { generateKeyPair, sha256, signWithPkcs8, type KeyCurve, type KeyPair } from '../keys.ts';
 import type { ProfileName } from '../profiles.ts';
 
 /** 2026-11-22T12:00:00Z. */
@@ -40,13 +40,14 @@ export async function makeIdentity(
   profile: ProfileName,
   name: string,
   parent: Identity | null,
-  more: Partial<CertificateRequest> = {},
+  more: Partial<CertificateRequest> & { readonly curve?: KeyCurve } = {},
 ): Promise<Identity> {
-  const key = generateKeyPair();
+  const { curve, ...request } = more;
+  const key = generateKeyPair(curve);
   const sign = async (message: Uint8Array): Promise<Uint8Array> => signWithPkcs8(key.pkcs8, message);
   const certificate = await issueAndParse(
     profile,
-    { subject: [['CN', name]], publicKey: key.spki, now: NOW, entropy, ...more },
+    { subject: [['CN', name]], publicKey: key.spki, now: NOW, entropy, ...request },
     parent?.issuer ?? { certificate: null, sign },
   );
   return { certificate, key, issuer: { certificate, sign } };
@@ -70,13 +71,16 @@ export const ATTESTED = {
   evidenceDigest: new Uint8Array(32).fill(7),
 } as const;
 
-/** Makes all of them. */
-export async function makeAuthorities(): Promise<Authorities> {
-  const root = await makeIdentity('root', 'Test root', null);
-  const intermediate = await makeIdentity('intermediate', 'Test intermediate', root);
-  const tenantCa = await makeIdentity('tenantCa', 'Test tenant', intermediate);
-  const updateCa = await makeIdentity('updateCa', 'Test updates', intermediate);
-  const device = await makeIdentity('device', DEVICE_ID, tenantCa, { attestation: ATTESTED });
-  const update = await makeIdentity('update', DEVICE_ID, updateCa, { attestation: ATTESTED });
+/** Makes all of them; root and intermediate on `curve`. `now`: for judges that have no clock but the machine's. */
+export async function makeAuthorities(
+  options: { readonly curve?: KeyCurve; readonly now?: number } = {},
+): Promise<Authorities> {
+  const { curve = 'P-256', now = NOW } = options;
+  const root = await makeIdentity('root', 'Test root', null, { curve, now });
+  const intermediate = await makeIdentity('intermediate', 'Test intermediate', root, { curve, now });
+  const tenantCa = await makeIdentity('tenantCa', 'Test tenant', intermediate, { now });
+  const updateCa = await makeIdentity('updateCa', 'Test updates', intermediate, { now });
+  const device = await makeIdentity('device', DEVICE_ID, tenantCa, { attestation: ATTESTED, now });
+  const update = await makeIdentity('update', DEVICE_ID, updateCa, { attestation: ATTESTED, now });
   return { root, intermediate, tenantCa, updateCa, device, update };
 }
