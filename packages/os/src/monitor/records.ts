@@ -7,8 +7,10 @@ export const MOST_RECORD = 3800;
 const { offset: REGION, length: REGION_LENGTH } = FLASH_MAP.records;
 const SECTORS = REGION_LENGTH / FLASH_SECTOR;
 const PAGES = FLASH_SECTOR / FLASH_PAGE;
-const MAGIC = 0x31435253; // "SRC1", little-endian
+const MAGIC = 0x32435253; // "SRC2", little-endian
 const HEADER = 16;
+/** Zeros at the start of every later page of a record: what stands in a record can never be taken for one. */
+const LATER_PAGE = 4;
 
 /** A live record, and where it lies. */
 interface Place {
@@ -21,7 +23,7 @@ interface Place {
 /**
  * The log of records in flash: append-only sectors, each record on pages of its own. A record counts once its
  * checksum fits, which is after its last page; it is removed by clearing its first word. So a power cut leaves
- * every record whole, or not there.
+ * every record whole, or not there. Only a page's first word makes it a record, and that word is never content.
  */
 export class RecordLog {
   readonly #flash: FlashPort;
@@ -38,7 +40,7 @@ export class RecordLog {
   /** Appends a record; when this resolves it is safe. Gives its id. Throws `RecordsFull`. */
   async append(record: Uint8Array): Promise<number> {
     const live = await this.#opened();
-    const pages = Math.ceil((HEADER + record.length) / FLASH_PAGE);
+    const pages = pagesOf(record.length);
     if (this.#page + pages > PAGES) await this.#takeNextSector(live);
     const place = { id: this.#nextId, sector: this.#sector, page: this.#page, length: record.length };
     // Whatever happens to them from here on, these pages are used.
@@ -53,7 +55,8 @@ export class RecordLog {
   async list(most: number): Promise<{ readonly id: number; readonly record: Uint8Array }[]> {
     const records: { id: number; record: Uint8Array }[] = [];
     for (const place of (await this.#opened()).slice(0, most)) {
-      records.push({ id: place.id, record: await this.#flash.read(offsetOf(place) + HEADER, place.length) });
+      const pages = await this.#flash.read(offsetOf(place), pagesOf(place.length) * FLASH_PAGE);
+      records.push({ id: place.id, record: contentOf(pages, place.length) });
     }
     return records;
   }
@@ -96,7 +99,7 @@ export class RecordLog {
       for (let page = 0; page < PAGES;) {
         const place = readPlace(bytes, sector, page);
         if (place !== null) live.push(place);
-        page += place === null ? 1 : Math.ceil((HEADER + place.length) / FLASH_PAGE);
+        page += place === null ? 1 : pagesOf(place.length);
       }
     }
     live.sort((a, b) => a.id - b.id);
@@ -115,26 +118,50 @@ function offsetOf({ sector, page }: Pick<Place, 'sector' | 'page'>): number {
   return REGION + sector * FLASH_SECTOR + page * FLASH_PAGE;
 }
 
-function encodeRecord(id: number, record: Uint8Array): Uint8Array {
+/** Pages of a record of `length` bytes: the first holds a header as well, every later one its mark. */
+function pagesOf(length: number): number {
+  const beyondFirst = Math.max(0, length - (FLASH_PAGE - HEADER));
+  return 1 + Math.ceil(beyondFirst / (FLASH_PAGE - LATER_PAGE));
+}
+
+/** The content of a record out of its pages. */
+function contentOf(pages: Uint8Array, length: number): Uint8Array {
+  const parts: Uint8Array[] = [];
+  for (let at = 0; at < pages.length; at += FLASH_PAGE) {
+    parts.push(pages.subarray(at + (at === 0 ? HEADER : LATER_PAGE), at + FLASH_PAGE));
+  }
+  return concatBytes(...parts).slice(0, length);
+}
+
+function checksumOf(id: number, record: Uint8Array): number {
   const numbers = new Uint8Array(8);
   viewOf(numbers).setUint32(0, id, true);
   viewOf(numbers).setUint32(4, record.length, true);
-  const frame = new Uint8Array(8);
-  viewOf(frame).setUint32(0, MAGIC, true);
-  viewOf(frame).setUint32(4, crc32(concatBytes(numbers, record)), true);
-  return concatBytes(frame, numbers, record);
+  return crc32(concatBytes(numbers, record));
+}
+
+function encodeRecord(id: number, record: Uint8Array): Uint8Array {
+  const header = new Uint8Array(HEADER);
+  viewOf(header).setUint32(0, MAGIC, true);
+  viewOf(header).setUint32(4, checksumOf(id, record), true);
+  viewOf(header).setUint32(8, id, true);
+  viewOf(header).setUint32(12, record.length, true);
+  const parts = [header, record.subarray(0, FLASH_PAGE - HEADER)];
+  for (let at = FLASH_PAGE - HEADER; at < record.length; at += FLASH_PAGE - LATER_PAGE) {
+    parts.push(new Uint8Array(LATER_PAGE), record.subarray(at, at + FLASH_PAGE - LATER_PAGE));
+  }
+  return concatBytes(...parts);
 }
 
 function readPlace(region: Uint8Array, sector: number, page: number): Place | null {
   const start = sector * FLASH_SECTOR + page * FLASH_PAGE;
-  const view = viewOf(region.subarray(start, start + FLASH_SECTOR - page * FLASH_PAGE));
+  const view = viewOf(region.subarray(start, start + FLASH_PAGE));
   if (view.getUint32(0, true) !== MAGIC) return null;
+  const id = view.getUint32(8, true);
   const length = view.getUint32(12, true);
-  if (length > MOST_RECORD || HEADER + length > view.byteLength) return null;
-  const content = region.subarray(start + 8, start + HEADER + length);
-  return view.getUint32(4, true) === crc32(content)
-    ? { id: view.getUint32(8, true), sector, page, length }
-    : null;
+  if (length > MOST_RECORD || page + pagesOf(length) > PAGES) return null;
+  const record = contentOf(region.subarray(start, start + pagesOf(length) * FLASH_PAGE), length);
+  return view.getUint32(4, true) === checksumOf(id, record) ? { id, sector, page, length } : null;
 }
 
 function firstBlankPage(region: Uint8Array, sector: number): number {

@@ -13,6 +13,7 @@ import { MutableStorage } from './mutable.ts';
 import type { FlashPort } from './ports.ts';
 import { RecordLog } from './records.ts';
 
+const SECTORS = FLASH_MAP.records.length / FLASH_SECTOR;
 const COMPONENTS = ['11111111-2222-4333-8444-000000000001', '11111111-2222-4333-8444-000000000002'] as const;
 
 function chipOn(flash: MemoryFlash): Chip {
@@ -111,6 +112,43 @@ describe('the log of records', () => {
       },
     );
     expect(operations).toBeGreaterThan(50);
+  });
+
+  it('takes nothing that stands in a record for a record, removed or cut short', async () => {
+    // An app has a word in what is recorded of its death: here, a whole record of its own making on a later page.
+    const forged = async (start: number): Promise<Uint8Array> => {
+      const other = chipOn(memoryFlash());
+      await new RecordLog(portTo(other)).append(content(60, 66));
+      const first = Array.from(
+        { length: SECTORS },
+        (_, n) => FLASH_MAP.records.offset + n * FLASH_SECTOR,
+      ).find((offset) => other.flash.read(offset, 1)[0] !== 0xff);
+      const evil = content(700, 1);
+      evil.set(other.flash.read(first ?? 0, 76), start);
+      return evil;
+    };
+    // Wherever a page may begin in the content of a record.
+    for (let start = 230; start < 270; start++) {
+      const evil = await forged(start);
+      const chip = chipOn(memoryFlash());
+      const log = new RecordLog(portTo(chip));
+      await log.remove([await log.append(evil)]);
+      expect(await new RecordLog(portTo(chip)).list(10), `at ${start}`).toEqual([]);
+      chip.power.layPlan([{ at: 2, kind: 'clean', seed: 1 }]);
+      await expect(log.append(evil)).rejects.toMatchObject({ code: 'PowerCut' });
+      chip.powerOn();
+      chip.power.layPlan([]);
+      expect(await new RecordLog(portTo(chip)).list(10), `cut, at ${start}`).toEqual([]);
+    }
+  });
+
+  it('keeps a record whole that ends in pages of erased flash', async () => {
+    const chip = chipOn(memoryFlash());
+    const record = content(3800, 1).fill(0xff, 20);
+    await new RecordLog(portTo(chip)).append(record);
+    const log = new RecordLog(portTo(chip));
+    await log.append(content(100, 2));
+    expect((await log.list(2)).map((one) => one.record)).toEqual([record, content(100, 2)]);
   });
 
   it('uses all sectors in turn, refuses more when it is full, and goes on after removal', async () => {
