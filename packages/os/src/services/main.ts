@@ -5,6 +5,9 @@ import { kernelOver } from './kernel.ts';
 import { createMainLoop } from './main-loop.ts';
 import { openServices, queueBootReport } from './round.ts';
 
+/** Ms between the end of the main loop and the restart that is its only cure. */
+const RESTART_AFTER = 60_000;
+
 /** Starts the OS services: resolves when the gateway answers; the first round follows at once. */
 export async function start(handle: StageHandle): Promise<void> {
   const port = handle.ports['kernel'];
@@ -14,8 +17,11 @@ export async function start(handle: StageHandle): Promise<void> {
   const loop = createMainLoop(context);
   handle.serve(serveGateway(context, loop));
   await queueBootReport(context);
-  loop.run().catch((error: unknown) => {
-    // Only a kernel that no longer answers ends the loop: the watchdog takes care of it.
+  loop.run().catch(async (error: unknown) => {
+    // Only layers below that no longer answer end the loop. Without it nothing is updated any more: begin again.
     log(`stopped: ${describeError(error)}`);
+    await handle.clock.sleep(RESTART_AFTER);
+    // If that is refused as well, the layers below are about to be reset by the watchdog.
+    await context.kernel.restart().catch(() => {});
   });
 }

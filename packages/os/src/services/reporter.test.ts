@@ -68,4 +68,16 @@ describe('error reports', () => {
     expect(new Set(world.service.received.reports.map(({ reportId }) => toHex(reportId))).size).toBe(1);
     expect(world.device.memory.records).toEqual([]);
   });
+
+  it('that have no room any more keep no device from coming up', async () => {
+    world.device.memory.boot = {
+      trial: false,
+      failures: [],
+      fellBack: { imageIds: ['11111111-1111-4111-8111-111111111111'] },
+    };
+    world.queue(1, 2, 3);
+    world.device.memory.failing.set('recordAppend', { code: 'RecordsFull', message: 'The log is full.' });
+    expect(await world.bootAndCheck()).toMatchObject({ phase: 'idle', queuedReports: 0 });
+    expect(world.device.log.join('\n')).toContain('RecordsFull');
+  });
 });

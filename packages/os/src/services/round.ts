@@ -72,14 +72,19 @@ export async function openServices(
   };
 }
 
-/** Queues the report of a boot that refused or left an image, unless it waits in the queue already. */
-export async function queueBootReport({
-  kernel,
-  clock,
-  deviceId,
-  osVersion,
-  boot,
-}: ServicesContext): Promise<void> {
+/**
+ * Queues the report of a boot that refused or left an image, unless it waits in the queue already. Never rejects:
+ * apps fill the log as well, and a full one must not keep the device from coming up.
+ */
+export async function queueBootReport(context: ServicesContext): Promise<void> {
+  try {
+    await queueReport(context);
+  } catch (error) {
+    context.log(`the report of this boot is not queued: ${describeError(error)}`);
+  }
+}
+
+async function queueReport({ kernel, clock, deviceId, osVersion, boot }: ServicesContext): Promise<void> {
   const reportId = (await kernel.sha256(bootReportIdentity(deviceId, boot))).slice(0, 16);
   const report = bootReport(boot, { reportId, osVersion, time: clock.now(), uptime: clock.monotonic() });
   if (report === null) return;
@@ -115,7 +120,8 @@ export async function runRound(context: ServicesContext, whole: boolean): Promis
       },
       credentials.update,
     );
-    await uploadReports(context, credentials.update);
+    // What comes after a commit of the OS is its restart: nothing that a network does may keep it away.
+    if (!update.restartRequired) await uploadReports(context, credentials.update);
     const held =
       update.held.length === 0 ? null : `PlanHeld: images that were left before: ${update.held.join(', ')}`;
     context.state = { ...context.state, phase: 'idle', lastError: held };
@@ -133,7 +139,9 @@ export async function runRound(context: ServicesContext, whole: boolean): Promis
     // Perhaps it is our certificate that the service no longer takes: the next try begins with a new one.
     if (/^(ServiceRefused|HandshakeRefused):/.test(lastError))
       context.state = { ...context.state, attestDue: 0 };
-    return { nextCheck: null, appointment: appointmentOf(error), restartRequired: false };
+    // A restart that was lost: until it has been, nothing can be updated.
+    const restartRequired = lastError.startsWith('RestartRequired:');
+    return { nextCheck: null, appointment: appointmentOf(error), restartRequired };
   }
 }
 

@@ -1,4 +1,4 @@
-import { IMAGE_TYPES, SYSTEM_COMPONENT_IDS } from '@sevenfold/formats';
+import { DEVICE_PATHS, IMAGE_TYPES, SYSTEM_COMPONENT_IDS } from '@sevenfold/formats';
 import { generateKeyPair } from '@sevenfold/pki';
 import { describe, expect, it } from 'vitest';
 import { type TestDeviceService } from './testing/device-service.ts';
@@ -47,6 +47,29 @@ describe('an update', () => {
     await world.device.gateway('checkNow');
     await world.device.gateway('checkNow');
     expect(world.device.memory.events.filter((event) => event === 'healthy')).toHaveLength(1);
+  });
+
+  it('restarts for a new OS whatever becomes of the reports, and if it was committed before', async () => {
+    world.queue(1);
+    world.service.behaviour.instead = (path) => (path === DEVICE_PATHS.reports ? 'cut' : null);
+    world.publish(SYSTEM_COMPONENT_IDS.Services, 9, 1000, IMAGE_TYPES.Services);
+    await world.device.boot();
+    await expect.poll(() => world.device.memory.events).toEqual(['commit 1', 'restart']);
+    expect(world.device.memory.records).toHaveLength(1);
+    // The restart was lost: what the monitor now says is reason enough for another one.
+    world.device.memory.events.length = 0;
+    world.device.memory.images = [];
+    world.device.memory.failing.set('stageBegin', { code: 'RestartRequired', message: 'Restart first.' });
+    await world.device.boot();
+    await expect.poll(() => world.device.memory.events).toEqual(['restart']);
+  });
+
+  it('begins with a restart where the services could not go on', async () => {
+    world.device.memory.failing.set('random', { code: 'EntropyFailure', message: 'No noise.' });
+    await world.device.boot();
+    await expect.poll(() => world.device.log.join('\n')).toContain('stopped: EntropyFailure');
+    world.device.clock.advance(60_000);
+    await expect.poll(() => world.device.memory.events).toEqual(['restart']);
   });
 
   it('resumes a download where it was cut, over a new connection and after a restart', async () => {
