@@ -1,4 +1,4 @@
-import { IMAGE_TYPES, type ImageTypeName } from '@sevenfold/formats';
+import { CHIP_SKUS, IMAGE_TYPES, type ChipSkuName, type ImageTypeName } from '@sevenfold/formats';
 import { z } from 'zod';
 import { ROLES } from './contract.ts';
 
@@ -45,6 +45,11 @@ export const imageType = z.enum(IMAGE_TYPE_NAMES);
 
 /** Chip SKUs are small numbers; 0 is a real one. */
 export const chipSku = z.int().min(0).max(0xffff_ffff);
+
+// As above. Every SKU of ours is of virtual silicon.
+const VIRTUAL_SKU_NAMES = Object.keys(CHIP_SKUS) as [ChipSkuName, ...ChipSkuName[]];
+/** Name of a virtual chip SKU. */
+export const virtualSku = z.enum(VIRTUAL_SKU_NAMES);
 
 /** Name of an OS release, such as `26.11.0`. */
 export const releaseName = z

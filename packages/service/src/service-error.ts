@@ -35,6 +35,7 @@ export type ServiceErrorCode =
   | 'Gone'
   | 'DeviceNotGenuine'
   | 'DeviceClaimedElsewhere'
+  | 'ChipNotAllowed'
   | 'ImageConflict'
   | 'ImageNotDeployable'
   | 'UntrustedSigner'

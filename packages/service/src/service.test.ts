@@ -78,7 +78,9 @@ describe('the service', () => {
       role: 'Administrator',
       tenantId: null,
     });
-    const { tenantId } = await client.call(ROUTES.createTenant, { body: { name: 'Contoso' } });
+    const { tenantId } = await client.call(ROUTES.createTenant, {
+      body: { name: 'Contoso', allowedVirtualSkus: ['SF-V1'] },
+    });
     const params = { tenantId };
 
     const { items: certificates } = await client.call(ROUTES.certificates, { params });
@@ -162,8 +164,12 @@ describe('the service', () => {
 
   it('keeps tenants apart, in what they see and in what they may do', async () => {
     const admin = await signUp();
-    const own = await admin.call(ROUTES.createTenant, { body: { name: 'Contoso' } });
-    const other = await admin.call(ROUTES.createTenant, { body: { name: 'Fabrikam' } });
+    const own = await admin.call(ROUTES.createTenant, {
+      body: { name: 'Contoso', allowedVirtualSkus: ['SF-V1'] },
+    });
+    const other = await admin.call(ROUTES.createTenant, {
+      body: { name: 'Fabrikam', allowedVirtualSkus: ['SF-V1'] },
+    });
     const invited = await admin.call(ROUTES.invite, {
       body: { role: 'Administrator', tenantId: own.tenantId },
     });
@@ -193,7 +199,9 @@ describe('the service', () => {
 
   it('answers each kind of bad input with its own error, and changes nothing', async () => {
     const client = await signUp();
-    const { tenantId } = await client.call(ROUTES.createTenant, { body: { name: 'Contoso' } });
+    const { tenantId } = await client.call(ROUTES.createTenant, {
+      body: { name: 'Contoso', allowedVirtualSkus: ['SF-V1'] },
+    });
     const params = { tenantId };
     const before = await readAll(client, tenantId);
     const nobody = 'f'.repeat(64);
@@ -316,7 +324,7 @@ describe('the service', () => {
 
   it('opens its broker to nobody without a certificate of the first tenant', async () => {
     const client = await signUp();
-    await client.call(ROUTES.createTenant, { body: { name: 'Contoso' } });
+    await client.call(ROUTES.createTenant, { body: { name: 'Contoso', allowedVirtualSkus: ['SF-V1'] } });
     const socket = connect({
       port: running.brokerPort,
       host: '127.0.0.1',

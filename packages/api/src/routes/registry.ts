@@ -13,13 +13,20 @@ import {
   sha256Hex,
   time,
   updatePolicy,
+  virtualSku,
 } from '../primitives.ts';
 
 const tenantParams = z.strictObject({ tenantId: guid });
 const groupParams = z.strictObject({ tenantId: guid, deviceGroupId: guid });
 const deviceParams = z.strictObject({ tenantId: guid, deviceId });
 
-const tenant = z.object({ tenantId: guid, name: z.string(), createdAt: time });
+const tenant = z.object({
+  tenantId: guid,
+  name: z.string(),
+  /** Virtual chip SKUs whose devices the tenant may have; empty unless its Administrator says otherwise. */
+  allowedVirtualSkus: z.array(virtualSku),
+  createdAt: time,
+});
 export type Tenant = z.infer<typeof tenant>;
 
 /** A certificate authority of a tenant. */
@@ -98,9 +105,22 @@ export const REGISTRY_ROUTES = {
     path: '/v1/tenants',
     permission: 'Administrator',
     scope: 'service',
-    body: json(z.strictObject({ name: displayName })),
+    body: json(
+      z.strictObject({ name: displayName, allowedVirtualSkus: z.array(virtualSku).max(16).optional() }),
+    ),
     reply: tenant,
     status: 201,
+  }),
+  updateTenant: defineRoute({
+    name: 'updateTenant',
+    summary: 'Decide whether a tenant may have devices with virtual chips',
+    method: 'PATCH',
+    path: '/v1/tenants/{tenantId}',
+    permission: 'Administrator',
+    scope: 'tenant',
+    params: tenantParams,
+    body: json(z.strictObject({ allowedVirtualSkus: z.array(virtualSku).max(16) })),
+    reply: tenant,
   }),
   tenant: defineRoute({
     name: 'getTenant',

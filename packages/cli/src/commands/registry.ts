@@ -7,6 +7,7 @@ import {
   type Tenant,
   type TenantCertificate,
 } from '@sevenfold/api';
+import { CHIP_SKUS, type ChipSkuName } from '@sevenfold/formats';
 import {
   allItems,
   findDeviceGroup,
@@ -23,6 +24,9 @@ import {
 } from '../context.ts';
 import { formatProperties, formatTable } from '../table.ts';
 
+// `Object.keys` of a constant object: the names are exactly its keys.
+const VIRTUAL_SKUS = Object.keys(CHIP_SKUS) as ChipSkuName[];
+
 const NAME = { brief: 'Its name', placeholder: 'NAME' } as const;
 
 const formatTenants = (tenants: readonly Tenant[]): string =>
@@ -31,6 +35,7 @@ const formatTenants = (tenants: readonly Tenant[]): string =>
     [
       { heading: 'TENANT', value: (tenant) => tenant.tenantId },
       { heading: 'NAME', value: (tenant) => tenant.name },
+      { heading: 'VIRTUAL CHIPS', value: (tenant) => tenant.allowedVirtualSkus.join(', ') || 'none allowed' },
     ],
     'No tenant yet.',
   );
@@ -50,20 +55,50 @@ export const tenantCommands: RouteMap<CliContext> = buildRouteMap({
         );
       },
     }),
-    create: buildCommand<ServiceFlags, [string], CliContext>({
+    create: buildCommand<ServiceFlags & { readonly allowVirtual: boolean }, [string], CliContext>({
       docs: { brief: 'Make a tenant and its CA' },
-      parameters: { flags: serviceFlags, positional: positionals(NAME) },
-      func(flags, name) {
+      parameters: {
+        flags: {
+          ...serviceFlags,
+          allowVirtual: { kind: 'boolean', default: false, brief: 'Let it have devices with virtual chips' },
+        },
+        positional: positionals(NAME),
+      },
+      func({ allowVirtual, ...flags }, name) {
         return withService(
           this,
           flags,
-          (client) => client.call(ROUTES.createTenant, { body: { name } }),
+          (client) =>
+            client.call(ROUTES.createTenant, {
+              body: { name, allowedVirtualSkus: allowVirtual ? VIRTUAL_SKUS : [] },
+            }),
           (tenant) => formatTenants([tenant]),
         );
       },
     }),
+    'allow-virtual': virtualCommand('Let the tenant have devices with virtual chips', VIRTUAL_SKUS),
+    'forbid-virtual': virtualCommand('Refuse devices with virtual chips from their next request on', []),
   },
 });
+
+function virtualCommand(
+  brief: string,
+  allowedVirtualSkus: ChipSkuName[],
+): ReturnType<typeof buildCommand<TenantFlags, [], CliContext>> {
+  return buildCommand<TenantFlags, [], CliContext>({
+    docs: { brief },
+    parameters: { flags: tenantFlags },
+    func(flags) {
+      return withTenant(
+        this,
+        flags,
+        (client, tenantId) =>
+          client.call(ROUTES.updateTenant, { params: { tenantId }, body: { allowedVirtualSkus } }),
+        (tenant) => formatTenants([tenant]),
+      );
+    },
+  });
+}
 
 const formatProducts = (products: readonly Product[]): string =>
   formatTable(

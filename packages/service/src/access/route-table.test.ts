@@ -22,6 +22,7 @@ const EXPECTED: Readonly<Record<string, string>> = {
   listTenants: '.xxxxxxx',
   createTenant: '...x....',
   getTenant: '.xxxxxx.',
+  updateTenant: '...x..x.',
   listCertificates: '.xxxxxx.',
   getCertificateChain: '.xxxxxx.',
   listProducts: '.xxxxxx.',

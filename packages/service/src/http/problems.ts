@@ -31,6 +31,7 @@ const STATUS_OF_CODE: Readonly<Record<ServiceErrorCode, number>> = {
   Gone: 410,
   DeviceNotGenuine: 422,
   DeviceClaimedElsewhere: 409,
+  ChipNotAllowed: 403,
   ImageConflict: 409,
   ImageNotDeployable: 422,
   UntrustedSigner: 422,

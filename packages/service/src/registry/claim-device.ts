@@ -3,11 +3,13 @@ import type { ServiceContext } from '../service-context.ts';
 import { ServiceError } from '../service-error.ts';
 import { getDeviceGroup } from './device-groups.ts';
 import { toClaimedDevice, type ClaimedDevice } from './devices.ts';
+import { requireChipAllowed } from './tenants.ts';
 import { insertDevice, selectDevice, updateDeviceRow } from './queries.ts';
 
 /**
  * Binds a genuine device to a tenant. Claiming what is one's own again is no error; a group that is named then moves
- * it. `DeviceNotGenuine` without an endorsement, `DeviceClaimedElsewhere`, `NotFound` for a group that is not its own.
+ * it. `DeviceNotGenuine` without an endorsement, `ChipNotAllowed` for virtual silicon where the tenant does not allow it,
+ * `DeviceClaimedElsewhere`, `NotFound` for a group that is not its own.
  */
 export async function claimDevice(
   context: Pick<ServiceContext, 'store' | 'clock'>,
@@ -23,6 +25,7 @@ export async function claimDevice(
         rule: 'the device is in an endorsement batch that was imported',
       });
     }
+    await requireChipAllowed(tx, tenantId, endorsement.chipSku);
     if (deviceGroupId !== undefined) await getDeviceGroup(tx, tenantId, deviceGroupId);
     const present = await selectDevice(tx, deviceId);
     if (present === undefined) {

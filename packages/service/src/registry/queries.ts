@@ -46,6 +46,14 @@ export async function insertTenant(db: Db, row: Omit<TenantRow, 'sequence'>): Pr
     .execute();
 }
 
+export async function updateTenantRow(
+  db: Db,
+  tenantId: string,
+  change: Updateable<RegistryTables['tenants']>,
+): Promise<void> {
+  await db.updateTable('tenants').set(change).where('tenantId', '=', tenantId).execute();
+}
+
 export function selectProduct(db: Db, tenantId: string, productId: string): Promise<ProductRow | undefined> {
   return db
     .selectFrom('products')

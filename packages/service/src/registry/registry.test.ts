@@ -8,7 +8,14 @@ import { claimDevice } from './claim-device.ts';
 import { createDeviceGroup, listDeviceGroups, updateDeviceGroup } from './device-groups.ts';
 import { findDevice, getDevice, listDevices, updateDevice } from './devices.ts';
 import { createProduct } from './products.ts';
-import { createTenant, findTenant, listTenants, type Tenant } from './tenants.ts';
+import {
+  createTenant,
+  findTenant,
+  listTenants,
+  updateTenant,
+  type Tenant,
+  type TenantSettings,
+} from './tenants.ts';
 
 const NOBODY = 'f'.repeat(64);
 
@@ -17,7 +24,8 @@ describe('the registry', () => {
   let own: Tenant;
   let other: Tenant;
   let ensured: string[];
-  const tenant = (name: string) =>
+  let makers = 0;
+  const tenant = (name: string, settings: TenantSettings = { allowedVirtualSkus: ['SF-V1'] }) =>
     createTenant(
       {
         ...service,
@@ -28,6 +36,7 @@ describe('the registry', () => {
         },
       },
       name,
+      settings,
     );
   beforeEach(async () => {
     service = await openTestService();
@@ -45,7 +54,7 @@ describe('the registry', () => {
   const endorsedDevice = async (chipSku = 1): Promise<string> => {
     const maker = generateKeyPair();
     const { makerId } = await registerSiliconMaker(service, {
-      name: `Maker ${NOBODY.length}`,
+      name: `Maker ${(makers += 1)}`,
       spki: maker.spki,
     });
     const { spki } = generateKeyPair();
@@ -55,6 +64,24 @@ describe('the registry', () => {
     await importBatch(service, { makerId, lines, signature: signWithPkcs8(maker.pkcs8, lines) });
     return deviceId;
   };
+
+  it('lets no tenant have virtual chips that did not allow them', async () => {
+    const { tenantId } = await tenant('Northwind', {});
+    const deviceId = await endorsedDevice();
+    await expect(claimDevice(service, tenantId, { deviceId })).rejects.toMatchObject({
+      code: 'ChipNotAllowed',
+      field: 'deviceId',
+    });
+    expect(await updateTenant(service, tenantId, { allowedVirtualSkus: ['SF-V1'] })).toMatchObject({
+      allowedVirtualSkus: ['SF-V1'],
+    });
+    expect(await claimDevice(service, tenantId, { deviceId })).toMatchObject({ deviceId, tenantId });
+    // Real silicon needs no leave.
+    const { tenantId: strict } = await tenant('Litware', {});
+    const real = await endorsedDevice(77);
+    expect(await claimDevice(service, strict, { deviceId: real })).toMatchObject({ chipSku: 77 });
+    await expect(updateTenant(service, NOBODY, {})).rejects.toMatchObject({ code: 'NotFound' });
+  });
 
   it('makes a tenant with an authority of its own; names are unique without case', async () => {
     expect(ensured).toEqual([own.tenantId, other.tenantId]);

@@ -5,13 +5,14 @@ import { claimDevice } from './claim-device.ts';
 import { createDeviceGroup, getDeviceGroup, listDeviceGroups, updateDeviceGroup } from './device-groups.ts';
 import { getDevice, listDevices, updateDevice, type ClaimedDevice } from './devices.ts';
 import { createProduct, listProducts } from './products.ts';
-import { createTenant, getTenant, listTenants, type TenantAuthorities } from './tenants.ts';
+import { createTenant, getTenant, listTenants, updateTenant, type TenantAuthorities } from './tenants.ts';
 
 type RegistryHandlers = Pick<
   Handlers,
   | 'tenants'
   | 'createTenant'
   | 'tenant'
+  | 'updateTenant'
   | 'products'
   | 'createProduct'
   | 'deviceGroups'
@@ -44,8 +45,10 @@ export function registryHandlers(context: RegistryContext): RegistryHandlers {
       const { items, next } = await listTenants(context, callerOf(request), request.query);
       return { items: items.map(withCreation), next };
     },
-    createTenant: async ({ body }) => withCreation(await createTenant(context, body.name)),
+    createTenant: async ({ body }) => withCreation(await createTenant(context, body.name, body)),
     tenant: async ({ params }) => withCreation(await getTenant(context, params.tenantId)),
+    updateTenant: async ({ params, body }) =>
+      withCreation(await updateTenant(context, params.tenantId, body)),
     async products({ params, query }) {
       const { items, next } = await listProducts(context, params.tenantId, query);
       return { items: items.map(withCreation), next };

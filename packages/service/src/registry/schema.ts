@@ -3,7 +3,15 @@ import type { CapabilitySchema } from '../store/schema.ts';
 /** Rows of this capability. Times in ms since 1970. `nameKey` is the name without case: unique in its parent. */
 export interface RegistryTables {
   /** `sequence` counts up: tenants in the order in which they were made. */
-  tenants: { tenantId: string; sequence: number; name: string; nameKey: string; createdAt: number };
+  tenants: {
+    tenantId: string;
+    sequence: number;
+    name: string;
+    nameKey: string;
+    /** JSON: names of the virtual chip SKUs whose devices the tenant may claim. */
+    virtualSkus: string;
+    createdAt: number;
+  };
   products: {
     productId: string;
     tenantId: string;
@@ -84,4 +92,15 @@ export const REGISTRY_SCHEMA: CapabilitySchema = {
       .execute();
     await db.schema.createIndex('devicesOfTenant').on('devices').columns(['tenantId', 'deviceId']).execute();
   },
+  changes: [
+    {
+      name: 'virtual-skus',
+      // Whoever had virtual devices before has to allow them now: nobody had said so.
+      apply: (db) =>
+        db.schema
+          .alterTable('tenants')
+          .addColumn('virtualSkus', 'text', (column) => column.notNull().defaultTo('[]'))
+          .execute(),
+    },
+  ],
 };

@@ -1,7 +1,10 @@
-import { guidFromRandom } from '@sevenfold/formats';
+import { CHIP_SKUS, guidFromRandom, type ChipSkuName } from '@sevenfold/formats';
+import type { Kysely } from 'kysely';
+import { z } from 'zod';
 import type { Caller } from '../http/handlers.ts';
 import type { ServiceContext } from '../service-context.ts';
 import { ServiceError } from '../service-error.ts';
+import type { Database } from '../store/database.ts';
 import { rowsToFetch, toPage } from '../store/paging.ts';
 import {
   insertTenant,
@@ -9,11 +12,27 @@ import {
   selectTenant,
   selectTenantByName,
   selectTenants,
+  updateTenantRow,
   type TenantRow,
 } from './queries.ts';
 
 /** A tenant: a group of devices and an isolation boundary. `createdAt` in ms since 1970. */
-export type Tenant = Omit<TenantRow, 'nameKey' | 'sequence'>;
+export interface Tenant {
+  readonly tenantId: string;
+  readonly name: string;
+  /** Virtual silicon is nobody's to trust unless its owner says so: the SKUs that this tenant allows. */
+  readonly allowedVirtualSkus: ChipSkuName[];
+  readonly createdAt: number;
+}
+
+/** What an owner may decide about a tenant. */
+export interface TenantSettings {
+  readonly allowedVirtualSkus?: readonly ChipSkuName[] | undefined;
+}
+
+// `Object.keys` of a constant object: the names are exactly its keys. Every SKU of ours is virtual.
+const VIRTUAL_SKU_NAMES = Object.keys(CHIP_SKUS) as [ChipSkuName, ...ChipSkuName[]];
+const VIRTUAL_SKUS = z.array(z.enum(VIRTUAL_SKU_NAMES));
 
 /** What making a tenant needs of the certificates: an authority of its own, made once however often it is asked for. */
 export interface TenantAuthorities {
@@ -38,6 +57,7 @@ export function nameKeyOf(name: string): string {
 export async function createTenant(
   context: Pick<ServiceContext, 'store' | 'clock' | 'entropy'> & { readonly authorities: TenantAuthorities },
   name: string,
+  settings: TenantSettings = {},
 ): Promise<Tenant> {
   const nameKey = nameKeyOf(name);
   if ((await selectTenantByName(context.store.read, nameKey)) !== undefined) throw nameTaken(name);
@@ -45,7 +65,8 @@ export async function createTenant(
   await context.authorities.ensureTenantCa(tenantId);
   return context.store.write(async (tx) => {
     if ((await selectTenantByName(tx, nameKey)) !== undefined) throw nameTaken(name);
-    const row = { tenantId, name, nameKey, createdAt: context.clock.now() };
+    const virtualSkus = writeSkus(settings.allowedVirtualSkus ?? []);
+    const row = { tenantId, name, nameKey, virtualSkus, createdAt: context.clock.now() };
     await insertTenant(tx, row);
     return toTenant(row);
   });
@@ -88,8 +109,55 @@ export async function listTenants(
   return toPage(rows, page, (row) => row.tenantId, toTenant);
 }
 
-function toTenant({ tenantId, name, createdAt }: Tenant): Tenant {
-  return { tenantId, name, createdAt };
+/** Changes what its owner decides about a tenant. `NotFound`. */
+export async function updateTenant(
+  context: Pick<ServiceContext, 'store'>,
+  tenantId: string,
+  settings: TenantSettings,
+): Promise<Tenant> {
+  return context.store.write(async (tx) => {
+    const row = await selectTenant(tx, tenantId);
+    if (row === undefined) {
+      throw new ServiceError('NotFound', `There is no tenant "${tenantId}".`, { field: 'tenantId' });
+    }
+    const allowed = settings.allowedVirtualSkus;
+    const next = { ...row, virtualSkus: allowed === undefined ? row.virtualSkus : writeSkus(allowed) };
+    await updateTenantRow(tx, tenantId, { virtualSkus: next.virtualSkus });
+    return toTenant(next);
+  });
+}
+
+/** Throws `ChipNotAllowed` for a chip that is virtual where its tenant does not allow that. */
+export async function requireChipAllowed(
+  db: Kysely<Database>,
+  tenantId: string,
+  chipSku: number,
+): Promise<void> {
+  const virtual = VIRTUAL_SKU_NAMES.find((name) => CHIP_SKUS[name] === chipSku);
+  if (virtual === undefined) return;
+  const row = await selectTenant(db, tenantId);
+  if (row !== undefined && readSkus(row.virtualSkus).includes(virtual)) return;
+  throw new ServiceError('ChipNotAllowed', `The tenant allows no virtual chips of the SKU ${virtual}.`, {
+    field: 'deviceId',
+    rule: 'an Administrator allows the SKU in the tenant’s settings',
+  });
+}
+
+function toTenant({
+  tenantId,
+  name,
+  virtualSkus,
+  createdAt,
+}: Omit<TenantRow, 'nameKey' | 'sequence'>): Tenant {
+  return { tenantId, name, allowedVirtualSkus: readSkus(virtualSkus), createdAt };
+}
+
+function readSkus(json: string): ChipSkuName[] {
+  return VIRTUAL_SKUS.parse(JSON.parse(json));
+}
+
+function writeSkus(skus: readonly ChipSkuName[]): string {
+  return JSON.stringify([...new Set(skus)].toSorted());
 }
 
 function nameTaken(name: string): ServiceError {

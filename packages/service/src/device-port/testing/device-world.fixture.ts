@@ -163,7 +163,9 @@ export async function openDeviceWorld(limits: Partial<DeviceServerLimits> = {}):
   const { makerId } = await registerSiliconMaker(service, { name: 'Test silicon', spki: makerKey.spki });
   const platformKey = generateKeyPair();
   await registerPlatformKey(service, platformKey.spki);
-  const { tenantId } = await createTenant({ ...service, authorities }, 'Test tenant');
+  const { tenantId } = await createTenant({ ...service, authorities }, 'Test tenant', {
+    allowedVirtualSkus: ['SF-V1'],
+  });
   const { productId } = await createProduct(service, tenantId, { name: 'Lamp' });
   const { deviceGroupId } = await createDeviceGroup(service, tenantId, { productId, name: 'Production' });
 
