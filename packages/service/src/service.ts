@@ -16,6 +16,7 @@ import { openDataFolder, type Ports } from './data-folder.ts';
 import { deploymentHandlers } from './deployments/routes.ts';
 import { createDeviceServer } from './device-port/device-server.ts';
 import { FLEET_SCHEDULE, type Schedule } from './device-port/schedule.ts';
+import { sweepReports } from './errors/ingest-reports.ts';
 import { errorHandlers } from './errors/routes.ts';
 import type { Handlers } from './http/handlers.ts';
 import { createLog, type ServiceLog } from './http/log.ts';
@@ -172,6 +173,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   };
   const jobs: readonly Job[] = [
     { name: 'sweep-enrolment-tokens', every: HOUR, run: () => sweepEnrolmentTokens(context) },
+    { name: 'sweep-reports', every: 24 * HOUR, run: () => sweepReports(context) },
     // Authorities, server certificates and the broker's view of them follow the calendar.
     { name: 'ensure-authorities', every: 12 * HOUR, run: () => authorities.ensureAuthorities() },
   ];

@@ -1,16 +1,28 @@
 import { once } from 'node:events';
 import { connect } from 'node:tls';
 
-import { decodeDeviceProblem, DEVICE_LIMITS, DEVICE_PATHS, encodeReportBatch } from '@sevenfold/formats';
+import {
+  decodeDeviceProblem,
+  DEVICE_LIMITS,
+  DEVICE_PATHS,
+  encodeReportBatch,
+  type ErrorReport,
+} from '@sevenfold/formats';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { problemIn, type DeviceConnection } from './testing/device-client.fixture.ts';
+import { problemIn, type ClientIdentity, type DeviceConnection } from './testing/device-client.fixture.ts';
 import { openDeviceWorld, type DeviceWorld } from './testing/device-world.fixture.ts';
 
 let world: DeviceWorld;
 let connection: DeviceConnection;
 beforeAll(async () => {
-  world = await openDeviceWorld({ requestTimeout: 300, headersTimeout: 200, connectionTimeout: 5000 });
+  world = await openDeviceWorld({
+    requestTimeout: 300,
+    headersTimeout: 200,
+    connectionTimeout: 5000,
+    challenges: { burst: 3, perSecond: 0.01 },
+    reports: { burst: 2, perSecond: 0.01 },
+  });
   connection = await world.connect();
 });
 afterAll(async () => {
@@ -33,6 +45,21 @@ function problemOfAnswer(answer: Buffer): { status: string; code: string } {
   const status = answer.subarray(9, 12).toString();
   return { status, ...decodeDeviceProblem(new Uint8Array(answer.subarray(end + 4))) };
 }
+
+const failure = (number: number): ErrorReport => ({
+  reportId: new Uint8Array(16).fill(number + 1),
+  kind: 'AppCrash',
+  componentId: '1d2c3b4a-0000-4000-8000-000000000001',
+  imageId: '1d2c3b4a-0000-4000-8000-000000000002',
+  osVersion: '26.11.0',
+  time: 1_790_000_000,
+  uptime: 1,
+  trap: 'unreachable',
+  exitCode: null,
+  frames: [],
+  log: [],
+  count: 1,
+});
 
 describe('the device port answers', () => {
   it('an unknown route', async () => {
@@ -97,6 +124,39 @@ describe('the device port answers', () => {
       await connection.post(DEVICE_PATHS.reports, encodeReportBatch({ reports: [] })),
     );
     expect(problem).toMatchObject({ status: 401, code: 'UpdateCertificateRequired' });
+  });
+
+  it('who asks for more challenges than anybody needs', async () => {
+    const one = await world.connect();
+    const statuses: number[] = [];
+    for (let count = 0; count < 4; count++) {
+      statuses.push((await one.request('POST', DEVICE_PATHS.challenge)).status);
+    }
+    expect(statuses).toEqual([200, 200, 200, 429]);
+    const refused = await one.request('POST', DEVICE_PATHS.challenge);
+    expect(problemIn(refused)).toMatchObject({ status: 429, code: 'TooManyRequests' });
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
+    one.close();
+  });
+
+  it('a device that reports more than a device can fail, and no other one', async () => {
+    const statusOf = async (identity: ClientIdentity, count: number): Promise<number> => {
+      const one = await world.connect(identity);
+      const reports = Array.from({ length: count }, (_, index) => failure(index));
+      const { status } = await one.post(DEVICE_PATHS.reports, encodeReportBatch({ reports }));
+      one.close();
+      return status;
+    };
+    const { images } = await world.publish('26.11.0');
+    const makeIdentity = async (): Promise<ClientIdentity> => {
+      const device = await world.makeDevice();
+      device.running = images;
+      return (await world.certify(device)).update;
+    };
+    const [loud, quiet] = [await makeIdentity(), await makeIdentity()];
+    expect([await statusOf(loud, 10), await statusOf(loud, 1), await statusOf(quiet, 1)]).toEqual([
+      200, 429, 200,
+    ]);
   });
 
   it('a client that is too slow with its headers, or with its body', async () => {

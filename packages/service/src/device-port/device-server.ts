@@ -21,6 +21,7 @@ import type { CertificateAuthorities } from '../certificates/authorities.ts';
 import { deviceOfUpdateCertificate } from '../certificates/device-certificates.ts';
 import { ingestReports } from '../errors/ingest-reports.ts';
 import { answerOddRequests } from '../http/odd-requests.ts';
+import { RateLimiter, type RateLimit } from '../http/rate-limit.ts';
 import type { ServiceContext } from '../service-context.ts';
 import { ServiceError } from '../service-error.ts';
 import { downloadImage } from '../updates/download.ts';
@@ -36,6 +37,10 @@ export interface DeviceServerLimits {
   readonly connectionTimeout: number;
   readonly keepAliveTimeout: number;
   readonly mostConnections: number;
+  /** Nonces that one address may ask for: each is a row until it is used or over. */
+  readonly challenges: RateLimit;
+  /** Reports of one device: each is a row for months. */
+  readonly reports: RateLimit;
 }
 
 const DEFAULT_DEVICE_LIMITS: DeviceServerLimits = {
@@ -45,6 +50,8 @@ const DEFAULT_DEVICE_LIMITS: DeviceServerLimits = {
   connectionTimeout: 70_000,
   keepAliveTimeout: 20_000,
   mostConnections: 2000,
+  challenges: { burst: 200, perSecond: 20 },
+  reports: { burst: 500, perSecond: 0.05 },
 };
 
 export interface DeviceServerOptions {
@@ -114,9 +121,13 @@ export function createDeviceServer(options: DeviceServerOptions): FastifyInstanc
       await deviceOfUpdateCertificate({ ...context, authorities }, peerCertificate(request)),
     );
   };
+  const challenges = new RateLimiter(limits.challenges, context.clock);
+  const reports = new RateLimiter(limits.reports, context.clock);
   const deviceOf = (request: FastifyRequest): string => identified.get(request) ?? '';
 
-  app.post(DEVICE_PATHS.challenge, { bodyLimit: 1 }, async (_, reply) => {
+  app.post(DEVICE_PATHS.challenge, { bodyLimit: 1 }, async (request, reply) => {
+    refuseWhileLimited(challenges, request.ip);
+    challenges.take(request.ip);
     const nonce = await makeNonce(context);
     return send(reply, encodeChallengeReply({ nonce, lifetime: NONCE_LIFETIME_MS / 1000 }));
   });
@@ -146,8 +157,10 @@ export function createDeviceServer(options: DeviceServerOptions): FastifyInstanc
     DEVICE_PATHS.reports,
     { bodyLimit: DEVICE_LIMITS.reportBatch, onRequest: identify },
     async (request, reply) => {
+      refuseWhileLimited(reports, deviceOf(request));
       const batch = decodeReportBatch(bodyOf(request));
       const device = await requireServed(context, deviceOf(request));
+      reports.take(device.deviceId, batch.reports.length);
       return send(reply, encodeReportReply({ accepted: await ingestReports(context, device, batch) }));
     },
   );
@@ -171,6 +184,14 @@ export function createDeviceServer(options: DeviceServerOptions): FastifyInstanc
     },
   );
   return app;
+}
+
+function refuseWhileLimited(limiter: RateLimiter, key: string): void {
+  const seconds = limiter.wait(key);
+  if (seconds === 0) return;
+  throw new ServiceError('TooManyRequests', 'There were too many requests.', {
+    rule: `again in ${seconds} s`,
+  });
 }
 
 function send(

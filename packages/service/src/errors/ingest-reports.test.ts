@@ -5,7 +5,8 @@ import { openDeviceWorld, type DeviceWorld } from '../device-port/testing/device
 import type { StoredImage } from '../images/image.ts';
 import { uploadSymbols } from '../images/images.ts';
 import { getErrorGroup, listErrorGroups, markErrorGroupFixed } from './error-groups.ts';
-import { ingestReports } from './ingest-reports.ts';
+import { ingestReports, sweepReports } from './ingest-reports.ts';
+import { errorHandlers } from './routes.ts';
 
 const BLINK = '1d2c3b4a-0000-4000-8000-000000000001';
 
@@ -211,5 +212,90 @@ describe('the list of groups', () => {
       code: 'InvalidRequest',
       field: 'after',
     });
+  });
+});
+
+describe('a hostile device', () => {
+  const show = async (groupId: string) =>
+    errorHandlers(world.service).errorGroup({
+      params: { tenantId: world.tenantId, groupId },
+      query: undefined,
+      body: undefined,
+      caller: null,
+      requestId: '',
+    });
+  const letters = (number: number): string =>
+    Array.from(String(number), (digit) => String.fromCodePoint(97 + Number(digit))).join('');
+
+  it('cannot make a group unreadable by a clock that runs to the end of numbers', async () => {
+    await send(report(broken, { time: Number.MAX_SAFE_INTEGER, uptime: Number.MAX_SAFE_INTEGER }));
+    const { latest } = await show((await onlyGroup()).groupId);
+    expect(latest.time).toBe('9999-12-31T00:00:00.000Z');
+  });
+
+  it('cannot make more groups than a tenant may have; what is known goes on being told apart', async () => {
+    const limits = { mostGroups: 3, mostImages: 100 };
+    const kind = (number: number) => report(broken, { trap: `trap ${letters(number)}`, frames: [] });
+    await send(kind(0));
+    for (let number = 1; number < 20; number++) {
+      await ingestReports(world.service, device, { reports: [kind(number)] }, limits);
+    }
+    await ingestReports(world.service, device, { reports: [kind(1)] }, limits);
+    const found = (await groups()).map(({ title, count }) => ({ title, count }));
+    expect(found).toHaveLength(4);
+    expect(found).toContainEqual({ title: 'other failures: there are more than 3 kinds', count: 17 });
+    expect(found).toContainEqual({ title: 'trap b', count: 2 });
+  });
+
+  it('cannot make a group name more builds than it may', async () => {
+    const limits = { mostGroups: 3, mostImages: 2 };
+    for (let number = 0; number < 10; number++) {
+      const imageId = `1d2c3b4a-0000-4000-8000-0000000001${String(number).padStart(2, '0')}`;
+      const reports = [report({ imageId }, { frames: [] })];
+      await ingestReports(world.service, device, { reports }, limits);
+      if (number === 0)
+        await ingestReports(
+          world.service,
+          device,
+          { reports: [report({ imageId }, { frames: [] })] },
+          limits,
+        );
+    }
+    const group = await onlyGroup();
+    expect(group.count).toBe(11);
+    expect(group.images.map(({ count }) => count).sort((a, b) => a - b)).toEqual([1, 2]);
+  });
+
+  it('cannot count beyond what a number holds', async () => {
+    const { groupId } = await send(report(broken)).then(onlyGroup);
+    const near = Number.MAX_SAFE_INTEGER - 5;
+    await world.service.store.write(async (tx) => {
+      await tx.updateTable('errorGroups').set({ count: near }).where('groupId', '=', groupId).execute();
+      await tx.updateTable('errorGroupImages').set({ count: near }).where('groupId', '=', groupId).execute();
+    });
+    await send(report(broken, { count: 0xffff_ffff }));
+    const group = await onlyGroup();
+    expect([group.count, group.images[0]?.count]).toEqual([Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER]);
+  });
+
+  it('has its old reports forgotten, and the counts of them kept', async () => {
+    const rows = async () =>
+      (await world.service.store.read.selectFrom('errorReports').selectAll().execute()).length;
+    await send(...Array.from({ length: 30 }, () => report(broken)));
+    world.service.clock.advance(89 * 24 * 3_600_000);
+    await send(report(broken));
+    await sweepReports(world.service);
+    expect(await rows()).toBe(31);
+    world.service.clock.advance(2 * 24 * 3_600_000);
+    await sweepReports(world.service);
+    expect(await rows()).toBe(1);
+    expect(await onlyGroup()).toMatchObject({ count: 31 });
+  });
+
+  it('is symbolised in the order in which it tells, whatever images it names', async () => {
+    const other = await withSymbols(await world.uploadApplication(BLINK), 0);
+    const lines = Array.from({ length: 12 }, (_, index) => `line ${index}`);
+    await send(...lines.map((line, index) => report(index % 2 === 0 ? broken : other, { log: [line] })));
+    expect(await onlyGroup()).toMatchObject({ count: 12, example: { log: ['line 11'] } });
   });
 });

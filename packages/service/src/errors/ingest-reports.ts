@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-import { toHex, type ErrorReport, type ReportBatch } from '@sevenfold/formats';
+import { toHex, type ErrorReport, type ReportBatch, type SymbolMap } from '@sevenfold/formats';
 import type { Kysely } from 'kysely';
 
 import { reportedImages } from '../images/images.ts';
@@ -10,6 +10,8 @@ import type { ErrorExample } from './error-group.ts';
 import { fingerprintOf, titleOf } from './fingerprint.ts';
 import {
   addGroupImage,
+  countGroups,
+  deleteReportsBefore,
   insertGroup,
   insertGroupDevice,
   insertReport,
@@ -40,6 +42,23 @@ interface Judged {
   readonly uploadedAt: number | null;
 }
 
+/** What a tenant's devices can make the service keep, whatever they say. */
+export interface IngestLimits {
+  /** Groups of a tenant; failures of further kinds go into one group together. */
+  readonly mostGroups: number;
+  /** Builds that a group names. */
+  readonly mostImages: number;
+}
+const INGEST_LIMITS: IngestLimits = { mostGroups: 10_000, mostImages: 100 };
+
+/** Devices set their own clocks; what leaves the service has a year of four digits. Ms since 1970. */
+const LATEST_TIME = Date.UTC(9999, 11, 31);
+/** A report's id is remembered so long: a device that got no answer tries again within hours. */
+const REPORT_MEMORY_MS = 90 * 24 * 3_600_000;
+const SWEEP_PORTION = 1000;
+/** Images of one batch whose failures are symbolised. */
+const MOST_SYMBOL_MAPS = 8;
+
 /**
  * Takes in a batch: all of it or nothing. A report that is here already counts no second time, so a device may send
  * until it was answered. Resolves with the ids that are durable now: every one of the batch.
@@ -48,35 +67,64 @@ export async function ingestReports(
   context: IngestContext,
   device: ReportingDevice,
   batch: ReportBatch,
+  limits: IngestLimits = INGEST_LIMITS,
 ): Promise<readonly Uint8Array[]> {
-  const judged: Judged[] = [];
-  for (const report of batch.reports) judged.push(await judge(context, device, report));
+  const judged = await judgeAll(context, device, batch.reports);
   const fixTimes = await fixedImageTimes(context, device, judged);
   await context.store.write(async (tx) => {
-    for (const one of judged) await takeIn(tx, device, one, fixTimes, context.clock.now());
+    for (const one of judged) await takeIn(tx, device, one, fixTimes, context.clock.now(), limits);
   });
   return batch.reports.map((report) => report.reportId);
 }
 
-async function judge(context: IngestContext, device: ReportingDevice, report: ErrorReport): Promise<Judged> {
-  const symbols = await reportedImages(context).findSymbols(device.tenantId, report.imageId);
+/** Forgets the ids of old reports: groups and their counts stay. */
+export async function sweepReports(context: Pick<ServiceContext, 'store' | 'clock'>): Promise<void> {
+  const before = context.clock.now() - REPORT_MEMORY_MS;
+  let deleted: number;
+  // In portions, so that no device waits for all of it.
+  do deleted = await context.store.write((tx) => deleteReportsBefore(tx, before, SWEEP_PORTION));
+  while (deleted === SWEEP_PORTION);
+}
+
+/** Judges reports image by image, so that each symbol map (up to 8 MiB) is decoded once, and one is held at a time. */
+async function judgeAll(
+  context: IngestContext,
+  device: ReportingDevice,
+  reports: readonly ErrorReport[],
+): Promise<readonly Judged[]> {
+  const byImage = Map.groupBy(reports.entries(), ([, report]) => report.imageId);
+  const judged: [place: number, one: Judged][] = [];
+  for (const [number, [imageId, group]] of [...byImage].entries()) {
+    // A device runs a few apps; what names more images than that is not worth the service's time.
+    const symbols =
+      number < MOST_SYMBOL_MAPS ? await reportedImages(context).findSymbols(device.tenantId, imageId) : null;
+    for (const [place, report] of group) {
+      judged.push([place, await judge(context, device, report, symbols)]);
+    }
+  }
+  return judged.sort(([a], [b]) => a - b).map(([, one]) => one);
+}
+
+async function judge(
+  context: IngestContext,
+  device: ReportingDevice,
+  report: ErrorReport,
+  symbols: SymbolMap | null,
+): Promise<Judged> {
   const stack = symboliseFrames(report.frames, symbols);
   const fingerprint = fingerprintOf(report, stack);
   return {
     report,
     reportId: toHex(report.reportId),
     // The same failure of another tenant is another group: tenants never see each other's.
-    groupId: createHash('sha256')
-      .update(JSON.stringify([device.tenantId, fingerprint]))
-      .digest('hex')
-      .slice(0, 32),
+    groupId: groupIdOf(device.tenantId, fingerprint),
     fingerprint,
     title: titleOf(report, stack),
     example: {
       deviceId: device.deviceId,
       imageId: report.imageId,
       osVersion: report.osVersion,
-      time: report.time * 1000,
+      time: Math.min(report.time * 1000, LATEST_TIME),
       uptime: report.uptime,
       trap: report.trap,
       exitCode: report.exitCode,
@@ -84,6 +132,33 @@ async function judge(context: IngestContext, device: ReportingDevice, report: Er
       log: report.log,
     },
     uploadedAt: await reportedImages(context).findUploadTime(device.tenantId, report.imageId),
+  };
+}
+
+function groupIdOf(tenantId: string | null, fingerprint: string): string {
+  return createHash('sha256')
+    .update(JSON.stringify([tenantId, fingerprint]))
+    .digest('hex')
+    .slice(0, 32);
+}
+
+/** The fingerprint of everything that came after a tenant had as many groups as there may be. */
+const OTHER_FAILURES = 'other';
+
+/** The report as part of the group that it belongs to: its own, or that of all others where there is no room for more. */
+async function placeIn(
+  tx: Kysely<Database>,
+  { tenantId }: ReportingDevice,
+  one: Judged,
+  { mostGroups }: IngestLimits,
+): Promise<Judged> {
+  if ((await selectGroup(tx, one.groupId)) !== undefined) return one;
+  if ((await countGroups(tx, tenantId)) < mostGroups) return one;
+  return {
+    ...one,
+    groupId: groupIdOf(tenantId, OTHER_FAILURES),
+    fingerprint: OTHER_FAILURES,
+    title: `other failures: there are more than ${mostGroups} kinds`,
   };
 }
 
@@ -106,10 +181,12 @@ async function fixedImageTimes(
 async function takeIn(
   tx: Kysely<Database>,
   device: ReportingDevice,
-  one: Judged,
+  judged: Judged,
   fixTimes: ReadonlyMap<string, number>,
   now: number,
+  limits: IngestLimits,
 ): Promise<void> {
+  const one = await placeIn(tx, device, judged, limits);
   const { groupId, report } = one;
   const isNew = await insertReport(tx, {
     deviceId: device.deviceId,
@@ -120,7 +197,7 @@ async function takeIn(
   if (!isNew) return;
   const group = await selectGroup(tx, groupId);
   const isNewDevice = await insertGroupDevice(tx, groupId, device.deviceId);
-  await addGroupImage(tx, groupId, report.imageId, report.count, now);
+  await addGroupImage(tx, groupId, report.imageId, report.count, now, limits.mostImages);
   if (group === undefined) {
     await insertGroup(tx, {
       groupId,
@@ -144,7 +221,7 @@ async function takeIn(
   await updateGroup(tx, groupId, {
     title: one.title,
     state: nextState(group, one, fixTimes),
-    count: group.count + report.count,
+    count: Math.min(group.count + report.count, Number.MAX_SAFE_INTEGER),
     deviceCount: group.deviceCount + (isNewDevice ? 1 : 0),
     lastSeen: now,
     osVersions: JSON.stringify(withVersion(readVersions(group.osVersions), report.osVersion)),

@@ -1,4 +1,4 @@
-import type { Kysely, Selectable } from 'kysely';
+import { sql, type Kysely, type Selectable } from 'kysely';
 
 import type { Database } from '../store/database.ts';
 import type { ErrorTables } from './schema.ts';
@@ -68,24 +68,59 @@ export async function insertGroupDevice(
   return (inserted.numInsertedOrUpdatedRows ?? 0n) > 0n;
 }
 
-/** Adds `count` failures of an image, seen now. */
+/** Adds `count` failures of an image, seen now; an image that would be more than the group's `most` is left out. */
 export async function addGroupImage(
   db: Kysely<Database>,
   groupId: string,
   imageId: string,
   count: number,
   now: number,
+  most: number,
 ): Promise<void> {
+  const { numUpdatedRows } = await db
+    .updateTable('errorGroupImages')
+    .set({ count: sql<number>`min(count + ${count}, ${Number.MAX_SAFE_INTEGER})`, lastSeen: now })
+    .where('groupId', '=', groupId)
+    .where('imageId', '=', imageId)
+    .executeTakeFirst();
+  if (numUpdatedRows > 0n) return;
+  const { known } = await db
+    .selectFrom('errorGroupImages')
+    .select((row) => row.fn.countAll<number>().as('known'))
+    .where('groupId', '=', groupId)
+    .executeTakeFirstOrThrow();
+  if (known >= most) return;
   await db
     .insertInto('errorGroupImages')
     .values({ groupId, imageId, count, firstSeen: now, lastSeen: now })
-    .onConflict((conflict) =>
-      conflict.columns(['groupId', 'imageId']).doUpdateSet((row) => ({
-        count: row('errorGroupImages.count', '+', count),
-        lastSeen: now,
-      })),
-    )
     .execute();
+}
+
+/** How many groups the tenant has (null: those of devices that nobody has claimed). */
+export async function countGroups(db: Kysely<Database>, tenantId: string | null): Promise<number> {
+  const { count } = await db
+    .selectFrom('errorGroups')
+    .select((row) => row.fn.countAll<number>().as('count'))
+    .where('tenantId', tenantId === null ? 'is' : '=', tenantId)
+    .executeTakeFirstOrThrow();
+  return count;
+}
+
+/** Forgets at most `most` ids of reports that came before `time` (ms since 1970); answers how many. */
+export async function deleteReportsBefore(db: Kysely<Database>, time: number, most: number): Promise<number> {
+  const { numDeletedRows } = await db
+    .deleteFrom('errorReports')
+    .where(
+      sql`rowid`,
+      'in',
+      db
+        .selectFrom('errorReports')
+        .select(sql`rowid`.as('row'))
+        .where('receivedAt', '<', time)
+        .limit(most),
+    )
+    .executeTakeFirst();
+  return Number(numDeletedRows);
 }
 
 /** The builds of these groups, most recent first. */

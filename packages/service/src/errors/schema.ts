@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely';
+import type { CapabilitySchema } from '../store/schema.ts';
 
 /** Rows of this capability. Times in ms since 1970; JSON columns hold what `stored-example.ts` writes. */
 export interface ErrorTables {
@@ -32,9 +32,17 @@ export interface ErrorTables {
 }
 
 /** Makes the tables of this capability. */
-export const ERRORS_SCHEMA = {
+export const ERRORS_SCHEMA: CapabilitySchema = {
   capability: 'errors',
-  async create(db: Kysely<unknown>): Promise<void> {
+  changes: [
+    {
+      name: 'index-reports-by-time',
+      async apply(db) {
+        await db.schema.createIndex('errorReportsByTime').on('errorReports').column('receivedAt').execute();
+      },
+    },
+  ],
+  async create(db) {
     await db.schema
       .createTable('errorGroups')
       .addColumn('groupId', 'text', (column) => column.primaryKey())

@@ -29,12 +29,12 @@ export class RateLimiter {
     return tokens >= 1 ? 0 : Math.ceil((1 - tokens) / this.#limit.perSecond);
   }
 
-  /** Counts one more of `key`. */
-  take(key: string): void {
+  /** Counts one more of `key`, or `count` of them. */
+  take(key: string, count = 1): void {
     const bucket = this.#filled(key);
     // Deleted first, so that the map is in order of last use.
     this.#buckets.delete(key);
-    this.#buckets.set(key, { ...bucket, tokens: Math.max(0, bucket.tokens - 1) });
+    this.#buckets.set(key, { ...bucket, tokens: Math.max(0, bucket.tokens - count) });
     if (this.#buckets.size <= MOST_KEYS) return;
     for (const quietest of this.#buckets.keys()) {
       this.#buckets.delete(quietest);
