@@ -33,6 +33,7 @@ export {
 export { commonName, nameText, type DistinguishedName, type NameParts } from './name.ts';
 export { fromPem, toPem } from './pem.ts';
 export { PROFILES, type ExtendedKeyUsage, type Profile, type ProfileName } from './profiles.ts';
+export { openPkcs11KeyStore, type Pkcs11KeyStore, type Pkcs11Options } from './pkcs11/pkcs11-key-store.ts';
 export type { SealOptions, SealSecret } from './sealed-key.ts';
 export { encodeSigningRequest, parseSigningRequest, type SigningRequest } from './signing-request.ts';
 export { isSignedBy, verifyChain, type ChainQuery } from './verify-chain.ts';

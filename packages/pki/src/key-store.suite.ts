@@ -59,14 +59,13 @@ export function keyStoreSuite(
       expect(await ensureKey(keys, 'root')).toEqual(await keys.public('root'));
     });
 
-    it.each(['', '../root', 'a/b', 'Root', '.hidden', 'end.', 'x'.repeat(101), 'a\0b'])(
-      'refuses the name %j',
-      async (name) => {
-        const { keys } = await open();
+    it('refuses what cannot name a key, or would name a file elsewhere', async () => {
+      const { keys } = await open();
+      for (const name of ['', '../root', 'a/b', 'Root', '.hidden', 'end.', 'x'.repeat(101), 'a\0b']) {
         await expect(keys.make(name)).rejects.toMatchObject({ code: 'BadKeyName', field: 'name' });
         await expect(keys.public(name)).rejects.toMatchObject({ code: 'BadKeyName' });
         await expect(keys.sign(name, message)).rejects.toMatchObject({ code: 'BadKeyName' });
-      },
-    );
+      }
+    });
   });
 }

@@ -1,4 +1,4 @@
-import { DerReader, fromHex } from '@sevenfold/formats';
+import { fromHex, type DerReader } from '@sevenfold/formats';
 
 import type { Certificate } from './certificate.ts';
 import { PkiError } from './errors.ts';

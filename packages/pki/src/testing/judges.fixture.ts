@@ -11,13 +11,13 @@ export interface Judge {
 }
 
 /** What a judge said. */
-export interface Judgement {
+interface Judgement {
   readonly accepted: boolean;
   readonly said: string;
 }
 
 /** The program's path: on the `PATH` or where Debian keeps what runs as a server; null where it is not installed. */
-export function findProgram(name: string): string | null {
+function findProgram(name: string): string | null {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
   return folders.map((folder) => join(folder, name)).find((path) => existsSync(path)) ?? null;
 }
