@@ -197,6 +197,7 @@ export class Applications {
   async #end(compartment: Compartment): Promise<void> {
     // From here on its calls are refused: nothing new can be opened while what is open is closed.
     this.#live.delete(compartment.id);
+    compartment.isEnded = true;
     const { hardware, pins, connections, log } = this.#host;
     for (const step of [
       () => hardware.call('stopCompartment', compartment.id),

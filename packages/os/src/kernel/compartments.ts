@@ -21,6 +21,10 @@ export class Compartment {
   startedAt: number;
   readonly pins = new Set<number>();
   readonly connections = new Set<number>();
+  /** Connections that are being opened: they count as well. */
+  connecting = 0;
+  /** Once set, what it holds has been released: what opens for it from then on is closed again. */
+  isEnded = false;
   #lines: string[] = [];
 
   constructor(id: number, application: Application, startedAt: number) {

@@ -59,19 +59,30 @@ export class Connections {
       });
     }
     const client = identity === 'device' ? this.#identityFor(compartment) : null;
-    if (compartment.connections.size >= MOST_CONNECTIONS) {
+    if (compartment.connections.size + compartment.connecting >= MOST_CONNECTIONS) {
       throw new KernelError('TooManyOpen', `An app may have ${MOST_CONNECTIONS} connections.`);
     }
-    const connection = await this.#hardware.call('tlsConnect', {
-      host,
-      port,
-      serverName: host,
-      roots: this.#roots,
-      ...(client === null ? {} : { clientChain: client.chain, clientKey: client.key }),
-    });
-    if (typeof connection !== 'number') throw new KernelError('BadReply', 'The network gave no connection.');
-    compartment.connections.add(connection);
-    return connection;
+    compartment.connecting += 1;
+    try {
+      const connection = await this.#hardware.call('tlsConnect', {
+        host,
+        port,
+        serverName: host,
+        roots: this.#roots,
+        ...(client === null ? {} : { clientChain: client.chain, clientKey: client.key }),
+      });
+      if (typeof connection !== 'number')
+        throw new KernelError('BadReply', 'The network gave no connection.');
+      compartment.connections.add(connection);
+      if (compartment.isEnded) {
+        // What it held was released while this one opened: nobody else would close it.
+        await this.close(compartment, connection);
+        throw new KernelError('NotOpen', 'The app was ended before this connection was open.');
+      }
+      return connection;
+    } finally {
+      compartment.connecting -= 1;
+    }
   }
 
   async read(compartment: Compartment, connection: number, most: number): Promise<PortValue> {

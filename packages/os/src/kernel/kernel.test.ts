@@ -212,6 +212,34 @@ describe('the life of an app', () => {
     expect(world.log.filter((line) => line.includes('while ending'))).toEqual([]);
   });
 
+  it('that is ended while something opens for it leaves neither pin nor connection behind', async () => {
+    const held: (() => void)[] = [];
+    const world = await KernelWorld.boot({
+      apps: [{ module: waits, capabilities: { Gpio: [8], AllowedConnections: ['cloud.test'] } }],
+      hardwareDelay: (method) =>
+        method === 'gpioOpen' || method === 'tlsConnect'
+          ? new Promise((resolve) => held.push(resolve))
+          : undefined,
+    });
+    const opening = [
+      world.callAs('compartment:1', 'gpioOpen', 8, 'output', 1),
+      world.callAs('compartment:1', 'tlsConnect', 'cloud.test', 443, 'none'),
+    ].map((call) => call.catch((error: { code: string }) => error.code));
+    await world.clock.advance(0);
+    expect(held).toHaveLength(2);
+    await world.services('appRemoved', COMPONENT);
+    for (const resume of held) resume();
+    expect(await Promise.all(opening)).toEqual(['NotOpen', 'NotOpen']);
+    expect(world.openPins.size).toBe(0);
+    expect(world.servers).toMatchObject([{ isClosed: true }]);
+    await world.services('appInstalled', COMPONENT);
+    held.length = 0;
+    const again = world.callAs('compartment:2', 'gpioOpen', 8, 'output', 1);
+    await world.clock.advance(0);
+    for (const resume of held) resume();
+    expect(await again).toBeNull();
+  });
+
   it('is refused, reported and not tried again when its image may not run', async () => {
     const other = 'bbbbbbbb-bbbb-4ccc-8ddd-eeeeeeeeeeee';
     const world = await KernelWorld.boot({

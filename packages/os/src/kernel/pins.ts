@@ -31,6 +31,11 @@ export class Pins {
       throw new KernelError('NoSuchDevice', `This chip has no GPIO ${pin} to open.`, { cause: error });
     }
     compartment.pins.add(pin);
+    if (compartment.isEnded) {
+      // What it held was released while this pin opened: nobody else would let go of it.
+      await this.close(compartment, pin);
+      throw new KernelError('NotOpen', `The app was ended before GPIO ${pin} was open.`);
+    }
     return null;
   }
 

@@ -52,11 +52,15 @@ function scatter(
 }
 
 function gather(guest: Guest, pointer: number, count: number): Uint8Array {
-  const list = vectors(guest, pointer, count);
-  const bytes = concatBytes(
-    ...list.map((part) => guest.memory.bytes(part.pointer, Math.min(part.length, LONGEST_TRANSFER))),
-  );
-  return bytes.subarray(0, LONGEST_TRANSFER);
+  const parts: Uint8Array[] = [];
+  let room = LONGEST_TRANSFER;
+  // A thousand vectors may all name the same bytes: no more is gathered than is taken.
+  for (const part of vectors(guest, pointer, count)) {
+    const bytes = guest.memory.bytes(part.pointer, Math.min(part.length, room));
+    parts.push(bytes);
+    room -= bytes.length;
+  }
+  return concatBytes(...parts);
 }
 
 function offsetOf(value: bigint): number {

@@ -38,6 +38,8 @@ export interface WorldOptions {
   readonly startCompartment?: (handle: StageHandle) => Promise<void>;
   /** Called on every method of the monitor; what it throws is the monitor's refusal. */
   readonly monitorFault?: (method: string) => void;
+  /** Called on every method of the hardware; what it gives is waited for before the answer. */
+  readonly hardwareDelay?: (method: string) => Promise<void> | undefined;
 }
 
 /** The highest pin of the chip under test: lower than the highest that a manifest may name. */
@@ -82,7 +84,11 @@ export class KernelWorld {
       log: (line) => void world.log.push(line),
       ports: {
         monitor: world.#port((...call) => world.#monitor(...call)),
-        hardware: world.#port((...call) => world.#hardware(...call)),
+        hardware: world.#port(async (method, args) => {
+          const answer = await world.#hardware(method, args);
+          await options.hardwareDelay?.(method);
+          return answer;
+        }),
       },
       serve: (handler) => {
         world.#handler = handler;
