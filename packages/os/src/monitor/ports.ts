@@ -12,7 +12,7 @@ export function fieldsOf(value: PortValue | undefined): Fields {
 }
 
 /** Bytes in the answer of a layer below. */
-export function bytesOf(value: PortValue | undefined): Uint8Array {
+function bytesOf(value: PortValue | undefined): Uint8Array {
   if (!isBytes(value))
     throw new MonitorError('HardwareFault', 'A layer below gave no bytes where they belong.');
   return value;
