@@ -18,8 +18,10 @@ const { apply, ownKeys, defineProperty, getOwnPropertyDescriptor, getPrototypeOf
 const PromiseHere = Promise, promiseThen = Promise.prototype.then, ErrorHere = Error, Bytes = Uint8Array;
 const isArray = Array.isArray, isView = ArrayBuffer.isView, freeze = Object.freeze, objectKeys = Object.keys;
 const viewName = getOwnPropertyDescriptor(getPrototypeOf(Bytes.prototype), Symbol.toStringTag).get;
+const byteLength = getOwnPropertyDescriptor(getPrototypeOf(Bytes.prototype), 'byteLength').get;
+const MOST_BIGINT = 2n ** 64n;
 const textSlice = String.prototype.slice, toText = String;
-const MOST_DEPTH = 16, MOST_NODES = 100000;
+const MOST_DEPTH = 16, MOST_NODES = 100000, MOST_BYTES = 33554432;
 
 const KEPT = { __proto__: null };
 for (const name of ['Object', 'Function', 'Array', 'Number', 'parseFloat', 'parseInt', 'Infinity', 'NaN', 'undefined',
@@ -55,10 +57,17 @@ function refusal(why) {
   put(error, 'rule', 'plain data only');
   return error;
 }
+function weigh(state, size) {
+  // One buffer or text named a thousand times is a thousand copies on the other side.
+  state.bytes += size;
+  if (!(state.bytes <= MOST_BYTES)) throw refusal('is too large');
+}
 function copyOut(value, state, depth) {
   if (++state.nodes > MOST_NODES) throw refusal('has too many parts');
   switch (typeof value) {
-    case 'boolean': case 'number': case 'bigint': case 'string': return value;
+    case 'boolean': case 'number': return value;
+    case 'bigint': if (value < -MOST_BIGINT || value > MOST_BIGINT) throw refusal('is too large'); return value;
+    case 'string': weigh(state, value.length); return value;
     case 'object': break;
     default: throw refusal('is of type ' + typeof value);
   }
@@ -66,6 +75,7 @@ function copyOut(value, state, depth) {
   if (depth >= MOST_DEPTH) throw refusal('is nested too deeply');
   if (isView(value)) {
     if (apply(viewName, value, []) !== 'Uint8Array') throw refusal('is a view other than Uint8Array');
+    weigh(state, apply(byteLength, value, []));
     return new Bytes(value);
   }
   if (isArray(value)) {
@@ -77,7 +87,10 @@ function copyOut(value, state, depth) {
   if (prototype !== null && getPrototypeOf(prototype) !== null) throw refusal('is no plain record');
   const record = { __proto__: null };
   const keys = objectKeys(value);
-  for (let index = 0; index < keys.length; index++) put(record, keys[index], copyOut(value[keys[index]], state, depth + 1));
+  for (let index = 0; index < keys.length; index++) {
+    weigh(state, keys[index].length);
+    put(record, keys[index], copyOut(value[keys[index]], state, depth + 1));
+  }
   return record;
 }
 function textOf(value, most) {
@@ -113,7 +126,7 @@ return function connect(hostCall, hostSleep, hostNow, hostMonotonic, hostLog, po
     put(ports, name, freeze({
       call(method, ...args) {
         return new PromiseHere((resolve, reject) => {
-          const copied = copyOut(args, { nodes: 0 }, 0);
+          const copied = copyOut(args, { nodes: 0, bytes: 0 }, 0);
           if (typeof method !== 'string') throw refusal('is no method name');
           try {
             hostCall(name, method, copied, (isAnswer, value) => {
@@ -152,7 +165,7 @@ return function connect(hostCall, hostSleep, hostNow, hostMonotonic, hostLog, po
     apply(promiseThen, promise, [
       (value) => {
         let copied;
-        try { copied = copyOut(value, { nodes: 0 }, 0); } catch (error) { answer(false, problemOf(error)); return; }
+        try { copied = copyOut(value, { nodes: 0, bytes: 0 }, 0); } catch (error) { answer(false, problemOf(error)); return; }
         answer(true, copied);
       },
       (error) => { answer(false, problemOf(error)); },

@@ -152,6 +152,10 @@ describe.each(loaders)('a stage, wired %s', (_wiring, makeLoader) => {
     'new Date2()',
     '[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]',
     '{ a: [() => 1] }',
+    'new Array(1000).fill(new Uint8Array(65536))',
+    'new Array(1000).fill("x".repeat(65536))',
+    'Object.fromEntries([["x".repeat(40000000), 1]])',
+    '2n ** 1000000n',
   ])('cannot send %s over a port', async (expression) => {
     const stage = await load(
       makeLoader(),
