@@ -36,6 +36,14 @@ function readFully(handle: number, offset: number, length: number): Uint8Array {
   return bytes;
 }
 
+/** All of it or `StorageUnusable`: a full disk must not pass for programmed flash. */
+function writeFully(handle: number, offset: number, bytes: Uint8Array): void {
+  const written = writeSync(handle, bytes, 0, bytes.length, offset);
+  if (written !== bytes.length) {
+    throw new SiliconError('StorageUnusable', `Only ${written} of ${bytes.length} bytes could be written.`);
+  }
+}
+
 const inverted = (bytes: Uint8Array): Uint8Array => bytes.map((byte) => byte ^ 0xff);
 
 /**
@@ -48,7 +56,7 @@ export function fileFlash(path: string, size: number = FLASH_SIZE): FlashStorage
     size,
     read: (offset, length) => inverted(readFully(handle, offset, length)),
     write(offset, bytes) {
-      writeSync(handle, inverted(bytes), 0, bytes.length, offset);
+      writeFully(handle, offset, inverted(bytes));
     },
     close() {
       fsyncSync(handle);
@@ -63,7 +71,7 @@ export function fileFuses(path: string): FuseStorage {
   return {
     read: () => readFully(handle, 0, FUSE_BYTES),
     write(offset, value) {
-      writeSync(handle, Uint8Array.of(value), 0, 1, offset);
+      writeFully(handle, offset, Uint8Array.of(value));
       fsyncSync(handle);
     },
     close: () => closeSync(handle),

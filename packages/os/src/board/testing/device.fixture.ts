@@ -6,6 +6,7 @@ import {
   openChip,
   provisionFlash,
   type Chip,
+  type ChipParts,
   type MemoryFlash,
   type MemoryFuses,
   type ProvisionImage,
@@ -50,7 +51,7 @@ export interface TestDevice {
   readonly call: (method: string, ...args: readonly PortValue[]) => Promise<PortValue>;
 }
 
-export function makeDevice(bits: ChipBits, wiring: Wiring = 'inline'): TestDevice {
+export function makeDevice(bits: Omit<ChipParts, 'entropy'>, wiring: Wiring = 'inline'): TestDevice {
   const chip = openChip({ ...bits, entropy: insecureSeededEntropy('device') });
   const clock = virtualClock();
   const board = createVirtualBoard({
