@@ -1,7 +1,7 @@
 import type { CommandContext } from '@stricli/core';
 import { ROUTES, type Client, type DeviceGroup, type Page, type Product, type Tenant } from '@sevenfold/api';
 import { CliError } from './errors.ts';
-import { connect, defaultProfileFolder, type Profile } from './profile.ts';
+import { connect, defaultProfileFolder, type Connection } from './profile.ts';
 
 /** What every command is handed. */
 export interface CliContext extends CommandContext {
@@ -74,31 +74,39 @@ export function positionals<
   };
 }
 
-/** Runs `work` with a client of the flags' profile and prints what it answers: JSON, or its text. */
-export async function withService<Reply>(
+async function answer<Reply>(
   context: CliContext,
   flags: ServiceFlags,
-  work: (client: Client, profile: Profile) => Promise<Reply>,
+  work: (connection: Connection) => Promise<Reply>,
   format: (reply: Reply) => string,
 ): Promise<void> {
   using connection = await connect(flags.profile ?? defaultProfileFolder(context.process.env));
-  const reply = await work(connection.client, connection.profile);
+  const reply = await work(connection);
   context.process.stdout.write(flags.json ? `${JSON.stringify(reply, null, 2)}\n` : format(reply));
 }
 
-/** As `withService`, for a command inside one tenant. */
-export async function withTenant<Reply>(
-  context: CliContext,
-  flags: TenantFlags,
-  work: (client: Client, tenantId: string) => Promise<Reply>,
+/** The action of a command that talks to the service and prints what `work` answers: as JSON, or as text. */
+export function atService<Flags, Args extends readonly unknown[], Reply>(
+  work: (client: Client, flags: Flags, ...args: Args) => Promise<Reply>,
   format: (reply: Reply) => string,
-): Promise<void> {
-  await withService(
-    context,
-    flags,
-    async (client, profile) => work(client, await findTenant(client, flags.tenant ?? profile.tenantId)),
-    format,
-  );
+): (this: CliContext, flags: ServiceFlags & Flags, ...args: Args) => Promise<void> {
+  return function (flags, ...args) {
+    return answer(this, flags, ({ client }) => work(client, flags, ...args), format);
+  };
+}
+
+/** As `atService`, for a command inside one tenant: the one that is named, the profile's, or the only one. */
+export function inTenant<Flags, Args extends readonly unknown[], Reply>(
+  work: (client: Client, tenantId: string, flags: Flags, ...args: Args) => Promise<Reply>,
+  format: (reply: Reply) => string,
+): (this: CliContext, flags: TenantFlags & Flags, ...args: Args) => Promise<void> {
+  return function (flags, ...args) {
+    const insideTenant = async ({ client, profile }: Connection): Promise<Reply> => {
+      const tenantId = await findTenant(client, flags.tenant ?? profile.tenantId);
+      return work(client, tenantId, flags, ...args);
+    };
+    return answer(this, flags, insideTenant, format);
+  };
 }
 
 /** Every item of a list route, page by page. */

@@ -5,7 +5,7 @@ import {
   allItems,
   serviceFlags,
   textFlag,
-  withService,
+  atService,
   type CliContext,
   type ServiceFlags,
 } from '../context.ts';
@@ -75,26 +75,18 @@ export const accessCommands: RouteMap<CliContext> = buildRouteMap({
     me: buildCommand<ServiceFlags, [], CliContext>({
       docs: { brief: 'Show who you are' },
       parameters: { flags: serviceFlags },
-      func(flags) {
-        return withService(
-          this,
-          flags,
-          (client) => client.call(ROUTES.me),
-          (me) => formatPrincipals([me]),
-        );
-      },
+      func: atService(
+        (client) => client.call(ROUTES.me),
+        (me) => formatPrincipals([me]),
+      ),
     }),
     list: buildCommand<ServiceFlags, [], CliContext>({
       docs: { brief: 'List principals' },
       parameters: { flags: serviceFlags },
-      func(flags) {
-        return withService(
-          this,
-          flags,
-          (client) => allItems<Principal>((query) => client.call(ROUTES.principals, { query })),
-          formatPrincipals,
-        );
-      },
+      func: atService(
+        (client) => allItems<Principal>((query) => client.call(ROUTES.principals, { query })),
+        formatPrincipals,
+      ),
     }),
     invite: buildCommand<InviteFlags, [], CliContext>({
       docs: { brief: 'Make a one-time token for somebody else; it is shown once' },
@@ -108,37 +100,30 @@ export const accessCommands: RouteMap<CliContext> = buildRouteMap({
           },
         },
       },
-      func({ role, tenant, ...flags }) {
-        return withService(
-          this,
-          flags,
-          (client) => client.call(ROUTES.invite, { body: { role, tenantId: tenant ?? null } }),
-          ({ token, expiresAt }) => `${token}\nvalid until ${expiresAt}, once\n`,
-        );
-      },
+      func: atService(
+        (client, { role, tenant }) =>
+          client.call(ROUTES.invite, { body: { role, tenantId: tenant ?? null } }),
+        ({ token, expiresAt }) => `${token}\nvalid until ${expiresAt}, once\n`,
+      ),
     }),
     audit: buildCommand<ServiceFlags, [], CliContext>({
       docs: { brief: 'List the latest changes that were asked for' },
       parameters: { flags: serviceFlags },
-      func(flags) {
-        return withService(
-          this,
-          flags,
-          async (client) => (await client.call(ROUTES.audit, { query: { limit: 100 } })).items,
-          (items) =>
-            formatTable<AuditEntry>(
-              items,
-              [
-                { heading: 'TIME', value: (entry) => entry.time },
-                { heading: 'OPERATION', value: (entry) => entry.operation },
-                { heading: 'OUTCOME', value: (entry) => entry.outcome },
-                { heading: 'TARGET', value: (entry) => entry.target },
-                { heading: 'PRINCIPAL', value: (entry) => entry.principalId ?? '–' },
-              ],
-              'Nothing yet.',
-            ),
-        );
-      },
+      func: atService(
+        async (client) => (await client.call(ROUTES.audit, { query: { limit: 100 } })).items,
+        (items) =>
+          formatTable<AuditEntry>(
+            items,
+            [
+              { heading: 'TIME', value: (entry) => entry.time },
+              { heading: 'OPERATION', value: (entry) => entry.operation },
+              { heading: 'OUTCOME', value: (entry) => entry.outcome },
+              { heading: 'TARGET', value: (entry) => entry.target },
+              { heading: 'PRINCIPAL', value: (entry) => entry.principalId ?? '–' },
+            ],
+            'Nothing yet.',
+          ),
+      ),
     }),
   },
 });

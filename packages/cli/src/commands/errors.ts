@@ -5,7 +5,7 @@ import {
   positionals,
   tenantFlags,
   textFlag,
-  withTenant,
+  inTenant,
   type CliContext,
   type TenantFlags,
 } from '../context.ts';
@@ -34,27 +34,20 @@ export const errorCommands: RouteMap<CliContext> = buildRouteMap({
     list: buildCommand<TenantFlags, [], CliContext>({
       docs: { brief: 'List groups, the latest seen first' },
       parameters: { flags: tenantFlags },
-      func(flags) {
-        return withTenant(
-          this,
-          flags,
-          (client, tenantId) =>
-            allItems<ErrorGroup>((query) => client.call(ROUTES.errorGroups, { params: { tenantId }, query })),
-          formatGroups,
-        );
-      },
+      func: inTenant(
+        (client, tenantId) =>
+          allItems<ErrorGroup>((query) => client.call(ROUTES.errorGroups, { params: { tenantId }, query })),
+        formatGroups,
+      ),
     }),
     show: buildCommand<TenantFlags, [string], CliContext>({
       docs: { brief: 'Show a group with its newest stack, symbolised' },
       parameters: { flags: tenantFlags, positional: positionals(GROUP) },
-      func(flags, groupId) {
-        return withTenant(
-          this,
-          flags,
-          (client, tenantId) => client.call(ROUTES.errorGroup, { params: { tenantId, groupId } }),
-          describeErrorGroup,
-        );
-      },
+      func: inTenant(
+        (client, tenantId, _flags, groupId) =>
+          client.call(ROUTES.errorGroup, { params: { tenantId, groupId } }),
+        describeErrorGroup,
+      ),
     }),
     fix: buildCommand<TenantFlags & { readonly image: string }, [string], CliContext>({
       docs: { brief: 'Say in which image a failure is fixed' },
@@ -62,18 +55,14 @@ export const errorCommands: RouteMap<CliContext> = buildRouteMap({
         flags: { ...tenantFlags, image: textFlag('The image that fixes it', 'IMAGE') },
         positional: positionals(GROUP),
       },
-      func({ image, ...flags }, groupId) {
-        return withTenant(
-          this,
-          flags,
-          (client, tenantId) =>
-            client.call(ROUTES.markErrorGroupFixed, {
-              params: { tenantId, groupId },
-              body: { imageId: image },
-            }),
-          (group) => `${group.title}\n  ${describeStatus(group)}\n`,
-        );
-      },
+      func: inTenant(
+        (client, tenantId, { image }, groupId) =>
+          client.call(ROUTES.markErrorGroupFixed, {
+            params: { tenantId, groupId },
+            body: { imageId: image },
+          }),
+        (group) => `${group.title}\n  ${describeStatus(group)}\n`,
+      ),
     }),
   },
 });

@@ -9,8 +9,8 @@ import {
   serviceFlags,
   tenantFlags,
   textFlag,
-  withService,
-  withTenant,
+  atService,
+  inTenant,
   type CliContext,
   type ServiceFlags,
   type TenantFlags,
@@ -55,15 +55,11 @@ export const imageCommands: RouteMap<CliContext> = buildRouteMap({
     list: buildCommand<TenantFlags, [], CliContext>({
       docs: { brief: 'List images' },
       parameters: { flags: tenantFlags },
-      func(flags) {
-        return withTenant(
-          this,
-          flags,
-          (client, tenantId) =>
-            allItems<Image>((query) => client.call(ROUTES.images, { params: { tenantId }, query })),
-          formatImages,
-        );
-      },
+      func: inTenant(
+        (client, tenantId) =>
+          allItems<Image>((query) => client.call(ROUTES.images, { params: { tenantId }, query })),
+        formatImages,
+      ),
     }),
     add: buildCommand<TenantFlags & { readonly symbols?: string }, [string], CliContext>({
       docs: { brief: 'Upload an image package; the service signs it' },
@@ -71,22 +67,18 @@ export const imageCommands: RouteMap<CliContext> = buildRouteMap({
         flags: { ...tenantFlags, symbols: { ...textFlag('Its symbol map', 'FILE'), optional: true } },
         positional: positionals(PACKAGE_FILE),
       },
-      func({ symbols, ...flags }, path) {
-        return withTenant(
-          this,
-          flags,
-          async (client, tenantId) => {
-            const image = await client.call(ROUTES.uploadImage, {
-              params: { tenantId },
-              body: await readInput(path),
-            });
-            if (symbols === undefined) return image;
-            const params = { tenantId, imageId: image.imageId };
-            return client.call(ROUTES.uploadSymbols, { params, body: await readInput(symbols) });
-          },
-          (image) => formatImages([image]),
-        );
-      },
+      func: inTenant(
+        async (client, tenantId, { symbols }, path) => {
+          const image = await client.call(ROUTES.uploadImage, {
+            params: { tenantId },
+            body: await readInput(path),
+          });
+          if (symbols === undefined) return image;
+          const params = { tenantId, imageId: image.imageId };
+          return client.call(ROUTES.uploadSymbols, { params, body: await readInput(symbols) });
+        },
+        (image) => formatImages([image]),
+      ),
     }),
   },
 });
@@ -118,18 +110,11 @@ export const deploymentCommands: RouteMap<CliContext> = buildRouteMap({
     list: buildCommand<GroupFlags, [], CliContext>({
       docs: { brief: 'List deployments, the one in force first' },
       parameters: { flags: groupFlags },
-      func({ deviceGroup, ...flags }) {
-        return withTenant(
-          this,
-          flags,
-          async (client, tenantId) => {
-            const { deviceGroupId } = await findDeviceGroup(client, tenantId, deviceGroup);
-            const params = { tenantId, deviceGroupId };
-            return allItems<Deployment>((query) => client.call(ROUTES.deployments, { params, query }));
-          },
-          formatDeployments,
-        );
-      },
+      func: inTenant(async (client, tenantId, { deviceGroup }) => {
+        const { deviceGroupId } = await findDeviceGroup(client, tenantId, deviceGroup);
+        const params = { tenantId, deviceGroupId };
+        return allItems<Deployment>((query) => client.call(ROUTES.deployments, { params, query }));
+      }, formatDeployments),
     }),
     create: buildCommand<GroupFlags, readonly string[], CliContext>({
       docs: { brief: 'Deploy images; none at all removes every application' },
@@ -140,20 +125,16 @@ export const deploymentCommands: RouteMap<CliContext> = buildRouteMap({
           parameter: { parse: (text: string) => text, brief: 'Image ids', placeholder: 'IMAGE' },
         },
       },
-      func({ deviceGroup, ...flags }, ...imageIds) {
-        return withTenant(
-          this,
-          flags,
-          async (client, tenantId) => {
-            const { deviceGroupId } = await findDeviceGroup(client, tenantId, deviceGroup);
-            return client.call(ROUTES.createDeployment, {
-              params: { tenantId, deviceGroupId },
-              body: { imageIds },
-            });
-          },
-          (deployment) => formatDeployments([deployment]),
-        );
-      },
+      func: inTenant(
+        async (client, tenantId, { deviceGroup }, ...imageIds) => {
+          const { deviceGroupId } = await findDeviceGroup(client, tenantId, deviceGroup);
+          return client.call(ROUTES.createDeployment, {
+            params: { tenantId, deviceGroupId },
+            body: { imageIds },
+          });
+        },
+        (deployment) => formatDeployments([deployment]),
+      ),
     }),
   },
 });
@@ -180,14 +161,10 @@ export const osReleaseCommands: RouteMap<CliContext> = buildRouteMap({
     list: buildCommand<ServiceFlags, [], CliContext>({
       docs: { brief: 'List releases, newest first' },
       parameters: { flags: serviceFlags },
-      func(flags) {
-        return withService(
-          this,
-          flags,
-          (client) => allItems<OsRelease>((query) => client.call(ROUTES.osReleases, { query })),
-          formatReleases,
-        );
-      },
+      func: atService(
+        (client) => allItems<OsRelease>((query) => client.call(ROUTES.osReleases, { query })),
+        formatReleases,
+      ),
     }),
     revoke: buildCommand<ServiceFlags & { readonly reason: string }, [string], CliContext>({
       docs: {
@@ -197,14 +174,11 @@ export const osReleaseCommands: RouteMap<CliContext> = buildRouteMap({
         flags: { ...serviceFlags, reason: textFlag('Why, in words', 'TEXT') },
         positional: positionals({ brief: 'The release', placeholder: 'RELEASE' }),
       },
-      func({ reason, ...flags }, name) {
-        return withService(
-          this,
-          flags,
-          (client) => client.call(ROUTES.revokeOsRelease, { params: { name }, body: { reason } }),
-          (release) => formatReleases([release]),
-        );
-      },
+      func: atService(
+        (client, { reason }, name) =>
+          client.call(ROUTES.revokeOsRelease, { params: { name }, body: { reason } }),
+        (release) => formatReleases([release]),
+      ),
     }),
   },
 });

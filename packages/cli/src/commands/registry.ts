@@ -16,8 +16,8 @@ import {
   serviceFlags,
   tenantFlags,
   textFlag,
-  withService,
-  withTenant,
+  atService,
+  inTenant,
   type CliContext,
   type ServiceFlags,
   type TenantFlags,
@@ -46,14 +46,10 @@ export const tenantCommands: RouteMap<CliContext> = buildRouteMap({
     list: buildCommand<ServiceFlags, [], CliContext>({
       docs: { brief: 'List tenants' },
       parameters: { flags: serviceFlags },
-      func(flags) {
-        return withService(
-          this,
-          flags,
-          (client) => allItems<Tenant>((query) => client.call(ROUTES.tenants, { query })),
-          formatTenants,
-        );
-      },
+      func: atService(
+        (client) => allItems<Tenant>((query) => client.call(ROUTES.tenants, { query })),
+        formatTenants,
+      ),
     }),
     create: buildCommand<ServiceFlags & { readonly allowVirtual: boolean }, [string], CliContext>({
       docs: { brief: 'Make a tenant and its CA' },
@@ -64,17 +60,13 @@ export const tenantCommands: RouteMap<CliContext> = buildRouteMap({
         },
         positional: positionals(NAME),
       },
-      func({ allowVirtual, ...flags }, name) {
-        return withService(
-          this,
-          flags,
-          (client) =>
-            client.call(ROUTES.createTenant, {
-              body: { name, allowedVirtualSkus: allowVirtual ? VIRTUAL_SKUS : [] },
-            }),
-          (tenant) => formatTenants([tenant]),
-        );
-      },
+      func: atService(
+        (client, { allowVirtual }, name) =>
+          client.call(ROUTES.createTenant, {
+            body: { name, allowedVirtualSkus: allowVirtual ? VIRTUAL_SKUS : [] },
+          }),
+        (tenant) => formatTenants([tenant]),
+      ),
     }),
     'allow-virtual': virtualCommand('Let the tenant have devices with virtual chips', VIRTUAL_SKUS),
     'forbid-virtual': virtualCommand('Refuse devices with virtual chips from their next request on', []),
@@ -88,15 +80,11 @@ function virtualCommand(
   return buildCommand<TenantFlags, [], CliContext>({
     docs: { brief },
     parameters: { flags: tenantFlags },
-    func(flags) {
-      return withTenant(
-        this,
-        flags,
-        (client, tenantId) =>
-          client.call(ROUTES.updateTenant, { params: { tenantId }, body: { allowedVirtualSkus } }),
-        (tenant) => formatTenants([tenant]),
-      );
-    },
+    func: inTenant(
+      (client, tenantId) =>
+        client.call(ROUTES.updateTenant, { params: { tenantId }, body: { allowedVirtualSkus } }),
+      (tenant) => formatTenants([tenant]),
+    ),
   });
 }
 
@@ -117,27 +105,20 @@ export const productCommands: RouteMap<CliContext> = buildRouteMap({
     list: buildCommand<TenantFlags, [], CliContext>({
       docs: { brief: 'List products' },
       parameters: { flags: tenantFlags },
-      func(flags) {
-        return withTenant(
-          this,
-          flags,
-          (client, tenantId) =>
-            allItems<Product>((query) => client.call(ROUTES.products, { params: { tenantId }, query })),
-          formatProducts,
-        );
-      },
+      func: inTenant(
+        (client, tenantId) =>
+          allItems<Product>((query) => client.call(ROUTES.products, { params: { tenantId }, query })),
+        formatProducts,
+      ),
     }),
     create: buildCommand<TenantFlags, [string], CliContext>({
       docs: { brief: 'Make a product' },
       parameters: { flags: tenantFlags, positional: positionals(NAME) },
-      func(flags, name) {
-        return withTenant(
-          this,
-          flags,
-          (client, tenantId) => client.call(ROUTES.createProduct, { params: { tenantId }, body: { name } }),
-          (product) => formatProducts([product]),
-        );
-      },
+      func: inTenant(
+        (client, tenantId, _flags, name) =>
+          client.call(ROUTES.createProduct, { params: { tenantId }, body: { name } }),
+        (product) => formatProducts([product]),
+      ),
     }),
   },
 });
@@ -166,17 +147,11 @@ export const deviceGroupCommands: RouteMap<CliContext> = buildRouteMap({
     list: buildCommand<TenantFlags, [], CliContext>({
       docs: { brief: 'List device groups' },
       parameters: { flags: tenantFlags },
-      func(flags) {
-        return withTenant(
-          this,
-          flags,
-          (client, tenantId) =>
-            allItems<DeviceGroup>((query) =>
-              client.call(ROUTES.deviceGroups, { params: { tenantId }, query }),
-            ),
-          formatGroups,
-        );
-      },
+      func: inTenant(
+        (client, tenantId) =>
+          allItems<DeviceGroup>((query) => client.call(ROUTES.deviceGroups, { params: { tenantId }, query })),
+        formatGroups,
+      ),
     }),
     create: buildCommand<CreateGroupFlags, [string], CliContext>({
       docs: { brief: 'Make a device group' },
@@ -194,18 +169,14 @@ export const deviceGroupCommands: RouteMap<CliContext> = buildRouteMap({
         },
         positional: positionals(NAME),
       },
-      func({ product, osFeed, applicationUpdate, ...flags }, name) {
-        return withTenant(
-          this,
-          flags,
-          async (client, tenantId) => {
-            const { productId } = await findProduct(client, tenantId, product);
-            const body = { productId, name, osFeed, updatePolicy: applicationUpdate };
-            return client.call(ROUTES.createDeviceGroup, { params: { tenantId }, body });
-          },
-          (group) => formatGroups([group]),
-        );
-      },
+      func: inTenant(
+        async (client, tenantId, { product, osFeed, applicationUpdate }, name) => {
+          const { productId } = await findProduct(client, tenantId, product);
+          const body = { productId, name, osFeed, updatePolicy: applicationUpdate };
+          return client.call(ROUTES.createDeviceGroup, { params: { tenantId }, body });
+        },
+        (group) => formatGroups([group]),
+      ),
     }),
   },
 });
@@ -225,6 +196,11 @@ const formatDevices = (devices: readonly Device[]): string =>
     'No device claimed yet.',
   );
 
+/** A line that only stands where there is something to say. */
+function optionalLine(name: string, value: string | null): readonly [string, string][] {
+  return value === null ? [] : [[name, value]];
+}
+
 /** A device with everything a support person asks first: state, verdict and why, what it runs. */
 function formatDevice(device: Device): string {
   return formatProperties([
@@ -240,6 +216,18 @@ function formatDevice(device: Device): string {
       device.attestation ? `${device.attestation.verdict} at ${device.attestation.time}` : 'none yet',
     ],
     ['why', device.attestation?.reasons ?? []],
+    [
+      'claims',
+      (device.attestation?.claims ?? []).map(
+        ({ claim, status, reasons }) => `${claim.padEnd(18)} ${status.padEnd(16)} ${reasons.join(' ')}`,
+      ),
+    ],
+    ...optionalLine('must reach', device.attestation?.requiredRelease ?? null),
+    ...optionalLine(
+      'refused',
+      device.refusal && `${device.refusal.code} at ${device.refusal.time}: ${device.refusal.message}`,
+    ),
+    ['comes back', device.attestation?.nextCheck ?? 'unknown'],
     [
       'installed',
       device.installedImages.map(
@@ -257,27 +245,20 @@ export const deviceCommands: RouteMap<CliContext> = buildRouteMap({
     list: buildCommand<TenantFlags, [], CliContext>({
       docs: { brief: 'List devices' },
       parameters: { flags: tenantFlags },
-      func(flags) {
-        return withTenant(
-          this,
-          flags,
-          (client, tenantId) =>
-            allItems<Device>((query) => client.call(ROUTES.devices, { params: { tenantId }, query })),
-          formatDevices,
-        );
-      },
+      func: inTenant(
+        (client, tenantId) =>
+          allItems<Device>((query) => client.call(ROUTES.devices, { params: { tenantId }, query })),
+        formatDevices,
+      ),
     }),
     show: buildCommand<TenantFlags, [string], CliContext>({
       docs: { brief: 'Show a device: its verdict and why, and what it runs' },
       parameters: { flags: tenantFlags, positional: positionals(DEVICE) },
-      func(flags, deviceId) {
-        return withTenant(
-          this,
-          flags,
-          (client, tenantId) => client.call(ROUTES.device, { params: { tenantId, deviceId } }),
-          formatDevice,
-        );
-      },
+      func: inTenant(
+        (client, tenantId, _flags, deviceId) =>
+          client.call(ROUTES.device, { params: { tenantId, deviceId } }),
+        formatDevice,
+      ),
     }),
     claim: buildCommand<TenantFlags & { readonly deviceGroup?: string }, [string], CliContext>({
       docs: { brief: 'Claim a genuine device for the tenant' },
@@ -285,19 +266,11 @@ export const deviceCommands: RouteMap<CliContext> = buildRouteMap({
         flags: { ...tenantFlags, deviceGroup: { ...textFlag('Its device group', 'GROUP'), optional: true } },
         positional: positionals(DEVICE),
       },
-      func({ deviceGroup, ...flags }, deviceId) {
-        return withTenant(
-          this,
-          flags,
-          async (client, tenantId) => {
-            const group =
-              deviceGroup === undefined ? null : await findDeviceGroup(client, tenantId, deviceGroup);
-            const body = group === null ? { deviceId } : { deviceId, deviceGroupId: group.deviceGroupId };
-            return client.call(ROUTES.claimDevice, { params: { tenantId }, body });
-          },
-          formatDevice,
-        );
-      },
+      func: inTenant(async (client, tenantId, { deviceGroup }, deviceId) => {
+        const group = deviceGroup === undefined ? null : await findDeviceGroup(client, tenantId, deviceGroup);
+        const body = group === null ? { deviceId } : { deviceId, deviceGroupId: group.deviceGroupId };
+        return client.call(ROUTES.claimDevice, { params: { tenantId }, body });
+      }, formatDevice),
     }),
     assign: buildCommand<TenantFlags & { readonly deviceGroup: string }, [string], CliContext>({
       docs: { brief: 'Move a device to another device group' },
@@ -305,20 +278,13 @@ export const deviceCommands: RouteMap<CliContext> = buildRouteMap({
         flags: { ...tenantFlags, deviceGroup: textFlag('The device group', 'GROUP') },
         positional: positionals(DEVICE),
       },
-      func({ deviceGroup, ...flags }, deviceId) {
-        return withTenant(
-          this,
-          flags,
-          async (client, tenantId) => {
-            const { deviceGroupId } = await findDeviceGroup(client, tenantId, deviceGroup);
-            return client.call(ROUTES.updateDevice, {
-              params: { tenantId, deviceId },
-              body: { deviceGroupId },
-            });
-          },
-          formatDevice,
-        );
-      },
+      func: inTenant(async (client, tenantId, { deviceGroup }, deviceId) => {
+        const { deviceGroupId } = await findDeviceGroup(client, tenantId, deviceGroup);
+        return client.call(ROUTES.updateDevice, {
+          params: { tenantId, deviceId },
+          body: { deviceGroupId },
+        });
+      }, formatDevice),
     }),
     block: blockCommand('Refuse the device from its next request on', true),
     unblock: blockCommand('Take a block back', false),
@@ -332,15 +298,11 @@ function blockCommand(
   return buildCommand<TenantFlags, [string], CliContext>({
     docs: { brief },
     parameters: { flags: tenantFlags, positional: positionals(DEVICE) },
-    func(flags, deviceId) {
-      return withTenant(
-        this,
-        flags,
-        (client, tenantId) =>
-          client.call(ROUTES.updateDevice, { params: { tenantId, deviceId }, body: { blocked } }),
-        formatDevice,
-      );
-    },
+    func: inTenant(
+      (client, tenantId, _flags, deviceId) =>
+        client.call(ROUTES.updateDevice, { params: { tenantId, deviceId }, body: { blocked } }),
+      formatDevice,
+    ),
   });
 }
 
@@ -350,26 +312,21 @@ export const certificateCommands: RouteMap<CliContext> = buildRouteMap({
     list: buildCommand<TenantFlags, [], CliContext>({
       docs: { brief: 'List the tenant’s CAs' },
       parameters: { flags: tenantFlags },
-      func(flags) {
-        return withTenant(
-          this,
-          flags,
-          async (client, tenantId) =>
-            (await client.call(ROUTES.certificates, { params: { tenantId } })).items,
-          (items) =>
-            formatTable<TenantCertificate>(
-              items,
-              [
-                { heading: 'SERIAL', value: (certificate) => certificate.serial },
-                { heading: 'STATUS', value: (certificate) => certificate.status },
-                { heading: 'FROM', value: (certificate) => certificate.notBefore },
-                { heading: 'UNTIL', value: (certificate) => certificate.notAfter },
-                { heading: 'SUBJECT', value: (certificate) => certificate.subject },
-              ],
-              'No CA yet.',
-            ),
-        );
-      },
+      func: inTenant(
+        async (client, tenantId) => (await client.call(ROUTES.certificates, { params: { tenantId } })).items,
+        (items) =>
+          formatTable<TenantCertificate>(
+            items,
+            [
+              { heading: 'SERIAL', value: (certificate) => certificate.serial },
+              { heading: 'STATUS', value: (certificate) => certificate.status },
+              { heading: 'FROM', value: (certificate) => certificate.notBefore },
+              { heading: 'UNTIL', value: (certificate) => certificate.notAfter },
+              { heading: 'SUBJECT', value: (certificate) => certificate.subject },
+            ],
+            'No CA yet.',
+          ),
+      ),
     }),
     'download-chain': buildCommand<TenantFlags, [string], CliContext>({
       docs: { brief: 'Print a CA and those above it as PEM, leaf first' },
@@ -377,14 +334,11 @@ export const certificateCommands: RouteMap<CliContext> = buildRouteMap({
         flags: tenantFlags,
         positional: positionals({ brief: 'Its serial', placeholder: 'SERIAL' }),
       },
-      func(flags, serial) {
-        return withTenant(
-          this,
-          flags,
-          (client, tenantId) => client.call(ROUTES.certificateChain, { params: { tenantId, serial } }),
-          ({ chainPem }) => chainPem,
-        );
-      },
+      func: inTenant(
+        (client, tenantId, _flags, serial) =>
+          client.call(ROUTES.certificateChain, { params: { tenantId, serial } }),
+        ({ chainPem }) => chainPem,
+      ),
     }),
   },
 });

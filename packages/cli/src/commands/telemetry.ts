@@ -1,6 +1,6 @@
 import { buildCommand, buildRouteMap, type RouteMap } from '@stricli/core';
 import { ROUTES, type TelemetryMessage } from '@sevenfold/api';
-import { tenantFlags, withTenant, type CliContext, type TenantFlags } from '../context.ts';
+import { tenantFlags, inTenant, type CliContext, type TenantFlags } from '../context.ts';
 import { printable } from '../describe-error-group.ts';
 import { formatTable } from '../table.ts';
 
@@ -10,23 +10,19 @@ export const telemetryCommands: RouteMap<CliContext> = buildRouteMap({
     list: buildCommand<TenantFlags, [], CliContext>({
       docs: { brief: 'List the latest messages, newest first' },
       parameters: { flags: tenantFlags },
-      func(flags) {
-        return withTenant(
-          this,
-          flags,
-          async (client, tenantId) => (await client.call(ROUTES.telemetry, { params: { tenantId } })).items,
-          (items) =>
-            formatTable<TelemetryMessage>(
-              items,
-              [
-                { heading: 'TIME', value: (message) => message.time },
-                { heading: 'DEVICE', value: (message) => `${message.deviceId.slice(0, 16)}…` },
-                { heading: 'PAYLOAD', value: (message) => printable(message.payload) },
-              ],
-              'No message yet.',
-            ),
-        );
-      },
+      func: inTenant(
+        async (client, tenantId) => (await client.call(ROUTES.telemetry, { params: { tenantId } })).items,
+        (items) =>
+          formatTable<TelemetryMessage>(
+            items,
+            [
+              { heading: 'TIME', value: (message) => message.time },
+              { heading: 'DEVICE', value: (message) => `${message.deviceId.slice(0, 16)}…` },
+              { heading: 'PAYLOAD', value: (message) => printable(message.payload) },
+            ],
+            'No message yet.',
+          ),
+      ),
     }),
   },
 });
