@@ -24,7 +24,14 @@ export {
   type PlatformKey,
   type SiliconMaker,
 } from './routes/platform.ts';
-export type { Device, DeviceGroup, Product, Tenant, TenantCertificate } from './routes/registry.ts';
+export type {
+  AttestationResultDocument,
+  Device,
+  DeviceGroup,
+  Product,
+  Tenant,
+  TenantCertificate,
+} from './routes/registry.ts';
 export type { TelemetryMessage } from './routes/telemetry.ts';
 export { openApiDocument } from './openapi.ts';
 export { ApiError, type ApiClientErrorCode } from './errors.ts';

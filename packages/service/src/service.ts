@@ -5,6 +5,7 @@ import { openFileKeyStore, toPem } from '@sevenfold/pki';
 import type { FastifyInstance } from 'fastify';
 import { ensureFirstAdministratorToken, sweepEnrolmentTokens } from './access/enrol.ts';
 import { accessHandlers } from './access/routes.ts';
+import { attestationHandlers } from './attestation/routes.ts';
 import { openFolderBlobStore } from './blobs/folder-blob-store.ts';
 import { RecentMessages, telemetryHandlers } from './broker/recent-messages.ts';
 import { createBrokerGate } from './broker-gate.ts';
@@ -226,7 +227,8 @@ function makeHandlers(
       await context.gate.refresh();
       return tenant;
     },
-    ...certificateHandlers(context),
+    ...attestationHandlers(context),
+    ...certificateHandlers(context, context.gate),
     ...imageHandlers(context),
     ...deploymentHandlers(context),
     ...manufacturingHandlers(context),

@@ -13,6 +13,7 @@ import type { FastifyInstance } from 'fastify';
 import { ensureFirstAdministratorToken, enrol, invite } from './access/enrol.ts';
 import { accessHandlers } from './access/routes.ts';
 import { RecentMessages, telemetryHandlers } from './broker/recent-messages.ts';
+import { attestationHandlers } from './attestation/routes.ts';
 import { CertificateAuthorities } from './certificates/authorities.ts';
 import { certificateHandlers } from './certificates/routes.ts';
 import { makeServerIdentity } from './certificates/server-identity.ts';
@@ -96,6 +97,7 @@ export async function startTestPeople(limits: Partial<ServerLimits> = {}): Promi
       }),
       ...accessHandlers(context),
       ...registryHandlers(context),
+      ...attestationHandlers(context),
       ...certificateHandlers(context),
       ...imageHandlers(context),
       ...deploymentHandlers(context),

@@ -53,6 +53,60 @@ const deviceGroup = z.object({
   deviceGroupId: guid,
   tenantId: guid,
   productId: guid,
+const verdict = z.enum(['trusted', 'outdated', 'revoked', 'unknown']);
+const tier = z.enum(['affirming', 'warning', 'contraindicated']);
+const trust = z.union([z.literal(2), z.literal(32), z.literal(96)]);
+
+/** One claim about a device, how far it is to be trusted, and why. */
+const judgedClaim = z.object({ claim: z.string(), status: tier, reasons: z.array(z.string()) });
+
+/** A refusal of a device that had proved who it is. */
+const refusal = z.object({ time, code: z.string(), message: z.string() });
+
+/** A verdict in the shape of EAR (draft-ietf-rats-ear), with what people want to know beside it. */
+const attestationResult = z.object({
+  eat_profile: z.string(),
+  /** Seconds since 1970. */
+  iat: z.int(),
+  'ear.verifier-id': z.object({ developer: z.string(), build: z.string() }),
+  submods: z.object({
+    device: z.object({
+      'ear.status': tier,
+      'ear.trustworthiness-vector': z.object({
+        'instance-identity': trust,
+        configuration: trust,
+        executables: trust,
+      }),
+      'ear.appraisal-policy-id': z.string(),
+    }),
+  }),
+  deviceId,
+  tenantId: guid.nullable(),
+  verdict,
+  reasons: z.array(z.string()),
+  claims: z.array(judgedClaim),
+  evidence: z.object({ format: z.string(), digest: sha256Hex, lifecycle: z.string() }),
+  measurements: z.array(
+    z.object({
+      imageType: z.string(),
+      name: z.string(),
+      digest: z.string(),
+      securityVersion: z.int().nullable(),
+      status: z.enum(['current', 'accepted', 'outdated', 'revoked', 'unknown']),
+      acceptedUntil: time.nullable(),
+      releases: z.array(z.string()),
+    }),
+  ),
+  /** What the measurements were compared with. */
+  reference: z.object({ feed: z.string(), release: z.string().nullable(), policyVersion: z.int() }),
+  release: z.string().nullable(),
+  requiredRelease: z.string().nullable(),
+  /** Serials of what was issued; null: it got no client certificate. */
+  certificates: z.object({ client: z.string().nullable(), update: z.string() }),
+  nextCheck: time,
+});
+export type AttestationResultDocument = z.infer<typeof attestationResult>;
+
   name: z.string(),
   description: z.string(),
   osFeed,
@@ -67,16 +121,23 @@ const installedImage = z.object({ imageType, componentId: guid, imageId: guid, d
 const device = z.object({
   deviceId,
   tenantId: guid,
+      claims: z.array(judgedClaim),
   deviceGroupId: guid.nullable(),
+      /** The release that it must reach to get a client certificate. */
+      requiredRelease: z.string().nullable(),
+      /** When it was told to come back. */
+      nextCheck: time,
   chipSku,
   blocked: z.boolean(),
+  /** Why it was refused, if that came after the last verdict. */
+  refusal: refusal.nullable(),
   claimedAt: time,
   /** When it last spoke to the service, null before the first time. */
   lastSeen: time.nullable(),
   /** The last verdict over its software. */
   attestation: z
     .object({
-      verdict: z.enum(['trusted', 'outdated', 'revoked', 'unknown']),
+      verdict,
       reasons: z.array(z.string()),
       time,
     })
@@ -235,6 +296,17 @@ export const REGISTRY_ROUTES = {
         updatePolicy: updatePolicy.optional(),
       }),
     ),
+  deviceAttestation: defineRoute({
+    name: 'getDeviceAttestation',
+    summary:
+      'The last verdict over a device, claim by claim, with the evidence, policy and references behind it',
+    method: 'GET',
+    path: '/v1/tenants/{tenantId}/devices/{deviceId}/attestation',
+    permission: 'Reader',
+    scope: 'tenant',
+    params: deviceParams,
+    reply: z.object({ result: attestationResult.nullable(), refusal: refusal.nullable() }),
+  }),
     reply: deviceGroup,
   }),
   devices: defineRoute({

@@ -34,6 +34,7 @@ const EXPECTED: Readonly<Record<string, string>> = {
   listDevices: '.xxxxxx.',
   claimDevice: '..xx.xx.',
   getDevice: '.xxxxxx.',
+  getDeviceAttestation: '.xxxxxx.',
   updateDevice: '..xx.xx.',
   listImages: '.xxxxxx.',
   uploadImage: '..xx.xx.',

@@ -1,8 +1,8 @@
 import { toHex, type SystemImageTypeName } from '@sevenfold/formats';
 
 import type { ReferenceValue } from '../deployments/os-releases.ts';
-import type { MeasuredComponent, UnprovenEvidence } from './evidence.ts';
-import { judge, type Finding, type Verdict } from './policy.ts';
+import type { ChipState, MeasuredComponent, UnprovenEvidence } from './evidence.ts';
+import { judge, type Finding, type FindingKind, type JudgedClaim, type Verdict } from './policy.ts';
 
 /** The release that is current for the device; digests in hex. */
 interface CurrentRelease {
@@ -19,6 +19,10 @@ export interface References {
   /** By hex digest; null for an image that was never published. */
   readonly byDigest: ReadonlyMap<string, ReferenceValue | null>;
   readonly current: CurrentRelease | null;
+  /** By hex digest: until when (ms) an image that is not current any more is accepted; absent: no end is set. */
+  readonly acceptedUntil: ReadonlyMap<string, number>;
+  /** Ms since 1970. */
+  readonly now: number;
   /** For people: `Retail on chip SKU 1`. */
   readonly feed: string;
 }
@@ -27,12 +31,15 @@ export interface References {
 export interface AppraisedComponent extends MeasuredComponent {
   readonly releases: readonly string[];
   readonly status: 'current' | 'accepted' | 'outdated' | 'revoked' | 'unknown';
+  /** Until when an image is or was accepted that is not current; ms since 1970, null where no end is set. */
+  readonly acceptedUntil: number | null;
 }
 
 /** The outcome: verdict, reasons in words, and what each component compared to. */
 export interface Appraisal {
   readonly verdict: Verdict;
   readonly reasons: readonly string[];
+  readonly claims: readonly JudgedClaim[];
   readonly components: readonly AppraisedComponent[];
   /** The release that the device runs, where all its components are of one. */
   readonly release: string | null;
@@ -61,10 +68,11 @@ export function appraise(
     ...components.flatMap((component) => componentFindings(component, references)),
     ...releaseFindings(components, references),
   ];
-  const { verdict, reasons } = judge(findings);
+  const { verdict, reasons, claims } = judge(findings);
   return {
     verdict,
     reasons,
+    claims,
     components,
     release: commonRelease(components),
     requiredRelease: verdict === 'trusted' ? null : (references.current?.name ?? null),
@@ -74,17 +82,20 @@ export function appraise(
 function appraiseComponent(component: MeasuredComponent, references: References): AppraisedComponent {
   const digest = toHex(component.digest);
   const reference = references.byDigest.get(digest) ?? null;
+  const base = { ...component, releases: reference?.releases ?? [], acceptedUntil: null };
   // An image that was uploaded but is in no release is nothing that anybody has vouched for.
   if (reference === null || reference.releases.length === 0 || reference.imageType !== component.imageType) {
-    return { ...component, releases: reference?.releases ?? [], status: 'unknown' };
+    return { ...base, status: 'unknown' };
   }
-  const { releases } = reference;
-  if (reference.revoked) return { ...component, releases, status: 'revoked' };
+  if (reference.revoked) return { ...base, status: 'revoked' };
   if (references.current?.images.some((image) => image.digest === digest)) {
-    return { ...component, releases, status: 'current' };
+    return { ...base, status: 'current' };
   }
   const least = leastVersion(component.imageType, references);
-  return { ...component, releases, status: reference.securityVersion < least ? 'outdated' : 'accepted' };
+  if (reference.securityVersion < least) return { ...base, status: 'outdated' };
+  const acceptedUntil = references.acceptedUntil.get(digest) ?? null;
+  const isOver = acceptedUntil !== null && references.now > acceptedUntil;
+  return { ...base, acceptedUntil, status: isOver ? 'outdated' : 'accepted' };
 }
 
 /** No stage may be older, in security, than that of the release in force. */
@@ -92,9 +103,17 @@ function leastVersion(imageType: string, references: References): number {
   return references.current?.images.find((image) => image.imageType === imageType)?.securityVersion ?? 0;
 }
 
+/** Which finding each state of a chip is; a secured one is none. */
+const FINDING_OF_STATE: Readonly<Record<Exclude<ChipState, 'secured'>, FindingKind>> = {
+  debug: 'ChipOpenForDebugging',
+  manufacturing: 'ChipInManufacturing',
+  decommissioned: 'ChipDecommissioned',
+  unknown: 'ChipStateUnknown',
+};
+
 function lifecycleFindings(evidence: Pick<UnprovenEvidence, 'lifecycle'>): readonly Finding[] {
-  const { isSecured, text } = evidence.lifecycle;
-  return isSecured ? [] : [{ kind: 'LifecycleNotSecured', subject: 'lifecycle', detail: text }];
+  const { state, text } = evidence.lifecycle;
+  return state === 'secured' ? [] : [{ kind: FINDING_OF_STATE[state], subject: 'lifecycle', detail: text }];
 }
 
 function coverageFindings(stages: readonly MeasuredComponent[]): readonly Finding[] {
@@ -122,6 +141,9 @@ function componentFindings(component: AppraisedComponent, references: References
     case 'revoked':
       return [{ kind: 'ReleaseRevoked', subject, detail: component.releases.join(', ') }];
     case 'outdated': {
+      if (component.acceptedUntil !== null) {
+        return [{ kind: 'AcceptedNoLonger', subject, detail: dayOf(component.acceptedUntil) }];
+      }
       const least = leastVersion(component.imageType, references);
       const version = references.byDigest.get(digest)?.securityVersion ?? 0;
       return [
@@ -146,9 +168,16 @@ function releaseFindings(
   if (statuses.length > 0 && statuses.every((status) => status === 'current')) {
     return [{ kind: 'Current', subject: 'release', detail: current.name }];
   }
-  return statuses.every((status) => status === 'current' || status === 'accepted')
+  if (!statuses.every((status) => status === 'current' || status === 'accepted')) return [];
+  const ends = components.flatMap(({ acceptedUntil }) => (acceptedUntil === null ? [] : [acceptedUntil]));
+  return ends.length === 0
     ? [{ kind: 'NewerRelease', subject: 'release', detail: current.name }]
-    : [];
+    : [{ kind: 'AcceptedUntil', subject: `release ${current.name}`, detail: dayOf(Math.min(...ends)) }];
+}
+
+/** A moment for people: `2026-11-30 12:00 UTC`. */
+function dayOf(milliseconds: number): string {
+  return `${new Date(milliseconds).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 }
 
 function commonRelease(components: readonly AppraisedComponent[]): string | null {

@@ -17,7 +17,11 @@ import {
   type DeviceWorld,
 } from '../device-port/testing/device-world.fixture.ts';
 import { updateDevice } from '../registry/devices.ts';
-import { lastAttestation } from './attestation-record.ts';
+import { updateTenant } from '../registry/tenants.ts';
+import { lastAttestation, lastRefusal } from './attestation-record.ts';
+import { attestationHandlers } from './routes.ts';
+
+const DAY = 86_400_000;
 
 let world: DeviceWorld;
 let device: TestDevice;
@@ -96,7 +100,32 @@ describe('a genuine device that runs the current release', () => {
     await world.publish('26.12.0');
     const { reply } = await world.certify(device);
     expect(reply.verdict).toBe('trusted');
-    expect(reply.reasons).toEqual(['Genuine and accepted; release 26.12.0 is ready to be installed.']);
+    expect(reply.reasons).toEqual([
+      expect.stringMatching(
+        /^Outdated but acceptable until .* UTC; release 26\.12\.0 is ready to be installed\.$/u,
+      ),
+    ]);
+  });
+
+  it('is outdated 30 days after the next release, however many came since', async () => {
+    await world.publish('26.12.0');
+    world.service.clock.advance(20 * DAY);
+    await world.publish('27.1.0');
+    world.service.clock.advance(10 * DAY);
+    expect((await world.certify(device)).reply.verdict).toBe('trusted');
+    world.service.clock.advance(1);
+    const { reply } = await world.certify(device);
+    expect(reply).toMatchObject({ verdict: 'outdated', clientChain: null, requiredRelease: '27.1.0' });
+    expect(reply.reasons[0]).toMatch(/was acceptable until .* and must be updated first\.$/u);
+  });
+
+  it('has no such end while what came after it is revoked', async () => {
+    await world.publish('26.12.0');
+    await revokeOsRelease(world.service, '26.12.0', 'a mistake');
+    world.service.clock.advance(40 * DAY);
+    expect((await world.certify(device)).reply.reasons).toEqual([
+      'Every stage is as published in release 26.11.0.',
+    ]);
   });
 });
 
@@ -143,7 +172,7 @@ describe('a genuine device that is not trusted', () => {
       (await world.attest(device, { claims: { securityLifecycle: 0x4000 } })).body,
     );
     expect(reply).toMatchObject({ verdict: 'unknown', clientChain: null });
-    expect(reply.reasons[0]).toBe('The chip is not in its secured state: non-psa-rot-debug.');
+    expect(reply.reasons[0]).toBe('The chip is open for debugging: non-psa-rot-debug.');
   });
 
   it('gets the update certificate alone while nobody has claimed it', async () => {
@@ -152,6 +181,47 @@ describe('a genuine device that is not trusted', () => {
     const { reply } = await world.certify(unclaimed);
     expect(reply).toMatchObject({ verdict: 'trusted', tenantId: null, clientChain: null });
     expect(reply.reasons).toContain('No tenant has claimed the device.');
+  });
+});
+
+describe('what people can read of it', () => {
+  const read = async (tenantId: string) =>
+    attestationHandlers(world.service).deviceAttestation({
+      params: { tenantId, deviceId: device.deviceId },
+      query: undefined,
+      body: undefined,
+      caller: null,
+      requestId: '',
+    });
+
+  it('is an EAR record, claim by claim, with policy and references', async () => {
+    await world.publish('26.12.0', 2);
+    await world.certify(device);
+    const { result, refusal } = await read(world.tenantId);
+    expect(refusal).toBeNull();
+    expect(result).toMatchObject({
+      verdict: 'outdated',
+      submods: {
+        device: {
+          'ear.status': 'warning',
+          'ear.trustworthiness-vector': { 'instance-identity': 2, configuration: 2, executables: 32 },
+          'ear.appraisal-policy-id': 'tag:sevenfold,2026:policy:2',
+        },
+      },
+      evidence: { format: 'psa', lifecycle: 'secured' },
+      reference: { feed: 'Retail on chip SKU 1', release: '26.12.0', policyVersion: 2 },
+      requiredRelease: '26.12.0',
+      certificates: { client: null, update: expect.any(String) },
+    });
+    expect(result?.claims.find(({ claim }) => claim === 'executables')?.reasons[0]).toContain(
+      'is older than what is accepted now',
+    );
+    expect(result?.measurements).toHaveLength(6);
+  });
+
+  it('is nothing before the first attestation, and nobody else’s business', async () => {
+    expect(await read(world.tenantId)).toEqual({ result: null, refusal: null });
+    await expect(read('00000000-0000-4000-8000-000000000000')).rejects.toMatchObject({ code: 'NotFound' });
   });
 });
 
@@ -177,6 +247,33 @@ describe('an attestation that is refused', () => {
     expect(await refusalOf(device)).toMatchObject({ status: 403, code: 'DeviceBlocked' });
     await updateDevice(world.service, world.tenantId, device.deviceId, { blocked: false });
     expect((await world.attest(device)).status).toBe(200);
+  });
+
+  it('comes from a virtual chip whose tenant allows none any more', async () => {
+    const settings = { allowedVirtualSkus: [] };
+    await updateTenant(world.service, world.tenantId, settings);
+    expect(await refusalOf(device)).toMatchObject({ status: 403, code: 'ChipNotAllowed' });
+    await updateTenant(world.service, world.tenantId, { allowedVirtualSkus: ['SF-V1'] });
+    expect((await world.attest(device)).status).toBe(200);
+  });
+
+  it('is kept with a device that had proved itself, until it is admitted again', async () => {
+    await updateDevice(world.service, world.tenantId, device.deviceId, { blocked: true });
+    await refusalOf(device, { signer: generateKeyPair() });
+    expect(await lastRefusal(world.service, device.deviceId)).toBeNull();
+    await refusalOf(device);
+    expect(await lastRefusal(world.service, device.deviceId)).toMatchObject({ code: 'DeviceBlocked' });
+    await updateDevice(world.service, world.tenantId, device.deviceId, { blocked: false });
+    world.service.clock.advance(1000);
+    await world.certify(device);
+    expect(await lastRefusal(world.service, device.deviceId)).toBeNull();
+  });
+
+  it('is of no kind that is known here', async () => {
+    const problem = await refusalOf(device, {
+      request: (request) => ({ ...request, token: Uint8Array.of(0xff, 0x54, 0x43, 0x47, 0x80, 0x18) }),
+    });
+    expect(problem).toMatchObject({ code: 'InvalidEvidence', field: 'token', rule: 'one of psa' });
   });
 
   it('is relayed from another connection', async () => {

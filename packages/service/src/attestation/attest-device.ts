@@ -14,20 +14,26 @@ import {
   issueUpdateCertificate,
   type IssuedCertificate,
 } from '../certificates/device-certificates.ts';
-import { currentForFeed, referenceFor, type ReferenceValue } from '../deployments/os-releases.ts';
+import {
+  currentForFeed,
+  referenceFor,
+  supersededAt,
+  type ReferenceValue,
+} from '../deployments/os-releases.ts';
 import { appointment, type Schedule } from '../device-port/schedule.ts';
-import { findEndorsement } from '../manufacturing/find-endorsement.ts';
+import { findEndorsementByName } from '../manufacturing/find-endorsement.ts';
 import { findDevice, type RegisteredDevice } from '../registry/devices.ts';
 import { findDeviceGroup } from '../registry/device-groups.ts';
+import { requireChipAllowed } from '../registry/tenants.ts';
 import type { ServiceContext } from '../service-context.ts';
 import { ServiceError } from '../service-error.ts';
 import { appraise, type Appraisal, type References } from './appraise.ts';
-import { writeComponents } from './attestation-record.ts';
+import { writeComponents, writeResult } from './attestation-record.ts';
 import { useNonce } from './challenge.ts';
 import type { UnprovenEvidence } from './evidence.ts';
-import { POLICY_VERSION } from './policy.ts';
-import { PSA_EVIDENCE } from './psa.ts';
-import { replaceAttestation } from './queries.ts';
+import { decodeEvidence } from './evidence-formats.ts';
+import { ACCEPTABLE_FOR, POLICY_VERSION } from './policy.ts';
+import { replaceAttestation, replaceRefusal } from './queries.ts';
 
 /** What attesting stands on. */
 export type AttestationContext = Pick<ServiceContext, 'store' | 'clock' | 'entropy'> & {
@@ -38,7 +44,7 @@ export type AttestationContext = Pick<ServiceContext, 'store' | 'clock' | 'entro
 /**
  * Device authentication and attestation, as named steps in order. Genuine and trusted: a client and an update
  * certificate. Genuine alone: the update certificate, and the release to reach. Anything else: a refusal
- * (`InvalidEvidence`, `StaleChallenge`, `DeviceNotGenuine`, `DeviceBlocked`) and nothing.
+ * (`InvalidEvidence`, `StaleChallenge`, `DeviceNotGenuine`, `DeviceBlocked`, `ChipNotAllowed`) and nothing.
  * `exporter` is the keying material of the connection that the request came over.
  */
 export async function attestDevice(
@@ -47,16 +53,17 @@ export async function attestDevice(
   exporter: () => Uint8Array,
 ): Promise<AttestReply> {
   const challenge = await challengeOf(context, request, exporter);
-  const evidence = PSA_EVIDENCE.decode(request.token);
+  const evidence = decodeEvidence(request.token);
   const device = await requireGenuine(context, evidence);
   requireFresh(evidence, challenge);
   requireProof('clientKey', request.clientKey, challenge);
   requireProof('updateKey', request.updateKey, challenge);
   requireKeysApart(request, device.spki);
-  requireNotBlocked(device);
-  const appraisal = appraise(evidence, await referencesFor(context, device, evidence));
+  await requireServed(context, device);
+  const references = await referencesFor(context, device, evidence);
+  const appraisal = appraise(evidence, references);
   const certificates = await issueCertificates(context, request, device, appraisal);
-  return settle(context, request, device, evidence, appraisal, certificates);
+  return settle(context, { request, device, evidence, references, appraisal, ...certificates });
 }
 
 type GenuineDevice = RegisteredDevice & { readonly spki: Uint8Array };
@@ -79,8 +86,9 @@ async function requireGenuine(
   context: AttestationContext,
   evidence: UnprovenEvidence,
 ): Promise<GenuineDevice> {
-  const endorsement = await findEndorsement(context.store.read, evidence.deviceId);
-  const device = await findDevice(context.store.read, evidence.deviceId);
+  const db = context.store.read;
+  const endorsement = await findEndorsementByName(db, evidence.evidenceName);
+  const device = endorsement === null ? null : await findDevice(db, endorsement.deviceId);
   if (endorsement === null || device === null) {
     throw new ServiceError('DeviceNotGenuine', 'No silicon maker has endorsed this device.', {
       field: 'token',
@@ -136,9 +144,25 @@ function requireKeysApart(request: AttestRequest, identity: Uint8Array): void {
   );
 }
 
-function requireNotBlocked(device: GenuineDevice): void {
-  if (!device.blocked) return;
-  throw new ServiceError('DeviceBlocked', 'The device’s owner has blocked it.', { rule: 'not blocked' });
+/**
+ * Its owner wants it served: neither blocked, nor of a kind that its tenant does not allow. A refusal is kept with the
+ * device, which has proved by now who it is, so that people can read why it gets nothing.
+ */
+async function requireServed(context: AttestationContext, device: GenuineDevice): Promise<void> {
+  const { deviceId, tenantId, chipSku } = device;
+  try {
+    if (device.blocked) {
+      throw new ServiceError('DeviceBlocked', 'The device’s owner has blocked it.', { rule: 'not blocked' });
+    }
+    if (tenantId !== null) await requireChipAllowed(context.store.read, tenantId, chipSku);
+  } catch (error) {
+    if (!(error instanceof ServiceError)) throw error;
+    const { code, message } = error;
+    await context.store.write((tx) =>
+      replaceRefusal(tx, { deviceId, time: context.clock.now(), code, message }),
+    );
+    throw error;
+  }
 }
 
 /** Everything that the measurements are compared with: a few look-ups by key. */
@@ -150,12 +174,22 @@ async function referencesFor(
   const db = context.store.read;
   const group = device.deviceGroupId === null ? null : await findDeviceGroup(db, device.deviceGroupId);
   const feed = group?.osFeed ?? 'Retail';
+  const current = await currentForFeed(db, feed, device.chipSku);
   const byDigest = new Map<string, ReferenceValue | null>();
-  for (const { digest } of evidence.components)
-    byDigest.set(toHex(digest), await referenceFor(db, toHex(digest)));
+  const acceptedUntil = new Map<string, number>();
+  for (const { digest } of evidence.components) {
+    const name = toHex(digest);
+    const reference = await referenceFor(db, name);
+    byDigest.set(name, reference);
+    if (reference === null || current?.images.some((image) => image.digest === name)) continue;
+    const since = await supersededAt(db, feed, device.chipSku, reference.sequence);
+    if (since !== null) acceptedUntil.set(name, since + ACCEPTABLE_FOR[feed]);
+  }
   return {
     byDigest,
-    current: await currentForFeed(db, feed, device.chipSku),
+    acceptedUntil,
+    current,
+    now: context.clock.now(),
     feed: `${feed} on chip SKU ${device.chipSku}`,
   };
 }
@@ -183,16 +217,19 @@ async function issueCertificates(
   return { update, client };
 }
 
+/** All that an attestation came to. */
+interface Outcome extends Certificates {
+  readonly request: AttestRequest;
+  readonly device: GenuineDevice;
+  readonly evidence: UnprovenEvidence;
+  readonly references: References;
+  readonly appraisal: Appraisal;
+}
+
 /** Keeps the verdict with the device, then tells it. */
-async function settle(
-  context: AttestationContext,
-  request: AttestRequest,
-  device: GenuineDevice,
-  evidence: UnprovenEvidence,
-  appraisal: Appraisal,
-  { update, client }: Certificates,
-): Promise<AttestReply> {
-  const { deviceId, tenantId } = device;
+async function settle(context: AttestationContext, outcome: Outcome): Promise<AttestReply> {
+  const { request, evidence, references, appraisal, update, client } = outcome;
+  const { deviceId, tenantId } = outcome.device;
   const { verdict, requiredRelease } = appraisal;
   const reasons =
     tenantId === null ? [...appraisal.reasons, 'No tenant has claimed the device.'] : appraisal.reasons;
@@ -215,6 +252,10 @@ async function settle(
       clientSerial: client?.certificate.serial ?? null,
       updateSerial: update.certificate.serial,
       nextCheck: time + nextCheck * 1000,
+      result: writeResult({
+        claims: appraisal.claims,
+        reference: { feed: references.feed, release: references.current?.name ?? null },
+      }),
     }),
   );
   return {

@@ -3,8 +3,8 @@ import { z } from 'zod';
 
 import type { ServiceContext } from '../service-context.ts';
 import type { AppraisedComponent } from './appraise.ts';
-import type { Verdict } from './policy.ts';
-import { selectAttestation } from './queries.ts';
+import { CLAIMS, TIERS, type JudgedClaim, type Verdict } from './policy.ts';
+import { selectAttestation, selectRefusal } from './queries.ts';
 
 const COMPONENTS = z.array(
   z.strictObject({
@@ -15,8 +15,19 @@ const COMPONENTS = z.array(
     signerId: z.string(),
     releases: z.array(z.string()),
     status: z.enum(['current', 'accepted', 'outdated', 'revoked', 'unknown']),
+    // Verdicts of the first policy had no such end.
+    acceptedUntil: z.number().nullable().default(null),
   }),
 );
+const RESULT = z.strictObject({
+  claims: z
+    .array(z.strictObject({ claim: z.enum(CLAIMS), tier: z.enum(TIERS), reasons: z.array(z.string()) }))
+    .default([]),
+  /** What the measurements were compared with. */
+  reference: z
+    .strictObject({ feed: z.string(), release: z.string().nullable() })
+    .default({ feed: '', release: null }),
+});
 const VERDICTS = z.enum(['trusted', 'outdated', 'revoked', 'unknown']) satisfies z.ZodType<Verdict>;
 
 /** The last verdict over a device, with everything that it stands on. Digests in hex, times in ms since 1970. */
@@ -36,6 +47,17 @@ export interface AttestationRecord {
   readonly clientSerial: string | null;
   readonly updateSerial: string;
   readonly nextCheck: number;
+  readonly result: AttestationResult;
+}
+
+/** Each claim as it was judged, and by which references. */
+export type AttestationResult = z.infer<typeof RESULT>;
+
+/** When a device that had proved who it is was refused, and why. */
+export interface AttestationRefusal {
+  readonly time: number;
+  readonly code: string;
+  readonly message: string;
 }
 
 /** The last verdict over a device; null before its first. */
@@ -50,7 +72,27 @@ export async function lastAttestation(
     verdict: VERDICTS.parse(row.verdict),
     reasons: z.array(z.string()).parse(JSON.parse(row.reasons)),
     components: COMPONENTS.parse(JSON.parse(row.components)),
+    result: RESULT.parse(JSON.parse(row.result)),
   };
+}
+
+/** The last refusal of a device, unless it was admitted since; null where there is none. */
+export async function lastRefusal(
+  context: Pick<ServiceContext, 'store'>,
+  deviceId: string,
+): Promise<AttestationRefusal | null> {
+  const row = await selectRefusal(context.store.read, deviceId);
+  const admitted = await selectAttestation(context.store.read, deviceId);
+  if (row === undefined || (admitted !== undefined && admitted.time > row.time)) return null;
+  return { time: row.time, code: row.code, message: row.message };
+}
+
+/** The claims and references as the row keeps them. */
+export function writeResult(result: {
+  readonly claims: readonly JudgedClaim[];
+  readonly reference: AttestationResult['reference'];
+}): string {
+  return JSON.stringify(result);
 }
 
 /** The components as the row keeps them. */

@@ -11,17 +11,20 @@ export interface MeasuredComponent {
   readonly signerId: Uint8Array;
 }
 
-/** Whether the chip is locked as it has to be in the field; `text` says its state in words. */
+/** How far a chip has come in its life, and whether it can be looked into. */
+export type ChipState = 'secured' | 'debug' | 'manufacturing' | 'decommissioned' | 'unknown';
+
+/** The state of a chip; `text` says it in the words of its evidence. */
 export interface Lifecycle {
-  readonly isSecured: boolean;
+  readonly state: ChipState;
   readonly text: string;
 }
 
 /** Evidence that was decoded, and nothing more: it is worth what `isSignedBy` says. */
 export interface UnprovenEvidence {
   readonly format: string;
-  /** The device that it claims to come from: 64 hex digits. */
-  readonly deviceId: string;
+  /** The name under which the chip it claims to come from was endorsed, in hex. */
+  readonly evidenceName: string;
   /** The 32 bytes that the device was challenged with. */
   readonly challenge: Uint8Array;
   readonly lifecycle: Lifecycle;
@@ -30,9 +33,11 @@ export interface UnprovenEvidence {
   isSignedBy(spki: Uint8Array): boolean;
 }
 
-/** One evidence format: one file. */
+/** One evidence format: one file, and one row of `EVIDENCE_FORMATS`. */
 export interface EvidenceFormat {
   readonly name: string;
+  /** Whether the first bytes are of this format. Cheap; `decode` then says what is wrong with the rest. */
+  recognises(untrusted: Uint8Array): boolean;
   /** Decodes evidence; refuses what is not of this format with a `FormatError` that names field and rule. */
   decode(untrusted: Uint8Array): UnprovenEvidence;
 }

@@ -6,13 +6,18 @@ const found = (kind: FindingKind): Finding => ({ kind, subject: 'Kernel', detail
 
 describe('the policy', () => {
   it.each<[FindingKind, Verdict]>([
-    ['LifecycleNotSecured', 'unknown'],
+    ['ChipDecommissioned', 'unknown'],
+    ['ChipOpenForDebugging', 'unknown'],
+    ['ChipInManufacturing', 'unknown'],
+    ['ChipStateUnknown', 'unknown'],
     ['MeasurementMissing', 'unknown'],
     ['MeasuredTwice', 'unknown'],
     ['ImageUnknown', 'unknown'],
     ['WrongImageType', 'unknown'],
     ['ReleaseRevoked', 'revoked'],
     ['SecurityVersionTooLow', 'outdated'],
+    ['AcceptedNoLonger', 'outdated'],
+    ['AcceptedUntil', 'trusted'],
     ['NewerRelease', 'trusted'],
     ['NoRelease', 'trusted'],
     ['Current', 'trusted'],
@@ -36,5 +41,25 @@ describe('the policy', () => {
     const bad = POLICY.filter((row) => row.verdict !== 'trusted');
     const good = POLICY.filter((row) => row.verdict === 'trusted').map((row) => found(row.finding));
     for (const row of bad) expect(judge([...good, found(row.finding)]).verdict).not.toBe('trusted');
+  });
+
+  it('judges each claim by its own findings, and says why', () => {
+    const { claims } = judge([found('ImageUnknown'), found('AcceptedUntil')]);
+    expect(claims.map(({ claim, tier }) => `${claim}: ${tier}`)).toEqual([
+      'instance-identity: affirming',
+      'configuration: affirming',
+      'executables: contraindicated',
+    ]);
+    for (const { reasons } of claims) expect(reasons.join(' ')).toMatch(/^[A-Z].*\.$/u);
+    const whole = judge([found('ChipOpenForDebugging')]).claims;
+    expect(whole.find(({ claim }) => claim === 'configuration')?.tier).toBe('contraindicated');
+    expect(judge([]).claims.every(({ tier }) => tier === 'affirming')).toBe(true);
+  });
+
+  it('never affirms a claim that costs the device its trust', () => {
+    const tiers: readonly string[] = POLICY.filter((row) => row.verdict !== 'trusted').map(
+      ({ tier }) => tier,
+    );
+    expect(tiers).not.toContain('affirming');
   });
 });

@@ -3,22 +3,38 @@ import {
   decodeSign1,
   securityLifecycleState,
   toHex,
+  type SecurityLifecycleState,
   type SoftwareComponent,
 } from '@sevenfold/formats';
 import { verifySignature } from '@sevenfold/pki';
 
-import type { EvidenceFormat, Lifecycle, MeasuredComponent } from './evidence.ts';
+import type { ChipState, EvidenceFormat, Lifecycle, MeasuredComponent } from './evidence.ts';
 
-/** PSA attestation tokens (RFC 9783), signed as COSE_Sign1 (RFC 9052). */
+/** What the lifecycle states of RFC 9783 §4.3.1 mean here. */
+const STATES: Readonly<Record<SecurityLifecycleState, ChipState>> = {
+  unknown: 'unknown',
+  'assembly-and-test': 'manufacturing',
+  'psa-rot-provisioning': 'manufacturing',
+  secured: 'secured',
+  'non-psa-rot-debug': 'debug',
+  'recoverable-psa-rot-debug': 'debug',
+  decommissioned: 'decommissioned',
+};
+
+/** Tag 18 in its one byte, and the array of four that a bare message begins with (RFC 9052 §4.2). */
+const FIRST_BYTES: readonly (number | undefined)[] = [0xd2, 0x84];
+
+/** PSA attestation tokens of all three profiles (RFC 9783), signed as COSE_Sign1 (RFC 9052). */
 export const PSA_EVIDENCE: EvidenceFormat = {
   name: 'psa',
+  recognises: (untrusted) => FIRST_BYTES.includes(untrusted[0]),
   decode(untrusted) {
     const signed = decodeSign1(untrusted);
     const claims = decodePsaClaims(signed.payload);
     return {
       format: 'psa',
-      // The instance id is a type byte and the hash of the attestation key (RFC 9783 §4.2.1).
-      deviceId: toHex(claims.instanceId.subarray(1)),
+      // The instance id names the chip, however its maker made it (RFC 9783 §4.2.1).
+      evidenceName: toHex(claims.instanceId),
       challenge: claims.nonce,
       lifecycle: lifecycleOf(claims.securityLifecycle),
       components: claims.softwareComponents.map(componentOf),
@@ -28,8 +44,8 @@ export const PSA_EVIDENCE: EvidenceFormat = {
 };
 
 function lifecycleOf(value: number): Lifecycle {
-  const state = securityLifecycleState(value) ?? 'unknown';
-  return { isSecured: state === 'secured', text: state };
+  const text = securityLifecycleState(value) ?? 'unknown';
+  return { state: STATES[text], text };
 }
 
 /** Our devices write `<name>;sv=<security version>` as a component's version. */

@@ -46,3 +46,18 @@ export async function selectAttestation(
 ): Promise<AttestationRow | undefined> {
   return db.selectFrom('attestations').selectAll().where('deviceId', '=', deviceId).executeTakeFirst();
 }
+
+export type RefusalRow = Selectable<AttestationTables['attestationRefusals']>;
+
+export async function replaceRefusal(db: Kysely<Database>, row: RefusalRow): Promise<void> {
+  const { deviceId: _key, ...rest } = row;
+  await db
+    .insertInto('attestationRefusals')
+    .values(row)
+    .onConflict((conflict) => conflict.column('deviceId').doUpdateSet(rest))
+    .execute();
+}
+
+export async function selectRefusal(db: Kysely<Database>, deviceId: string): Promise<RefusalRow | undefined> {
+  return db.selectFrom('attestationRefusals').selectAll().where('deviceId', '=', deviceId).executeTakeFirst();
+}

@@ -1,5 +1,7 @@
 import type { Kysely } from 'kysely';
 
+import type { CapabilitySchema } from '../store/schema.ts';
+
 /** Rows of this capability. Times in ms since 1970. */
 export interface AttestationTables {
   /** Challenges for clients whose TLS has no exporter: single use. */
@@ -15,7 +17,7 @@ export interface AttestationTables {
     /** Hex of the SHA-256 of the evidence as it came. */
     evidenceDigest: string;
     lifecycle: string;
-    /** JSON: what was measured and how it compared; see `verdict-record.ts`. */
+    /** JSON: what was measured and how it compared; see `attestation-record.ts`. */
     components: string;
     release: string | null;
     requiredRelease: string | null;
@@ -24,11 +26,15 @@ export interface AttestationTables {
     clientSerial: string | null;
     updateSerial: string;
     nextCheck: number;
+    /** JSON: each claim as it was judged, and the references that it was compared with. */
+    result: string;
   };
+  /** The last time that a device proved who it is and was refused all the same. */
+  attestationRefusals: { deviceId: string; time: number; code: string; message: string };
 }
 
 /** Makes the tables of this capability. */
-export const ATTESTATION_SCHEMA = {
+export const ATTESTATION_SCHEMA: CapabilitySchema = {
   capability: 'attestation',
   async create(db: Kysely<unknown>): Promise<void> {
     await db.schema
@@ -60,4 +66,22 @@ export const ATTESTATION_SCHEMA = {
       .addColumn('nextCheck', 'bigint', (column) => column.notNull())
       .execute();
   },
+  changes: [
+    {
+      name: 'results-and-refusals',
+      async apply(db) {
+        await db.schema
+          .alterTable('attestations')
+          .addColumn('result', 'text', (column) => column.notNull().defaultTo('{}'))
+          .execute();
+        await db.schema
+          .createTable('attestationRefusals')
+          .addColumn('deviceId', 'text', (column) => column.primaryKey())
+          .addColumn('time', 'bigint', (column) => column.notNull())
+          .addColumn('code', 'text', (column) => column.notNull())
+          .addColumn('message', 'text', (column) => column.notNull())
+          .execute();
+      },
+    },
+  ],
 };

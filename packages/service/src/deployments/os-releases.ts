@@ -18,6 +18,7 @@ import {
   selectOsReleases,
   selectReleaseInForce,
   selectReleasesByDigest,
+  selectSuccessor,
   updateRevocation,
   type OsReleaseRow,
 } from './queries.ts';
@@ -40,6 +41,8 @@ export interface ReferenceValue {
   /** Every release that holds it is revoked. */
   readonly revoked: boolean;
   readonly securityVersion: number;
+  /** Place of the newest of those releases among all; 0 for none. */
+  readonly sequence: number;
 }
 
 /**
@@ -116,8 +119,7 @@ export async function currentForFeed(
   feed: OsFeed,
   chipSku: number,
 ): Promise<OsRelease | null> {
-  const feeds = feed === 'RetailEval' ? ['RetailEval', 'Retail'] : ['Retail'];
-  const row = await selectReleaseInForce(db, feeds, chipSku);
+  const row = await selectReleaseInForce(db, feedsOf(feed), chipSku);
   return row === undefined ? null : toOsRelease(db, row);
 }
 
@@ -132,7 +134,26 @@ export async function referenceFor(db: Kysely<Database>, digest: string): Promis
     imageType: image.imageType,
     revoked: releases.length > 0 && releases.every((release) => release.revokedAt !== null),
     securityVersion: image.securityVersion,
+    sequence: releases[0]?.sequence ?? 0,
   };
+}
+
+/**
+ * When (ms since 1970) the next release after the one at `sequence` was published to devices of this feed and chip SKU;
+ * null while there is none. Revoked ones do not count: nobody was asked to install them.
+ */
+export async function supersededAt(
+  db: Kysely<Database>,
+  feed: OsFeed,
+  chipSku: number,
+  sequence: number,
+): Promise<number | null> {
+  return (await selectSuccessor(db, feedsOf(feed), chipSku, sequence))?.createdAt ?? null;
+}
+
+/** What is published to everybody is good for evaluation, too. */
+function feedsOf(feed: OsFeed): readonly OsFeed[] {
+  return feed === 'RetailEval' ? ['RetailEval', 'Retail'] : ['Retail'];
 }
 
 async function readOsImages(db: Kysely<Database>, imageIds: readonly string[]): Promise<OsImage[]> {

@@ -102,6 +102,25 @@ export function selectReleaseInForce(
     .executeTakeFirst();
 }
 
+/** The oldest release of these feeds for a SKU that came after `sequence` and is not revoked. */
+export function selectSuccessor(
+  db: Db,
+  feeds: readonly string[],
+  chipSku: number,
+  sequence: number,
+): Promise<OsReleaseRow | undefined> {
+  return db
+    .selectFrom('osReleases')
+    .selectAll()
+    .where('sequence', '>', sequence)
+    .where('chipSku', '=', chipSku)
+    .where('feed', 'in', feeds)
+    .where('revokedAt', 'is', null)
+    .orderBy('sequence')
+    .limit(1)
+    .executeTakeFirst();
+}
+
 export async function insertOsRelease(
   db: Db,
   row: OsReleaseRow,

@@ -26,7 +26,7 @@ type RegistryHandlers = Pick<
 >;
 
 /** What other capabilities know about a device beyond the registry. */
-type DeviceState = Pick<Device, 'lastSeen' | 'attestation' | 'osVersion' | 'installedImages'>;
+type DeviceState = Pick<Device, 'lastSeen' | 'attestation' | 'refusal' | 'osVersion' | 'installedImages'>;
 
 export type RegistryContext = Pick<ServiceContext, 'store' | 'clock' | 'entropy'> & {
   readonly authorities: TenantAuthorities;

@@ -2,7 +2,7 @@ import type { Device } from '@sevenfold/api';
 import { imageTypeName, toHex, type PresentImage } from '@sevenfold/formats';
 import { z } from 'zod';
 
-import { lastAttestation } from '../attestation/attestation-record.ts';
+import { lastAttestation, lastRefusal } from '../attestation/attestation-record.ts';
 import { toTime } from '../http/handlers.ts';
 import type { ServiceContext } from '../service-context.ts';
 import { selectDevicePlan } from './queries.ts';
@@ -12,22 +12,38 @@ const INSTALLED = z.array(
 );
 
 /** What a device last said about itself, and what was made of it: the part of a device that the registry does not keep. */
-export type DeviceState = Pick<Device, 'lastSeen' | 'attestation' | 'osVersion' | 'installedImages'>;
+export type DeviceState = Pick<
+  Device,
+  'lastSeen' | 'attestation' | 'refusal' | 'osVersion' | 'installedImages'
+>;
 
-/** The state of a device by its last attestation and its last request for a plan. Two look-ups by key. */
+/** The state of a device by its last attestation and its last request for a plan. A few look-ups by key. */
 export async function deviceState(
   context: Pick<ServiceContext, 'store'>,
   deviceId: string,
 ): Promise<DeviceState> {
   const attestation = await lastAttestation(context, deviceId);
+  const refusal = await lastRefusal(context, deviceId);
   const plan = await selectDevicePlan(context.store.read, deviceId);
-  const lastSeen = Math.max(attestation?.time ?? 0, plan?.issuedAt ?? 0);
+  const lastSeen = Math.max(attestation?.time ?? 0, refusal?.time ?? 0, plan?.issuedAt ?? 0);
   return {
     lastSeen: lastSeen === 0 ? null : toTime(lastSeen),
     attestation:
       attestation === null
         ? null
-        : { verdict: attestation.verdict, reasons: [...attestation.reasons], time: toTime(attestation.time) },
+        : {
+            verdict: attestation.verdict,
+            reasons: [...attestation.reasons],
+            claims: attestation.result.claims.map(({ claim, tier, reasons }) => ({
+              claim,
+              status: tier,
+              reasons: [...reasons],
+            })),
+            time: toTime(attestation.time),
+            requiredRelease: attestation.requiredRelease,
+            nextCheck: toTime(attestation.nextCheck),
+          },
+    refusal: refusal === null ? null : { ...refusal, time: toTime(refusal.time) },
     osVersion: plan?.osVersion ?? null,
     installedImages: plan === undefined ? [] : readInstalled(plan.installed),
   };
