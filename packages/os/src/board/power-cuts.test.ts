@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { parseImagePackage } from '@sevenfold/formats';
 import type { Fault } from '@sevenfold/silicon';
 import {
   activeNames,
@@ -149,4 +150,48 @@ describe.each([
       await device.board.powerOff();
     }
   });
+});
+
+describe('power cut at any operation of a trial that fails', () => {
+  const kernel = `globalThis.stage = { async start() { throw new Error('this kernel does not come up'); } };`;
+
+  it.each(['clean', 'torn'] as const)(
+    '(%s) ends with the old system, which knows what it left as soon as it was committed',
+    async (kind) => {
+      const before = manufactureBits(await makeRelease());
+      const image = await makeSystemImage('NormalWorldKernel', { version: '2.0.0', kernel });
+      const { imageId } = parseImagePackage(image).fields;
+      const run = async (device: TestDevice): Promise<void> => {
+        await device.board.powerOn();
+        await device.call('commit', [await stage(device, image)], []);
+        await device.call('restart').catch(() => {});
+        await settled(device);
+        // Forgetting it would be the work of the next commit.
+        await device.call('commit', [await stage(device, makeApp('blink'))], []);
+      };
+      const whole = makeDevice(copyBits(before));
+      await run(whole);
+      const { operations } = whole.chip.power;
+      await whole.board.powerOff();
+      const seen: string[] = [];
+      const step = IS_DEEP ? 1 : Math.ceil(operations / 25);
+      for (let at = kind === 'torn' ? Math.floor(step / 2) : 0; at < operations; at += step) {
+        const device = makeDevice(copyBits(before));
+        device.chip.power.layPlan([{ at, kind, seed: at * 3 }]);
+        await run(device).catch(() => {});
+        await settled(device);
+        expect(device.board.state).toBe('off');
+        device.chip.power.layPlan([]);
+        await device.board.powerOn();
+        expect(device.board.lastOutcome, device.board.bootLog.join('\n')).toMatchObject({ kind: 'running' });
+        expect(await activeNames(device)).toMatchObject({ NormalWorldKernel: 'kernel 1.0.0' });
+        const { trial, left } = (await device.call('bootInfo')) as { trial: boolean; left: string[] };
+        expect(trial, `cut at ${at}`).toBe(false);
+        seen.push(left.length === 0 ? 'none' : left[0] === imageId ? 'left' : 'other');
+        await device.board.powerOff();
+      }
+      expect(seen.join(' ')).toMatch(/^(none )+(left ?)+$/);
+    },
+    TIMEOUT,
+  );
 });
