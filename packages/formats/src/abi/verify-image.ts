@@ -19,6 +19,8 @@ export type ImageRefusal =
   /** A keystore under another root than the fused one, or with a key that is not the one its thumbprint names. */
   | 'WrongRoot'
   | 'InvalidKeystore'
+  /** A keystore older than the one in force: it would let revoked images run again. */
+  | 'KeystoreTooOld'
   /** The file for which the image was loaded is not in it. */
   | 'MissingContent';
 

@@ -202,6 +202,38 @@ describe('an update of the system', () => {
     await device.board.powerOff();
   });
 
+  it('that fails does not bring back an image below the fused counter', async () => {
+    const device = await newDevice();
+    const options = { version: '2.0.0', securityVersion: 4, kernel: FAILING_KERNEL };
+    await device.call(
+      'commit',
+      [await stage(device, await makeSystemImage('NormalWorldKernel', options))],
+      [],
+    );
+    // Whoever raised it: what the fuses say holds for every attempt, the fallback included.
+    device.chip.fuses.raiseSecurityVersion('NormalWorldKernel', 4);
+    await device.call('restart').catch(() => {});
+    expect(await settled(device)).toBe('stopped');
+    const { bootLog } = device.board;
+    const fallback = bootLog.slice(bootLog.findIndex((line) => line.includes('booting the fallback')));
+    expect(fallback.join('\n')).toContain('NormalWorldKernel slot A refused: SecurityVersionTooLow');
+    expect(fallback.join('\n')).not.toContain('kernel 1.0.0');
+    await device.board.powerOff();
+  });
+
+  it('never goes back to an older keystore, whose list of revoked images is shorter', async () => {
+    const device = await newDevice();
+    const old = await makeSystemImage('TrustedKeystore', { keystoreVersion: 2 });
+    const revoked = await makeSystemImage('NormalWorldKernel', { version: '0.9.0' });
+    await update(device, [
+      await makeSystemImage('TrustedKeystore', { keystoreVersion: 3, revoked: [sha256(revoked)] }),
+    ]);
+    await device.call('confirmHealthy');
+    await expect(stage(device, revoked)).rejects.toMatchObject({ code: 'RevokedImage' });
+    await expect(stage(device, old)).rejects.toMatchObject({ code: 'KeystoreTooOld' });
+    await device.board.powerOff();
+  });
+
   it('is refused while another is on trial or waits for its restart', async () => {
     const device = await newDevice();
     const id = await stage(device, await makeSystemImage('Services', { version: '2.0.0' }));

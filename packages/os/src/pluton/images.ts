@@ -76,11 +76,16 @@ export class ImageVerifier {
     return { spki: rootSpki, thumbprint, uses: [imageUse(IMAGE_TYPES.TrustedKeystore)] };
   }
 
-  /** A keystore that the ROM would refuse is refused before it is staged. */
+  /** A keystore that the ROM would refuse, or that takes back what a newer one says, is refused before it is staged. */
   async #isFitKeystore(payload: Uint8Array): Promise<void> {
     const next = decodeKeystore(fileOf(payload, SYSTEM_IMAGE_FILES.keystore));
     if (!equalBytes(next.rootSpki, this.#keystore.rootSpki)) {
       throw new ImageRefused('WrongRoot', 'The keystore is under another root key than the fused one.');
+    }
+    if (next.version < this.#keystore.version) {
+      throw new ImageRefused('KeystoreTooOld', `The keystore has version ${next.version}.`, {
+        rule: `at least ${this.#keystore.version}`,
+      });
     }
     for (const { spki, thumbprint } of next.keys) {
       if (!equalBytes(await this.#hardware.sha1(spki), thumbprint)) {

@@ -142,6 +142,7 @@ export interface ReleaseVariant {
   readonly services?: string;
   readonly platformKeys?: readonly TestKey[];
   readonly revoked?: readonly Uint8Array[];
+  readonly keystoreVersion?: number;
   readonly monitor?: string;
   readonly root?: TestKey;
 }
@@ -156,6 +157,7 @@ export async function makeSystemImage(
     services = SERVICES,
     platformKeys,
     revoked,
+    keystoreVersion = 1,
     monitor,
     root = keys.root,
   }: ReleaseVariant = {},
@@ -169,7 +171,7 @@ export async function makeSystemImage(
           imageUse(IMAGE_TYPES[name]),
         );
         const bytes = encodeKeystore({
-          version: 1,
+          version: keystoreVersion,
           rootSpki: root.spki,
           keys: [
             ...(platformKeys ?? [keys.platform]).map(({ spki, thumbprint }) => ({
