@@ -117,9 +117,11 @@ export async function createTenantBroker(options: BrokerOptions): Promise<Tenant
     devices.set(socket, deviceId);
     broker.handle(socket);
   });
-  server.on('tlsClientError', (error) =>
-    context.log.info({ code: codeOf(error) }, 'the broker refused a connection'),
-  );
+  server.on('tlsClientError', (error, socket) => {
+    context.log.info({ code: codeOf(error) }, 'the broker refused a connection');
+    // Node leaves open what has not finished its handshake in time.
+    socket.destroy();
+  });
   return {
     server,
     async close() {

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { DEVICE_CONTENT_TYPES, encodeDeviceProblem, type DeviceProblem } from '@sevenfold/formats';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
+import { isAnswerable } from '../http/broken-request.ts';
 import { CONNECT_REFUSED } from '../http/odd-requests.ts';
 import { isInternal, problemOf } from '../http/problems.ts';
 import type { ServiceContext } from '../service-context.ts';
@@ -42,7 +43,7 @@ export function sendDeviceProblem(
 
 /** What HTTP itself could not read, or not in time: answered, then the connection ends. */
 export function answerBrokenDeviceRequest(error: Error & { readonly code?: string }, socket: Socket): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
+  if (!isAnswerable(error, socket)) {
     socket.destroy();
     return;
   }
