@@ -1,7 +1,7 @@
 import {
-  createHash,
   createPublicKey,
   generateKeyPairSync,
+  hash,
   sign,
   verify,
   createPrivateKey,
@@ -65,7 +65,7 @@ const MAX_SPKI_LENGTH = 2048;
 
 /** SHA-256 of `message`. */
 export function sha256(message: Uint8Array): Uint8Array {
-  return new Uint8Array(createHash('sha256').update(message).digest());
+  return new Uint8Array(hash('sha256', message, 'buffer'));
 }
 
 /** SHA-256 of an SPKI: the device id, for an attestation key. */
@@ -83,7 +83,7 @@ export function principalIdOf(spki: Uint8Array): string {
 
 /** SHA-1 of an SPKI, 20 bytes: names a key in image packages and key stores. A name only, never a proof. */
 export function thumbprint(spki: Uint8Array): Uint8Array {
-  return new Uint8Array(createHash('sha1').update(spki).digest());
+  return new Uint8Array(hash('sha1', spki, 'buffer'));
 }
 
 /** Makes an ECDSA key pair. */
@@ -210,6 +210,8 @@ function tryImport(spki: Uint8Array): KeyObject | null {
     // Not a key at all: the callers say so in their own words.
     return null;
   }
+  // These forms leave nothing open but the point: what OpenSSL would write is what was read.
+  if (curveOfSpki(spki) !== null) return key;
   // OpenSSL reads BER and ignores trailing bytes; only what it would write itself has one meaning.
   return equalBytes(new Uint8Array(key.export({ type: 'spki', format: 'der' })), spki) ? key : null;
 }
