@@ -43,6 +43,13 @@ async function update(device: TestDevice, images: readonly Uint8Array[]): Promis
 }
 
 const FAILING_KERNEL = `globalThis.stage = { async start(h) { throw new Error('this kernel does not come up'); } };`;
+/** Comes up and kicks its watchdog for ever. */
+const LIVELY_KERNEL = `globalThis.stage = { async start(h) {
+  const { monitor, hardware } = h.ports;
+  h.serve(async (caller, method, args) => monitor.call(method, ...args));
+  (async () => { for (;;) { await monitor.call('watchdogKick', 600000); await h.clock.sleep(300000); } })();
+  await hardware.call('startStage', 'services', await monitor.call('loadServices'));
+} };`;
 const HANGING_KERNEL = `globalThis.stage = { async start(h) { await new Promise(() => {}); } };`;
 
 describe('an update of the system', () => {
@@ -81,14 +88,14 @@ describe('an update of the system', () => {
   it.each([
     ['does not come up', FAILING_KERNEL, 0],
     ['hangs', HANGING_KERNEL, 120_000],
-    ['is never confirmed', undefined, 600_000],
+    ['is never confirmed', LIVELY_KERNEL, 3_600_000],
   ])(
     'that %s has three attempts, then the old system is back for good and remembers what it left',
     async (_what, kernel, time) => {
       const device = await newDevice();
       const image = await makeSystemImage('NormalWorldKernel', {
         version: '2.0.0',
-        ...(kernel === undefined ? {} : { kernel }),
+        kernel,
       });
       await update(device, [image]);
       const waits = time > 0 ? 3 : 0;
@@ -132,6 +139,21 @@ describe('an update of the system', () => {
       trial: false,
       fellBack: { imageIds: [expect.any(String)] },
     });
+    await device.board.powerOff();
+  });
+
+  it('is not left for a service that was out of reach for the better part of an hour', async () => {
+    const device = await newDevice();
+    await update(device, [
+      await makeSystemImage('NormalWorldKernel', { version: '2.0.0', kernel: LIVELY_KERNEL }),
+    ]);
+    await device.clock.advance(50 * 60_000);
+    expect(await device.call('bootInfo')).toMatchObject({ trial: true });
+    expect(device.board.bootLog.filter((line) => /: attempt \d of 3$/.test(line))).toHaveLength(1);
+    await device.call('confirmHealthy');
+    await device.clock.advance(20 * 60_000);
+    expect(await device.call('bootInfo')).toMatchObject({ trial: false });
+    expect(await activeNames(device)).toMatchObject({ NormalWorldKernel: 'kernel 2.0.0' });
     await device.board.powerOff();
   });
 

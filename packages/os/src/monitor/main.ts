@@ -18,8 +18,12 @@ import { RecordLog } from './records.ts';
 import { Slots, type BootFacts } from './slots.ts';
 import { NEEDED_FILES, Stagings } from './staging.ts';
 
-/** Time in ms that a configuration on trial has to be confirmed healthy; then the next attempt begins. */
-const TRIAL_TIME = 600_000;
+/**
+ * Time in ms that a configuration on trial has to be confirmed healthy; then the next attempt begins. What crashes or
+ * hangs is found much sooner: this is for an OS that runs and does not reach its service, and long enough that an
+ * outage of the service itself is not taken for that.
+ */
+const TRIAL_TIME = 3_600_000;
 /** Time in ms that the kernel has to come up and kick the watchdog for the first time. */
 const KERNEL_START_TIME = 120_000;
 
