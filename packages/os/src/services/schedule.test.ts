@@ -27,7 +27,13 @@ describe('when a device comes back', () => {
   it('keeps an appointment, but not one beyond a day', () => {
     expect(retryDelay(1, 0, 120_000)).toBe(120_000);
     expect(retryDelay(1, 0, 1e12)).toBe(86_400_000);
-    expect(retryDelay(5, 0, 1000)).toBe(40_000);
+    expect(retryDelay(50, 0, 60_000)).toBe(60_000);
+    expect(retryDelay(50, 0.999, 60_000)).toBeLessThanOrEqual(61_000);
+  });
+
+  it('cannot be made to knock faster by a service that says so', () => {
+    expect(retryDelay(5, 0, 1000)).toBe(5000);
+    expect(retryDelay(1, 0, 0)).toBe(5000);
   });
 
   it('renews certificates after two thirds of their life', () => {

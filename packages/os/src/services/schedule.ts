@@ -27,12 +27,17 @@ export function checkDelay(askedFor: number, fraction: number): number {
 
 /**
  * Milliseconds to the next try after the `failures`-th failure in a row (1, 2, …): doubling, half of it random,
- * so that a fleet does not come back at once. An appointment of the service (`Retry-After`) is kept.
+ * so that a fleet does not come back at once. An appointment (`Retry-After`) is kept to the second, however long the
+ * silence before it was: the service lives, and holds a place for then. It is no means to make a device knock faster
+ * than a first retry would, nor to keep it away for more than a day.
  */
 export function retryDelay(failures: number, fraction: number, appointment: number | null): number {
+  if (appointment !== null) {
+    const kept = Math.min(Math.max(appointment, FIRST_RETRY), LONGEST_CHECK);
+    return Math.round(kept + fraction * SECOND);
+  }
   const ceiling = Math.min(LONGEST_RETRY, FIRST_RETRY * 2 ** Math.min(failures - 1, 16));
-  const delay = Math.round(ceiling * (0.5 + fraction / 2));
-  return appointment === null ? delay : Math.max(delay, Math.min(appointment, LONGEST_CHECK));
+  return Math.round(ceiling * (0.5 + fraction / 2));
 }
 
 /** When certificates are to be renewed, ms since 1970: after two thirds of their life. */

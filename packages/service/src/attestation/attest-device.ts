@@ -27,6 +27,7 @@ import { findDeviceGroup } from '../registry/device-groups.ts';
 import { requireChipAllowed } from '../registry/tenants.ts';
 import type { ServiceContext } from '../service-context.ts';
 import { ServiceError } from '../service-error.ts';
+import type { Admission } from './admission.ts';
 import { appraise, type Appraisal, type References } from './appraise.ts';
 import { writeComponents, writeResult } from './attestation-record.ts';
 import { useNonce } from './challenge.ts';
@@ -39,12 +40,15 @@ import { replaceAttestation, replaceRefusal } from './queries.ts';
 export type AttestationContext = Pick<ServiceContext, 'store' | 'clock' | 'entropy'> & {
   readonly authorities: CertificateAuthorities;
   readonly schedule: Schedule;
+  /** Turns away whom there is no place for now; absent: whoever comes has one. */
+  readonly admission?: Pick<Admission, 'admit'>;
 };
 
 /**
  * Device authentication and attestation, as named steps in order. Genuine and trusted: a client and an update
  * certificate. Genuine alone: the update certificate, and the release to reach. Anything else: a refusal
- * (`InvalidEvidence`, `StaleChallenge`, `DeviceNotGenuine`, `DeviceBlocked`, `ChipNotAllowed`) and nothing.
+ * (`InvalidEvidence`, `StaleChallenge`, `DeviceNotGenuine`, `DeviceBlocked`, `ChipNotAllowed`) and nothing;
+ * under load `TooManyRequests` with an appointment.
  * `exporter` is the keying material of the connection that the request came over.
  */
 export async function attestDevice(
@@ -56,6 +60,7 @@ export async function attestDevice(
   const evidence = decodeEvidence(request.token);
   const device = await requireGenuine(context, evidence);
   requireFresh(evidence, challenge);
+  context.admission?.admit(device.deviceId);
   requireProof('clientKey', request.clientKey, challenge);
   requireProof('updateKey', request.updateKey, challenge);
   requireKeysApart(request, device.spki);

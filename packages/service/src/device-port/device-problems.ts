@@ -5,6 +5,7 @@ import { DEVICE_CONTENT_TYPES, encodeDeviceProblem, type DeviceProblem } from '@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
 import { isAnswerable } from '../http/broken-request.ts';
+import { TurnedAway } from '../attestation/admission.ts';
 import { CONNECT_REFUSED } from '../http/odd-requests.ts';
 import { isInternal, problemOf } from '../http/problems.ts';
 import type { ServiceContext } from '../service-context.ts';
@@ -28,7 +29,11 @@ export function sendDeviceProblem(
   } else {
     context.log.info({ requestId: request.id, code, field }, 'refused a device');
   }
-  if (status === 429 || status === 503) reply.header('retry-after', String(RETRY_AFTER));
+  if (status === 429 || status === 503) {
+    // Where a place is held for the device, it is told when; elsewhere it is some time to let things settle.
+    const seconds = error instanceof TurnedAway ? error.retryAfter : RETRY_AFTER;
+    reply.header('retry-after', String(seconds));
+  }
   const problem = bounded({
     code,
     message: detail,

@@ -8,6 +8,7 @@ import {
   encodeReportBatch,
   type ErrorReport,
 } from '@sevenfold/formats';
+import { generateKeyPair } from '@sevenfold/pki';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { problemIn, type ClientIdentity, type DeviceConnection } from './testing/device-client.fixture.ts';
@@ -214,5 +215,27 @@ describe('the device port speaks', () => {
     expect(connection.socket.authorized).toBe(true);
     const stranger = connect({ port: world.port, host: '127.0.0.1', servername: 'localhost' });
     await expect(once(stranger, 'secureConnect')).rejects.toThrow(/self.signed|issuer/iu);
+  });
+});
+
+describe('more devices than can attest at once', () => {
+  it('get an appointment each, and are let in when it is due', async () => {
+    const busy = await openDeviceWorld({ attestations: { perSecond: 1 } });
+    const { images } = await busy.publish('26.11.0');
+    const devices = [await busy.makeDevice(), await busy.makeDevice(), await busy.makeDevice()];
+    for (const device of devices) device.running = images;
+    const [first, second, third] = devices;
+    if (first === undefined || second === undefined || third === undefined) throw new Error('three devices');
+    expect((await busy.attest(first)).status).toBe(200);
+    const told = await busy.attest(second);
+    expect([problemIn(told).code, told.headers['retry-after']]).toEqual(['TooManyRequests', '5']);
+    // Somebody who only knows its name gets no appointment, and takes none away.
+    const impostor = await busy.attest(second, { signer: generateKeyPair() });
+    expect(problemIn(impostor).code).toBe('InvalidEvidence');
+    expect((await busy.attest(third)).headers['retry-after']).toBe('6');
+    busy.service.clock.advance(6000);
+    expect((await busy.attest(second)).status).toBe(200);
+    expect((await busy.attest(third)).status).toBe(200);
+    await busy.close();
   });
 });

@@ -15,6 +15,7 @@ import {
 } from '@sevenfold/formats';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 
+import { Admission, type AdmissionLimit } from '../attestation/admission.ts';
 import { attestDevice } from '../attestation/attest-device.ts';
 import { makeNonce, NONCE_LIFETIME_MS } from '../attestation/challenge.ts';
 import type { CertificateAuthorities } from '../certificates/authorities.ts';
@@ -41,6 +42,8 @@ export interface DeviceServerLimits {
   readonly challenges: RateLimit;
   /** Reports of one device: each is a row for months. */
   readonly reports: RateLimit;
+  /** Attestations a second; whoever comes beyond gets an appointment. */
+  readonly attestations: AdmissionLimit;
 }
 
 const DEFAULT_DEVICE_LIMITS: DeviceServerLimits = {
@@ -52,6 +55,7 @@ const DEFAULT_DEVICE_LIMITS: DeviceServerLimits = {
   mostConnections: 2000,
   challenges: { burst: 200, perSecond: 20 },
   reports: { burst: 500, perSecond: 0.05 },
+  attestations: { perSecond: 200 },
 };
 
 export interface DeviceServerOptions {
@@ -121,6 +125,7 @@ export function createDeviceServer(options: DeviceServerOptions): FastifyInstanc
       await deviceOfUpdateCertificate({ ...context, authorities }, peerCertificate(request)),
     );
   };
+  const admission = new Admission(limits.attestations, context.clock);
   const challenges = new RateLimiter(limits.challenges, context.clock);
   const reports = new RateLimiter(limits.reports, context.clock);
   const deviceOf = (request: FastifyRequest): string => identified.get(request) ?? '';
@@ -134,7 +139,7 @@ export function createDeviceServer(options: DeviceServerOptions): FastifyInstanc
 
   app.post(DEVICE_PATHS.attest, { bodyLimit: DEVICE_LIMITS.attestRequest }, async (request, reply) => {
     const attestRequest = decodeAttestRequest(bodyOf(request));
-    const attestation = { ...context, authorities, schedule };
+    const attestation = { ...context, authorities, schedule, admission };
     const answer = await attestDevice(attestation, attestRequest, () => exporterOf(request));
     context.log.info(
       { deviceId: answer.deviceId, tenantId: answer.tenantId, verdict: answer.verdict },

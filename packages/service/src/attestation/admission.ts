@@ -1,0 +1,105 @@
+import { ServiceError } from '../service-error.ts';
+
+/** How much attesting is done at once. */
+export interface AdmissionLimit {
+  /** Attestations a second: what the machine can do with some room to spare. */
+  readonly perSecond: number;
+}
+
+/** Nobody is asked back earlier than this: seconds. What is free until then is for those who come without being asked. */
+const EARLIEST_RETURN = 5;
+/** Slots that are planned ahead, seconds: a day. Later ones are told this much, and asked again then. */
+const FARTHEST_RETURN = 24 * 3600;
+/** How long after its time an appointment is kept: clocks drift and networks are slow. Ms. */
+const KEPT_FOR = 10 * 60_000;
+/** How often what is over is forgotten. Ms. */
+const SWEEP_EVERY = 60_000;
+const SECOND = 1000;
+
+/** Turned away for now: `retryAfter` seconds from now a place is held. */
+export class TurnedAway extends ServiceError {
+  readonly retryAfter: number;
+
+  constructor(retryAfter: number) {
+    super('TooManyRequests', `Too many devices attest now; a place is held in ${retryAfter} s.`, {
+      rule: 'come back after Retry-After, not earlier',
+    });
+    this.retryAfter = retryAfter;
+  }
+}
+
+/**
+ * Admission to attestation under load. Time is cut into slots of a second, each with so many places. Who finds no free
+ * place now gets the next free one as an appointment, in the order of coming: it is told as `Retry-After`, held for this
+ * very device, and kept. So a queue drains at the full rate, nobody overtakes, nobody starves; and a device that asks
+ * again and again holds one place.
+ *
+ * Only a device that has just proved who it is comes as far as this: places cannot be filled with made-up names, and
+ * nobody can use up another's. What is remembered is bounded by a day's places.
+ */
+export class Admission {
+  readonly #limit: AdmissionLimit;
+  readonly #clock: { now(): number };
+  /** Slot (second since 1970) → places taken or held. */
+  readonly #taken = new Map<number, number>();
+  /** Device → when (ms) its place is. */
+  readonly #appointments = new Map<string, number>();
+  /** No slot before this one, but for the present one, has a free place. */
+  #nextFree = 0;
+  #sweepAt = 0;
+
+  constructor(limit: AdmissionLimit, clock: { now(): number }) {
+    this.#limit = limit;
+    this.#clock = clock;
+  }
+
+  /** Lets the device in, or throws `TurnedAway` with its appointment. */
+  admit(deviceId: string): void {
+    const now = this.#clock.now();
+    this.#sweep(now);
+    const appointment = this.#appointments.get(deviceId);
+    if (appointment !== undefined && now >= appointment) {
+      this.#appointments.delete(deviceId);
+      if (now <= appointment + KEPT_FOR) return;
+    } else if (appointment !== undefined) {
+      throw new TurnedAway(Math.ceil((appointment - now) / SECOND));
+    }
+    const slot = Math.floor(now / SECOND);
+    if (this.#take(slot)) return;
+    throw new TurnedAway(this.#hold(deviceId, slot, now));
+  }
+
+  /** Devices for which a place is held. */
+  get waiting(): number {
+    return this.#appointments.size;
+  }
+
+  #take(slot: number): boolean {
+    const taken = this.#taken.get(slot) ?? 0;
+    if (taken >= this.#limit.perSecond) return false;
+    this.#taken.set(slot, taken + 1);
+    return true;
+  }
+
+  /** Holds the first free place for the device; seconds until then. */
+  #hold(deviceId: string, slot: number, now: number): number {
+    const last = slot + FARTHEST_RETURN;
+    this.#nextFree = Math.max(this.#nextFree, slot + EARLIEST_RETURN);
+    while (this.#nextFree <= last && !this.#take(this.#nextFree)) this.#nextFree += 1;
+    // A day's places are held: more cannot be promised to anybody.
+    if (this.#nextFree > last) return FARTHEST_RETURN;
+    const time = this.#nextFree * SECOND;
+    this.#appointments.set(deviceId, time);
+    return Math.ceil((time - now) / SECOND);
+  }
+
+  #sweep(now: number): void {
+    if (now < this.#sweepAt) return;
+    this.#sweepAt = now + SWEEP_EVERY;
+    const present = Math.floor(now / SECOND);
+    for (const slot of this.#taken.keys()) if (slot < present) this.#taken.delete(slot);
+    for (const [deviceId, time] of this.#appointments) {
+      if (now > time + KEPT_FOR) this.#appointments.delete(deviceId);
+    }
+  }
+}
