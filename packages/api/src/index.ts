@@ -14,6 +14,7 @@ export {
 export { problem, type ApiProblem, type OsFeed, type Page, type UpdatePolicy } from './primitives.ts';
 export { ALL_ROUTES, ROUTES, type RouteName } from './routes.ts';
 export type { AuditEntry, Principal } from './routes/access.ts';
+export type { TenantCertificate } from './routes/certificates.ts';
 export type { ErrorGroup, ErrorGroupDetail } from './routes/errors.ts';
 export { MOST_IMAGE_BYTES, MOST_SYMBOL_BYTES, type Deployment, type Image } from './routes/images.ts';
 export {
@@ -24,14 +25,7 @@ export {
   type PlatformKey,
   type SiliconMaker,
 } from './routes/platform.ts';
-export type {
-  AttestationResultDocument,
-  Device,
-  DeviceGroup,
-  Product,
-  Tenant,
-  TenantCertificate,
-} from './routes/registry.ts';
+export type { AttestationResultDocument, Device, DeviceGroup, Product, Tenant } from './routes/registry.ts';
 export type { TelemetryMessage } from './routes/telemetry.ts';
 export { openApiDocument } from './openapi.ts';
 export { ApiError, type ApiClientErrorCode } from './errors.ts';

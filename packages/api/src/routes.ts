@@ -1,5 +1,6 @@
 import type { Route } from './contract.ts';
 import { ACCESS_ROUTES } from './routes/access.ts';
+import { CERTIFICATE_ROUTES } from './routes/certificates.ts';
 import { ERROR_ROUTES } from './routes/errors.ts';
 import { IMAGE_ROUTES } from './routes/images.ts';
 import { PLATFORM_ROUTES } from './routes/platform.ts';
@@ -12,6 +13,7 @@ export const ROUTES = {
   ...SERVICE_ROUTES,
   ...ACCESS_ROUTES,
   ...REGISTRY_ROUTES,
+  ...CERTIFICATE_ROUTES,
   ...IMAGE_ROUTES,
   ...PLATFORM_ROUTES,
   ...ERROR_ROUTES,

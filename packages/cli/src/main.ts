@@ -1,5 +1,6 @@
 import { buildApplication, buildRouteMap, run, text_en } from '@stricli/core';
 import { accessCommands, loginCommand } from './commands/access.ts';
+import { certificateCommands } from './commands/certificates.ts';
 import { errorCommands } from './commands/errors.ts';
 import {
   deploymentCommands,
@@ -7,13 +8,8 @@ import {
   imagePackageCommands,
   osReleaseCommands,
 } from './commands/images.ts';
-import {
-  certificateCommands,
-  deviceCommands,
-  deviceGroupCommands,
-  productCommands,
-  tenantCommands,
-} from './commands/registry.ts';
+import { pkiCommands } from './commands/pki.ts';
+import { deviceCommands, deviceGroupCommands, productCommands, tenantCommands } from './commands/registry.ts';
 import { serviceCommands } from './commands/service.ts';
 import { telemetryCommands } from './commands/telemetry.ts';
 import { upCommand } from './commands/up.ts';
@@ -39,6 +35,7 @@ const application = buildApplication<CliContext>(
       error: errorCommands,
       telemetry: telemetryCommands,
       'ca-certificate': certificateCommands,
+      pki: pkiCommands,
     },
   }),
   {

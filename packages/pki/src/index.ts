@@ -31,6 +31,7 @@ export {
   type SignatureAlgorithm,
 } from './keys.ts';
 export { commonName, nameText, type DistinguishedName, type NameParts } from './name.ts';
+export { makeOfflineRoot, openOfflineRoot, signIntermediate, type OfflineRoot } from './offline-root.ts';
 export { fromPem, toPem } from './pem.ts';
 export { PROFILES, type ExtendedKeyUsage, type Profile, type ProfileName } from './profiles.ts';
 export { openPkcs11KeyStore, type Pkcs11KeyStore, type Pkcs11Options } from './pkcs11/pkcs11-key-store.ts';

@@ -1,3 +1,9 @@
+export {
+  importFromOfflineRoot,
+  initPki,
+  requestFromOfflineRoot,
+  type PkiFolderOptions,
+} from './certificates/pki-folder.ts';
 export { startService, type RunningService, type ServiceOptions } from './service.ts';
 export { ServiceError, type ServiceErrorCode } from './service-error.ts';
 export type { Ports } from './data-folder.ts';

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { Server, type SecureContextOptions } from 'node:tls';
 import type { Clock, Entropy } from '@sevenfold/formats';
-import { openFileKeyStore, toPem } from '@sevenfold/pki';
+import { openFileKeyStore, toPem, type KeyStore } from '@sevenfold/pki';
 import type { FastifyInstance } from 'fastify';
 import { ensureFirstAdministratorToken, sweepEnrolmentTokens } from './access/enrol.ts';
 import { accessHandlers } from './access/routes.ts';
@@ -47,6 +47,8 @@ export interface ServiceOptions {
   readonly serverName?: string;
   /** 0 or absent: chosen at the first start, and the same at every later one. */
   readonly ports?: Partial<Ports>;
+  /** Unless given: files in `keys` of the data folder. */
+  readonly keys?: KeyStore;
   readonly clock?: Clock;
   readonly entropy?: Entropy;
   /** Unless given: JSON lines in `service.log` of the data folder. */
@@ -102,7 +104,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   const context: ServiceContext = {
     store,
     blobs: await openFolderBlobStore(folder.pathOf('blobs')),
-    keys: await openFileKeyStore(folder.pathOf('keys')),
+    keys: options.keys ?? (await openFileKeyStore(folder.pathOf('keys'))),
     clock,
     entropy,
     log,
@@ -167,7 +169,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   audiences = [...new Set([peopleUrl, `https://${serverName}:${ports.people}`])];
 
   const renewIdentity = async (): Promise<void> => {
-    if (clock.now() < identity.renewAt) return;
+    const issuer = (await authorities.issuing('intermediate', null)).certificate.serial;
+    if (clock.now() < identity.renewAt && identity.issuerSerial === issuer) return;
     identity = await makeIdentity();
     renewCertificate(people, { ...tls(), minVersion: 'TLSv1.2' });
     renewCertificate(devices, { ...tls(), minVersion: 'TLSv1.3' });
@@ -228,7 +231,7 @@ function makeHandlers(
       return tenant;
     },
     ...attestationHandlers(context),
-    ...certificateHandlers(context, context.gate),
+    ...certificateHandlers(context),
     ...imageHandlers(context),
     ...deploymentHandlers(context),
     ...manufacturingHandlers(context),

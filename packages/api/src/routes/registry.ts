@@ -29,17 +29,6 @@ const tenant = z.object({
 });
 export type Tenant = z.infer<typeof tenant>;
 
-/** A certificate authority of a tenant. */
-const tenantCertificate = z.object({
-  serial: z.string(),
-  subject: z.string(),
-  notBefore: time,
-  notAfter: time,
-  thumbprint: z.string(),
-  status: z.enum(['Active', 'Inactive', 'Revoked']),
-});
-export type TenantCertificate = z.infer<typeof tenantCertificate>;
-
 const product = z.object({
   productId: guid,
   tenantId: guid,
@@ -53,6 +42,17 @@ const deviceGroup = z.object({
   deviceGroupId: guid,
   tenantId: guid,
   productId: guid,
+  name: z.string(),
+  description: z.string(),
+  osFeed,
+  updatePolicy,
+  createdAt: time,
+});
+export type DeviceGroup = z.infer<typeof deviceGroup>;
+
+/** An image as a device reports it. */
+const installedImage = z.object({ imageType, componentId: guid, imageId: guid, digest: sha256Hex });
+
 const verdict = z.enum(['trusted', 'outdated', 'revoked', 'unknown']);
 const tier = z.enum(['affirming', 'warning', 'contraindicated']);
 const trust = z.union([z.literal(2), z.literal(32), z.literal(96)]);
@@ -107,30 +107,12 @@ const attestationResult = z.object({
 });
 export type AttestationResultDocument = z.infer<typeof attestationResult>;
 
-  name: z.string(),
-  description: z.string(),
-  osFeed,
-  updatePolicy,
-  createdAt: time,
-});
-export type DeviceGroup = z.infer<typeof deviceGroup>;
-
-/** An image as a device reports it. */
-const installedImage = z.object({ imageType, componentId: guid, imageId: guid, digest: sha256Hex });
-
 const device = z.object({
   deviceId,
   tenantId: guid,
-      claims: z.array(judgedClaim),
   deviceGroupId: guid.nullable(),
-      /** The release that it must reach to get a client certificate. */
-      requiredRelease: z.string().nullable(),
-      /** When it was told to come back. */
-      nextCheck: time,
   chipSku,
   blocked: z.boolean(),
-  /** Why it was refused, if that came after the last verdict. */
-  refusal: refusal.nullable(),
   claimedAt: time,
   /** When it last spoke to the service, null before the first time. */
   lastSeen: time.nullable(),
@@ -139,9 +121,16 @@ const device = z.object({
     .object({
       verdict,
       reasons: z.array(z.string()),
+      claims: z.array(judgedClaim),
       time,
+      /** The release that it must reach to get a client certificate. */
+      requiredRelease: z.string().nullable(),
+      /** When it was told to come back. */
+      nextCheck: time,
     })
     .nullable(),
+  /** Why it was refused, if that came after the last verdict. */
+  refusal: refusal.nullable(),
   osVersion: z.string().nullable(),
   installedImages: z.array(installedImage),
 });
@@ -192,29 +181,6 @@ export const REGISTRY_ROUTES = {
     scope: 'tenant',
     params: tenantParams,
     reply: tenant,
-  }),
-  certificates: defineRoute({
-    name: 'listCertificates',
-    summary: 'The certificate authorities of a tenant',
-    method: 'GET',
-    path: '/v1/tenants/{tenantId}/certificates',
-    permission: 'Reader',
-    scope: 'tenant',
-    params: tenantParams,
-    reply: z.object({ items: z.array(tenantCertificate) }),
-  }),
-  certificateChain: defineRoute({
-    name: 'getCertificateChain',
-    summary: "A tenant's certificate authority and those above it, leaf first",
-    method: 'GET',
-    path: '/v1/tenants/{tenantId}/certificates/{serial}/chain',
-    permission: 'Reader',
-    scope: 'tenant',
-    params: z.strictObject({
-      tenantId: guid,
-      serial: z.string().regex(/^[0-9a-f]{2,40}$/, 'hex digits in lower case'),
-    }),
-    reply: z.object({ chainPem: z.string() }),
   }),
   products: defineRoute({
     name: 'listProducts',
@@ -296,17 +262,6 @@ export const REGISTRY_ROUTES = {
         updatePolicy: updatePolicy.optional(),
       }),
     ),
-  deviceAttestation: defineRoute({
-    name: 'getDeviceAttestation',
-    summary:
-      'The last verdict over a device, claim by claim, with the evidence, policy and references behind it',
-    method: 'GET',
-    path: '/v1/tenants/{tenantId}/devices/{deviceId}/attestation',
-    permission: 'Reader',
-    scope: 'tenant',
-    params: deviceParams,
-    reply: z.object({ result: attestationResult.nullable(), refusal: refusal.nullable() }),
-  }),
     reply: deviceGroup,
   }),
   devices: defineRoute({
@@ -340,6 +295,17 @@ export const REGISTRY_ROUTES = {
     scope: 'tenant',
     params: deviceParams,
     reply: device,
+  }),
+  deviceAttestation: defineRoute({
+    name: 'getDeviceAttestation',
+    summary:
+      'The last verdict over a device, claim by claim, with the evidence, policy and references behind it',
+    method: 'GET',
+    path: '/v1/tenants/{tenantId}/devices/{deviceId}/attestation',
+    permission: 'Reader',
+    scope: 'tenant',
+    params: deviceParams,
+    reply: z.object({ result: attestationResult.nullable(), refusal: refusal.nullable() }),
   }),
   updateDevice: defineRoute({
     name: 'updateDevice',

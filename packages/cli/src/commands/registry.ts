@@ -1,12 +1,5 @@
 import { buildCommand, buildRouteMap, type RouteMap } from '@stricli/core';
-import {
-  ROUTES,
-  type Device,
-  type DeviceGroup,
-  type Product,
-  type Tenant,
-  type TenantCertificate,
-} from '@sevenfold/api';
+import { ROUTES, type Device, type DeviceGroup, type Product, type Tenant } from '@sevenfold/api';
 import { CHIP_SKUS, type ChipSkuName } from '@sevenfold/formats';
 import {
   allItems,
@@ -305,40 +298,3 @@ function blockCommand(
     ),
   });
 }
-
-export const certificateCommands: RouteMap<CliContext> = buildRouteMap({
-  docs: { brief: 'The tenant’s certificate authorities: what a broker or cloud registers' },
-  routes: {
-    list: buildCommand<TenantFlags, [], CliContext>({
-      docs: { brief: 'List the tenant’s CAs' },
-      parameters: { flags: tenantFlags },
-      func: inTenant(
-        async (client, tenantId) => (await client.call(ROUTES.certificates, { params: { tenantId } })).items,
-        (items) =>
-          formatTable<TenantCertificate>(
-            items,
-            [
-              { heading: 'SERIAL', value: (certificate) => certificate.serial },
-              { heading: 'STATUS', value: (certificate) => certificate.status },
-              { heading: 'FROM', value: (certificate) => certificate.notBefore },
-              { heading: 'UNTIL', value: (certificate) => certificate.notAfter },
-              { heading: 'SUBJECT', value: (certificate) => certificate.subject },
-            ],
-            'No CA yet.',
-          ),
-      ),
-    }),
-    'download-chain': buildCommand<TenantFlags, [string], CliContext>({
-      docs: { brief: 'Print a CA and those above it as PEM, leaf first' },
-      parameters: {
-        flags: tenantFlags,
-        positional: positionals({ brief: 'Its serial', placeholder: 'SERIAL' }),
-      },
-      func: inTenant(
-        (client, tenantId, _flags, serial) =>
-          client.call(ROUTES.certificateChain, { params: { tenantId, serial } }),
-        ({ chainPem }) => chainPem,
-      ),
-    }),
-  },
-});

@@ -108,7 +108,7 @@ describe('a tenant’s certificates', () => {
   it('are its own alone, with the chain up to the root', async () => {
     const { certificate } = await authorities.ensureTenantCa(TENANT);
     await authorities.ensureTenantCa(OTHER);
-    const routes = certificateHandlers({ authorities });
+    const routes = certificateHandlers({ ...service, authorities });
     const request = { query: undefined, body: undefined, caller: null, requestId: '' };
     const { items } = await routes.certificates({ ...request, params: { tenantId: TENANT } });
     expect(items).toMatchObject([

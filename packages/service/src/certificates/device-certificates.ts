@@ -91,11 +91,8 @@ async function issue(
     },
     authorities.issuerOf(authority),
   );
-  const intermediate = await authorities.issuing('intermediate', null);
-  return {
-    certificate,
-    chain: [certificate, authority.certificate, intermediate.certificate].map((one) => one.der),
-  };
+  const above = await authorities.chainOf(authority);
+  return { certificate, chain: [certificate, ...above.slice(0, -1)].map((one) => one.der) };
 }
 
 function updateCertificateRequired(why: string, cause?: unknown): ServiceError {

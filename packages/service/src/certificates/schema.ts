@@ -15,7 +15,13 @@ export interface CertificatesTables {
     notBefore: number;
     notAfter: number;
     der: Uint8Array;
+    /** From when on it issues; later than `notBefore` for one that was made ahead. Ms since 1970. */
+    activeFrom: number;
+    /** When it was taken back; null as long as it was not. */
+    revokedAt: number | null;
   };
+  /** An intermediate that waits for the answer of a root that lives elsewhere. */
+  intermediateRequests: { place: string; requestedAt: number };
 }
 
 /** Makes the tables of this capability. */
@@ -40,4 +46,21 @@ export const CERTIFICATES_SCHEMA = {
       .columns(['tenantId', 'notAfter'])
       .execute();
   },
+  changes: [
+    {
+      name: 'life-cycle',
+      async apply(db: Kysely<unknown>): Promise<void> {
+        await db.schema
+          .alterTable('authorities')
+          .addColumn('activeFrom', 'bigint', (column) => column.notNull().defaultTo(0))
+          .execute();
+        await db.schema.alterTable('authorities').addColumn('revokedAt', 'bigint').execute();
+        await db.schema
+          .createTable('intermediateRequests')
+          .addColumn('place', 'text', (column) => column.primaryKey())
+          .addColumn('requestedAt', 'bigint', (column) => column.notNull())
+          .execute();
+      },
+    },
+  ],
 };

@@ -10,6 +10,8 @@ export interface ServerIdentity {
   readonly keyPem: string;
   /** From when on a new identity should be made; ms since 1970. */
   readonly renewAt: number;
+  /** Serial of the intermediate that has issued it: when another one issues, a new identity should be made as well. */
+  readonly issuerSerial: string;
 }
 
 /** A fresh key and a server certificate for these hosts, for as long as this process runs, or two thirds of a year. */
@@ -29,6 +31,7 @@ export async function makeServerIdentity(
   return {
     certificatePem: toPem('CERTIFICATE', certificate.der, issuer.certificate.der),
     keyPem: toPem('PRIVATE KEY', pkcs8),
+    issuerSerial: issuer.certificate.serial,
     renewAt: now + ((certificate.notAfter - now) * 2) / 3,
   };
 }
