@@ -233,7 +233,7 @@ function tlsSocketOf(request: FastifyRequest): TLSSocket {
 function unknownRoute(request: FastifyRequest): ServiceError {
   const path = request.url.split('?')[0] ?? '';
   const isKnown = Object.values(DEVICE_PATHS).some(
-    (known) => path === known || (known.endsWith('/') && path.startsWith(known)),
+    (known) => path === known || (known.endsWith('/') && path.startsWith(known) && request.method !== 'GET'),
   );
   return isKnown
     ? new ServiceError('MethodNotAllowed', 'This is not possible here.', {
