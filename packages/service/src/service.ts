@@ -15,7 +15,7 @@ import { certificateHandlers } from './certificates/routes.ts';
 import { makeServerIdentity } from './certificates/server-identity.ts';
 import { openDataFolder, type Ports } from './data-folder.ts';
 import { deploymentHandlers } from './deployments/routes.ts';
-import { createDeviceServer } from './device-port/device-server.ts';
+import { createDeviceServer, type DeviceServerLimits } from './device-port/device-server.ts';
 import { FLEET_SCHEDULE, type Schedule } from './device-port/schedule.ts';
 import { sweepReports } from './errors/ingest-reports.ts';
 import { errorHandlers } from './errors/routes.ts';
@@ -56,7 +56,7 @@ export interface ServiceOptions {
   /** When devices come back. */
   readonly schedule?: Schedule;
   /** Of all three ports, as far as a port knows them. */
-  readonly limits?: Partial<ServerLimits>;
+  readonly limits?: Partial<ServerLimits & DeviceServerLimits>;
 }
 
 /** A service that is up. */

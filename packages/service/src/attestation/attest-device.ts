@@ -15,8 +15,8 @@ import {
   type IssuedCertificate,
 } from '../certificates/device-certificates.ts';
 import {
-  currentForFeed,
-  referenceFor,
+  publishedForFeed,
+  publishedReference,
   supersededAt,
   type ReferenceValue,
 } from '../deployments/os-releases.ts';
@@ -179,12 +179,12 @@ async function referencesFor(
   const db = context.store.read;
   const group = device.deviceGroupId === null ? null : await findDeviceGroup(db, device.deviceGroupId);
   const feed = group?.osFeed ?? 'Retail';
-  const current = await currentForFeed(db, feed, device.chipSku);
+  const current = await publishedForFeed(context.store, feed, device.chipSku);
   const byDigest = new Map<string, ReferenceValue | null>();
   const acceptedUntil = new Map<string, number>();
   for (const { digest } of evidence.components) {
     const name = toHex(digest);
-    const reference = await referenceFor(db, name);
+    const reference = await publishedReference(context.store, name);
     byDigest.set(name, reference);
     if (reference === null || current?.images.some((image) => image.digest === name)) continue;
     const since = await supersededAt(db, feed, device.chipSku, reference.sequence);

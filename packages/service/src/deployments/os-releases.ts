@@ -7,6 +7,7 @@ import { ServiceError } from '../service-error.ts';
 import type { Database } from '../store/database.ts';
 import { rowsToFetch, toPage } from '../store/paging.ts';
 import { parseSequence } from './deployments.ts';
+import { KeptReferences } from './kept-references.ts';
 import { toOsImage, type OsImage } from './os-images.ts';
 import {
   insertOsRelease,
@@ -58,7 +59,7 @@ export async function createOsRelease(
     readonly imageIds: readonly string[];
   },
 ): Promise<OsRelease> {
-  return context.store.write(async (tx) => {
+  const published = await context.store.write(async (tx) => {
     const known = await selectOsRelease(tx, release.name);
     if (known !== undefined) return sameRelease(await toOsRelease(tx, known), release);
     const images = await readOsImages(tx, release.imageIds);
@@ -75,6 +76,8 @@ export async function createOsRelease(
     await insertOsRelease(tx, row, images);
     return toOsRelease(tx, row);
   });
+  forgetReferences(context.store);
+  return published;
 }
 
 /** Stops trusting a release; one that is revoked already stays as it is. `NotFound`. */
@@ -83,7 +86,7 @@ export async function revokeOsRelease(
   name: string,
   reason: string,
 ): Promise<OsRelease> {
-  return context.store.write(async (tx) => {
+  const revoked = await context.store.write(async (tx) => {
     const row = await selectOsRelease(tx, name);
     if (row === undefined) {
       throw new ServiceError('NotFound', `There is no OS release "${name}".`, { field: 'name' });
@@ -93,6 +96,8 @@ export async function revokeOsRelease(
     await updateRevocation(tx, name, revokedAt, reason);
     return toOsRelease(tx, { ...row, revokedAt, revokedReason: reason });
   });
+  forgetReferences(context.store);
+  return revoked;
 }
 
 /** Releases, newest first. */
@@ -136,6 +141,31 @@ export async function referenceFor(db: Kysely<Database>, digest: string): Promis
     securityVersion: image.securityVersion,
     sequence: releases[0]?.sequence ?? 0,
   };
+}
+
+const keptCurrent = new KeptReferences<OsRelease>();
+const keptByDigest = new KeptReferences<ReferenceValue>();
+
+function forgetReferences(store: ServiceContext['store']): void {
+  keptCurrent.forget(store);
+  keptByDigest.forget(store);
+}
+
+/** As `currentForFeed`, over what is committed, for those who ask often. */
+export function publishedForFeed(
+  store: ServiceContext['store'],
+  feed: OsFeed,
+  chipSku: number,
+): Promise<OsRelease | null> {
+  return keptCurrent.get(store, `${feed} ${chipSku}`, () => currentForFeed(store.read, feed, chipSku));
+}
+
+/** As `referenceFor`, over what is committed, for those who ask often. */
+export function publishedReference(
+  store: ServiceContext['store'],
+  digest: string,
+): Promise<ReferenceValue | null> {
+  return keptByDigest.get(store, digest, () => referenceFor(store.read, digest));
 }
 
 /**

@@ -1,0 +1,31 @@
+import type { Store } from '../store/store.ts';
+
+/** Some hundred releases with all their images. */
+const MOST_VALUES = 4096;
+
+/**
+ * What follows from the published releases alone and every attestation asks for: read again only after a release was
+ * written. Null is what nobody has published yet, and is not kept.
+ */
+export class KeptReferences<T> {
+  readonly #byStore = new WeakMap<Store, Map<string, T>>();
+
+  /** The value of that name over what is committed; `read` is called where it is not kept. */
+  async get(store: Store, name: string, read: () => Promise<T | null>): Promise<T | null> {
+    const values = this.#byStore.get(store) ?? new Map<string, T>();
+    this.#byStore.set(store, values);
+    const known = values.get(name);
+    if (known !== undefined) return known;
+    const value = await read();
+    if (value === null) return null;
+    if (values.size >= MOST_VALUES) values.clear();
+    // Where `forget` was called meanwhile, nobody sees this map any more.
+    values.set(name, value);
+    return value;
+  }
+
+  /** To be called when a write of a release has ended. */
+  forget(store: Store): void {
+    this.#byStore.delete(store);
+  }
+}
