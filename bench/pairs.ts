@@ -23,7 +23,10 @@ export function quantile(values: readonly number[], share: number): number {
 }
 
 /** Measures both, one after the other, `PAIRS` times, after one unmeasured round of each. */
-export async function alternate<T>(ours: () => Promise<T>, theirs: () => Promise<T>): Promise<readonly [T, T][]> {
+export async function alternate<T>(
+  ours: () => Promise<T>,
+  theirs: () => Promise<T>,
+): Promise<readonly [T, T][]> {
   const pairs: [T, T][] = [];
   for (let round = 0; round <= PAIRS; round++) {
     const pair: [T, T] = [await ours(), await theirs()];

@@ -1,5 +1,6 @@
 import { styleText } from 'node:util';
 import type { Figure } from './figure.ts';
+import { measureIdentity } from './identity.ts';
 import { measureStory } from './story.ts';
 
 /** Every set of measurements, by the name after `npm run bench --`. */
@@ -9,6 +10,10 @@ const SETS: Readonly<
   story: {
     brief: 'the main job end to end: time and memory of `npm start -- --once`',
     measure: measureStory,
+  },
+  identity: {
+    brief: 'certificates and attestation beside cfssl, OpenSSL and a bare TLS server',
+    measure: measureIdentity,
   },
 };
 

@@ -100,7 +100,16 @@ function fillReleases(database: DatabaseSync, count: number): readonly MeasuredI
       const imageId = guidFromRandom(SYSTEM_ENTROPY.random(16));
       const digest = SYSTEM_ENTROPY.random(32);
       const [component, type] = [SYSTEM_COMPONENT_IDS[imageType], IMAGE_TYPES[imageType]];
-      image.run(imageId, component, type, imageType, toHex(digest), toHex(sha256(digest)), CHIP_SKU, Date.now());
+      image.run(
+        imageId,
+        component,
+        type,
+        imageType,
+        toHex(digest),
+        toHex(sha256(digest)),
+        CHIP_SKU,
+        Date.now(),
+      );
       part.run(name, imageId, toHex(digest));
       return { imageType, name: imageType, securityVersion: 1, digest };
     });

@@ -46,7 +46,9 @@ function handleOf(child: ChildProcess, port: number, ended: Promise<unknown>): S
     port,
     cpuSeconds() {
       // The command name in parentheses may itself hold spaces and parentheses.
-      const fields = readFileSync(`${proc}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ');
+      const fields = readFileSync(`${proc}/stat`, 'utf8')
+        .replace(/^.*\) /s, '')
+        .split(' ');
       return (Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND;
     },
     memory() {
