@@ -138,6 +138,7 @@ function pathOf(route: Route, tenantId: string, ids: Household): string {
     .replace('{deviceGroupId}', ids.deviceGroupId)
     .replace('{imageId}', ids.imageId)
     .replace('{deviceId}', ids.device.deviceId)
+    .replace('{serial}', ids.serial)
     .replace('{groupId}', '0'.repeat(32))
     .replace('{name}', '26.11.0')
     .replaceAll(/\{\w+\}/g, 'ab');
@@ -157,6 +158,8 @@ function bodyOf(route: Route, ids: Household): Uint8Array | null {
     updateDevice: { blocked: true },
     createDeployment: { imageIds: [ids.imageId] },
     markErrorGroupFixed: { imageId: ids.imageId },
+    proveCertificate: { nonce: 'n' },
+    revokeCertificate: { serial: ids.serial },
   };
   return utf8Encode(JSON.stringify(bodies[route.name] ?? {}));
 }
@@ -182,7 +185,11 @@ describe('the Administrator of another tenant', () => {
     },
   );
 
-  const inner = tenantRoutes.filter(({ path }) => /\{tenantId\}.*\{/.test(path) || path.endsWith('/devices'));
+  // Those that name something inside of the tenant, in their path or body.
+  const inner = tenantRoutes.filter(
+    ({ path, name }) =>
+      /\{tenantId\}.*\{/.test(path) || path.endsWith('/devices') || name === 'revokeCertificate',
+  );
   it.each(inner.map((route) => [route.name, route] as const))(
     'finds nothing of the first tenant by %s through its own',
     async (_, route) => {

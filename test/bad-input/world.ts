@@ -44,6 +44,8 @@ export interface Household {
   readonly productId: string;
   readonly deviceGroupId: string;
   readonly imageId: string;
+  /** Of the tenant's CA. */
+  readonly serial: string;
   readonly administrator: Person;
   /** Claimed, in the group, attested once. */
   readonly device: HostileDevice;
@@ -72,8 +74,8 @@ export const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString
 const entropy = seededEntropy('bad input');
 export const newGuid = (): string => guidFromRandom(entropy.random(16));
 
-/** Rows that come with every request, whatever becomes of it: the trail of who asked for what, and the calendar. */
-const NOT_STATE: ReadonlySet<string> = new Set(['auditEntries', 'jobs']);
+/** Rows that come whatever becomes of a request: who asked for what, which devices were refused, and the calendar. */
+const NOT_STATE: ReadonlySet<string> = new Set(['auditEntries', 'attestationRefusals', 'jobs']);
 
 /** What an application's package is to have. */
 export interface AppChanges {
@@ -207,6 +209,7 @@ export async function openWorld(): Promise<World> {
       params: { tenantId, deviceGroupId },
       body: { imageIds: [imageId] },
     });
+    const certificates = await admin.call(ROUTES.certificates, { params });
     const device = await makeDevice();
     await admin.call(ROUTES.claimDevice, { params, body: { deviceId: device.deviceId, deviceGroupId } });
     await device.certify();
@@ -215,6 +218,7 @@ export async function openWorld(): Promise<World> {
       productId,
       deviceGroupId,
       imageId,
+      serial: certificates.items[0]?.serial ?? '',
       administrator: await person('Administrator', tenantId),
       device,
     };
