@@ -1,6 +1,7 @@
 import type { CommandContext } from '@stricli/core';
 import { ROUTES, type Client, type DeviceGroup, type Page, type Product, type Tenant } from '@sevenfold/api';
 import { CliError } from './errors.ts';
+import { printableJson } from './printable.ts';
 import { connect, defaultProfileFolder, type Connection } from './profile.ts';
 
 /** What every command is handed. */
@@ -82,7 +83,7 @@ async function answer<Reply>(
 ): Promise<void> {
   using connection = await connect(flags.profile ?? defaultProfileFolder(context.process.env));
   const reply = await work(connection);
-  context.process.stdout.write(flags.json ? `${JSON.stringify(reply, null, 2)}\n` : format(reply));
+  context.process.stdout.write(flags.json ? `${printableJson(reply)}\n` : format(reply));
 }
 
 /** The action of a command that talks to the service and prints what `work` answers: as JSON, or as text. */

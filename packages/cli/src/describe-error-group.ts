@@ -1,10 +1,5 @@
 import type { ErrorGroup, ErrorGroupDetail } from '@sevenfold/api';
-
-/** Text that came from a device, fit for a terminal: control characters could make it say anything. */
-export function printable(untrusted: string): string {
-  // oxlint-disable-next-line no-control-regex -- these are the characters to be taken out
-  return untrusted.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, '\uFFFD');
-}
+import { printable } from './printable.ts';
 
 /** The state of a group in a person's words. */
 export function describeStatus(group: ErrorGroup): string {

@@ -1,4 +1,5 @@
 import { SevenfoldError } from '@sevenfold/formats';
+import { printable } from './printable.ts';
 
 /** What the command line itself refuses; everything else keeps the code of whoever refused it. */
 export type CliErrorCode =
@@ -28,10 +29,15 @@ const HINTS: Readonly<Record<string, string>> = {
 /** One clear error for a person: what, where, and what to try. */
 export function describeError(error: unknown): string {
   if (!(error instanceof SevenfoldError)) return error instanceof Error ? error.message : String(error);
-  const where = [error.field && `field: ${error.field}`, error.rule && `rule: ${error.rule}`].filter(Boolean);
+  // Our own messages may have several lines; those of others may hold whatever somebody sent them.
+  const show = error instanceof CliError ? (text: string): string => text : printable;
+  const where = [
+    error.field && `field: ${show(error.field)}`,
+    error.rule && `rule: ${show(error.rule)}`,
+  ].filter(Boolean);
   const hint = HINTS[error.code];
   return [
-    `${error.message} (${error.code}${where.length > 0 ? `; ${where.join('; ')}` : ''})`,
+    `${show(error.message)} (${show(error.code)}${where.length > 0 ? `; ${where.join('; ')}` : ''})`,
     ...(hint === undefined ? [] : [hint]),
   ].join('\n');
 }

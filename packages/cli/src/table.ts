@@ -1,3 +1,5 @@
+import { printable } from './printable.ts';
+
 /** One column of a table: its heading and what stands in it for a row. */
 export interface Column<Row> {
   readonly heading: string;
@@ -16,7 +18,7 @@ export function formatTable<Row>(
   if (rows.length === 0) return `${empty}\n`;
   const cells = [
     columns.map(({ heading }) => heading),
-    ...rows.map((row) => columns.map(({ value }) => value(row))),
+    ...rows.map((row) => columns.map(({ value }) => printable(value(row)))),
   ];
   const widths = columns.map((_, index) => Math.max(...cells.map((line) => (line[index] ?? '').length)));
   return cells
@@ -38,7 +40,9 @@ export function formatProperties(
   return properties
     .flatMap(([name, value]) => {
       const lines = typeof value === 'string' ? [value] : value.length === 0 ? ['–'] : value;
-      return lines.map((line, index) => `${(index === 0 ? name : '').padEnd(width)}${GAP}${line}\n`);
+      return lines.map(
+        (line, index) => `${(index === 0 ? name : '').padEnd(width)}${GAP}${printable(line)}\n`,
+      );
     })
     .join('');
 }

@@ -9,7 +9,8 @@ import {
   type CliContext,
   type TenantFlags,
 } from '../context.ts';
-import { describeErrorGroup, describeStatus, printable } from '../describe-error-group.ts';
+import { describeErrorGroup, describeStatus } from '../describe-error-group.ts';
+import { printable } from '../printable.ts';
 import { formatTable } from '../table.ts';
 
 const formatGroups = (groups: readonly ErrorGroup[]): string =>
@@ -21,7 +22,7 @@ const formatGroups = (groups: readonly ErrorGroup[]): string =>
       { heading: 'COUNT', value: (group) => String(group.count) },
       { heading: 'DEVICES', value: (group) => String(group.deviceCount) },
       { heading: 'LAST SEEN', value: (group) => group.lastSeen },
-      { heading: 'WHAT', value: (group) => printable(group.title) },
+      { heading: 'WHAT', value: (group) => group.title },
     ],
     'No failure reported.',
   );
@@ -61,7 +62,7 @@ export const errorCommands: RouteMap<CliContext> = buildRouteMap({
             params: { tenantId, groupId },
             body: { imageId: image },
           }),
-        (group) => `${group.title}\n  ${describeStatus(group)}\n`,
+        (group) => `${printable(group.title)}\n  ${describeStatus(group)}\n`,
       ),
     }),
   },

@@ -16,6 +16,7 @@ import {
   type TenantFlags,
 } from '../context.ts';
 import { CliError } from '../errors.ts';
+import { printableJson } from '../printable.ts';
 import { formatProperties, formatTable } from '../table.ts';
 
 async function readInput(path: string): Promise<Uint8Array> {
@@ -208,7 +209,7 @@ export const imagePackageCommands: RouteMap<CliContext> = buildRouteMap({
         };
         this.process.stdout.write(
           flags.json
-            ? `${JSON.stringify(shown, null, 2)}\n`
+            ? `${printableJson(shown)}\n`
             : formatProperties([
                 ['image', shown.imageId],
                 ['component', shown.componentId],

@@ -1,7 +1,6 @@
 import { buildCommand, buildRouteMap, type RouteMap } from '@stricli/core';
 import { ROUTES, type TelemetryMessage } from '@sevenfold/api';
 import { tenantFlags, inTenant, type CliContext, type TenantFlags } from '../context.ts';
-import { printable } from '../describe-error-group.ts';
 import { formatTable } from '../table.ts';
 
 export const telemetryCommands: RouteMap<CliContext> = buildRouteMap({
@@ -18,7 +17,7 @@ export const telemetryCommands: RouteMap<CliContext> = buildRouteMap({
             [
               { heading: 'TIME', value: (message) => message.time },
               { heading: 'DEVICE', value: (message) => `${message.deviceId.slice(0, 16)}…` },
-              { heading: 'PAYLOAD', value: (message) => printable(message.payload) },
+              { heading: 'PAYLOAD', value: (message) => message.payload },
             ],
             'No message yet.',
           ),
