@@ -1,14 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import {
-  chmodSync,
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  statSync,
-  writeSync,
-} from 'node:fs';
+import { chmodSync, closeSync, fstatSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import type { Clock, Entropy } from '@sevenfold/formats';
 import type { LogDestination } from './http/log.ts';
@@ -23,20 +14,31 @@ export const SYSTEM_CLOCK: Clock = {
 /** The machine's entropy: OpenSSL's generator. */
 export const SYSTEM_ENTROPY: Entropy = { random: (length) => new Uint8Array(randomBytes(length)) };
 
-/** A log file is put aside at the next start when it is larger than this, in bytes; one former file is kept. */
+/** A log file is put aside when it is larger than this, in bytes; one former file is kept. */
 const LARGE_LOG = 16 * 1024 * 1024;
 
-/** Appends lines to a file of mode 0600. */
-export function openLogFile(file: string): LogDestination & { close(): void } {
+/** Appends lines to a file of mode 0600. Strangers cause lines, too: two files of `largest` bytes are all there is. */
+export function openLogFile(file: string, largest = LARGE_LOG): LogDestination & { close(): void } {
   mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
-  if (existsSync(file) && statSync(file).size > LARGE_LOG) renameSync(file, `${file}.1`);
-  const descriptor = openSync(file, 'a', 0o600);
-  chmodSync(file, 0o600);
+  const open = (): number => {
+    const opened = openSync(file, 'a', 0o600);
+    chmodSync(file, 0o600);
+    return opened;
+  };
+  let descriptor = open();
+  let size = fstatSync(descriptor).size;
   let isOpen = true;
   return {
     write(line) {
       // A connection that breaks while the service closes may still have something to say.
-      if (isOpen) writeSync(descriptor, line);
+      if (!isOpen) return;
+      if (size > largest) {
+        closeSync(descriptor);
+        renameSync(file, `${file}.1`);
+        descriptor = open();
+        size = 0;
+      }
+      size += writeSync(descriptor, line);
     },
     close() {
       isOpen = false;
