@@ -149,6 +149,17 @@ describe('a genuine device that is not trusted', () => {
     expect(reply.reasons[0]).toContain('security version 1, at least 2');
   });
 
+  it('is told no more reasons than a reply may have, however many unknown components it names', async () => {
+    device.running = Array.from({ length: 32 }, (_, index) => {
+      const [first] = device.running;
+      if (first === undefined) throw new Error('a release has images');
+      return { ...first, digest: index.toString(16).padStart(64, '0') };
+    });
+    const { reply } = await world.certify(device);
+    expect(reply.verdict).toBe('unknown');
+    expect(reply.reasons).toHaveLength(32);
+  });
+
   it('is unknown when a stage was never published, is missing, or is another one’s image', async () => {
     const [first, ...others] = device.running;
     if (first === undefined) throw new Error('a release has images');

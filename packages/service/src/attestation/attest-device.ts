@@ -1,5 +1,6 @@
 import {
   attestationChallengeInput,
+  DEVICE_LIMITS,
   equalBytes,
   toHex,
   type AttestReply,
@@ -236,8 +237,11 @@ async function settle(context: AttestationContext, outcome: Outcome): Promise<At
   const { request, evidence, references, appraisal, update, client } = outcome;
   const { deviceId, tenantId } = outcome.device;
   const { verdict, requiredRelease } = appraisal;
-  const reasons =
-    tenantId === null ? [...appraisal.reasons, 'No tenant has claimed the device.'] : appraisal.reasons;
+  // Evidence may name more unknown components than a reply has room for reasons; the weightiest come first.
+  const reasons = [
+    ...appraisal.reasons,
+    ...(tenantId === null ? ['No tenant has claimed the device.'] : []),
+  ].slice(0, DEVICE_LIMITS.maxReasons);
   const time = context.clock.now();
   const nextCheck = appointment(context, verdict === 'trusted' ? 'attestation' : 'remedy');
   await context.store.write((tx) =>
@@ -254,8 +258,8 @@ async function settle(context: AttestationContext, outcome: Outcome): Promise<At
       requiredRelease,
       policyVersion: POLICY_VERSION,
       tenantId,
-      clientSerial: client?.certificate.serial ?? null,
-      updateSerial: update.certificate.serial,
+      clientSerial: client?.serial ?? null,
+      updateSerial: update.serial,
       nextCheck: time + nextCheck * 1000,
       result: writeResult({
         claims: appraisal.claims,
