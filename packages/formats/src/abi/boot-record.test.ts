@@ -7,6 +7,7 @@ import {
   encodeBootRecord,
   healthyMarkOffset,
   readBootRecords,
+  trialsThatFit,
   type BootRecord,
 } from './boot-record.ts';
 import { FLASH_MAP, FLASH_SECTOR } from './flash-map.ts';
@@ -25,7 +26,10 @@ const record: BootRecord = {
   },
   fallback: DEFAULT_BOOT_RECORD.current,
   trial: true,
-  fellBack: { imageIds: Array.from({ length: 10 }, () => application(1).imageId), reason: 'not healthy' },
+  fellBack: {
+    trials: [[1, 2, 3].map((slot) => application(slot).imageId), [application(0).imageId]],
+    reason: 'x',
+  },
 };
 
 /** The region as flash would hold it. */
@@ -65,9 +69,23 @@ describe('a boot record', () => {
       ...record,
       current: { ...record.current, applications: [application(1), { ...application(2), slot: 1 }] },
     });
-    expect(() =>
-      encodeBootRecord({ ...record, fellBack: { imageIds: [], reason: 'x'.repeat(4000) } }),
-    ).toThrow(expect.objectContaining({ code: 'InvalidBootRecord' }));
+    expect(() => encodeBootRecord({ ...record, fellBack: { trials: [], reason: 'x'.repeat(4000) } })).toThrow(
+      expect.objectContaining({ code: 'InvalidBootRecord' }),
+    );
+  });
+});
+
+describe('what was left', () => {
+  it('is remembered trial by trial, the newest that fit', () => {
+    const trials = Array.from({ length: 5 }, (_, trial) =>
+      Array.from({ length: 4 }, (_unused, slot) => application(slot).imageId.replace('a', String(trial))),
+    );
+    const kept = trialsThatFit(trials);
+    expect(kept).toEqual(trials.slice(0, 3));
+    const fellBack = { trials: kept, reason: '' };
+    expect(decodeBootRecord(encodeBootRecord({ ...record, fellBack })).fellBack).toEqual(fellBack);
+    expect(trialsThatFit(trials.slice(0, 2))).toEqual(trials.slice(0, 2));
+    expect(trialsThatFit([])).toEqual([]);
   });
 });
 

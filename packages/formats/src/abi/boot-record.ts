@@ -30,10 +30,11 @@ export interface BootRecord {
   /** `current` holds for three attempts only, until its healthy mark is set. */
   readonly trial: boolean;
   /**
-   * The images that were given up when a trial failed, newest first, over commits and later trials; an image leaves
-   * the list when it is committed again. `reason` is why the last one failed, empty once another system was committed.
+   * The system images that were given up when a trial failed, trial by trial, the newest first; kept over commits and
+   * later trials until the images of a trial are committed again. `reason` is why the last one failed, empty once
+   * another system was committed.
    */
-  readonly fellBack: { readonly imageIds: readonly string[]; readonly reason: string } | null;
+  readonly fellBack: { readonly trials: readonly (readonly string[])[]; readonly reason: string } | null;
 }
 
 /** Marks beside a record, each a byte programmed once. */
@@ -57,8 +58,9 @@ export interface FoundBootRecord {
 export const BOOT_ATTEMPTS = 3;
 /** Sectors that take records in turn. */
 export const BOOT_SECTORS = FLASH_MAP.bootRecord.length / FLASH_SECTOR;
-/** Images that a record remembers as left, at most. */
-export const MOST_LEFT_IMAGES = 16;
+/** Ids that a record remembers of what was left, at most; one more goes between two trials. */
+const MOST_LEFT_IDS = 16;
+const BETWEEN_TRIALS = '00000000-0000-0000-0000-000000000000';
 /** Highest sequence number: after it, numbers begin again. */
 export const LAST_BOOT_SEQUENCE = 0xffffffff;
 const MAGIC = 0x52424653; // "SFBR", little-endian
@@ -98,6 +100,27 @@ function configToCbor(config: BootConfig): CborMap {
   });
 }
 
+function idsOfTrials(trials: readonly (readonly string[])[]): string[] {
+  return trials.flatMap((imageIds, index) => (index === 0 ? imageIds : [BETWEEN_TRIALS, ...imageIds]));
+}
+
+function trialsOfIds(ids: readonly string[]): readonly (readonly string[])[] {
+  const trials: string[][] = [[]];
+  for (const id of ids) {
+    if (id === BETWEEN_TRIALS) trials.push([]);
+    else trials.at(-1)?.push(id);
+  }
+  return trials.filter((imageIds) => imageIds.length > 0);
+}
+
+/** As many trials, from the first one on, as a record has room for. */
+export function trialsThatFit(trials: readonly (readonly string[])[]): readonly (readonly string[])[] {
+  const count = trials.findIndex(
+    (_, index) => idsOfTrials(trials.slice(0, index + 1)).length > MOST_LEFT_IDS,
+  );
+  return count < 0 ? trials : trials.slice(0, count);
+}
+
 /** One record's payload, without the sequence (which the sector's header holds). */
 function recordToCbor(record: BootRecord): Uint8Array {
   return encodeCbor(
@@ -105,7 +128,13 @@ function recordToCbor(record: BootRecord): Uint8Array {
       current: configToCbor(record.current),
       fallback: record.fallback === null ? null : configToCbor(record.fallback),
       trial: record.trial,
-      fellBack: record.fellBack === null ? null : cborMap(FELL_BACK_KEYS, { ...record.fellBack }),
+      fellBack:
+        record.fellBack === null
+          ? null
+          : cborMap(FELL_BACK_KEYS, {
+              imageIds: idsOfTrials(record.fellBack.trials),
+              reason: record.fellBack.reason,
+            }),
     }),
   );
 }
@@ -181,8 +210,8 @@ export function decodeBootRecord(untrusted: Uint8Array): BootRecord {
     fellBack: reader.nullable('fellBack', () => {
       const fields = reader.map('fellBack', FELL_BACK_KEYS);
       const fellBack = {
-        imageIds: fields.array('imageIds', MOST_LEFT_IMAGES, (item, path) =>
-          parseGuid(readText(item, path, 36), path),
+        trials: trialsOfIds(
+          fields.array('imageIds', MOST_LEFT_IDS, (item, path) => parseGuid(readText(item, path, 36), path)),
         ),
         reason: fields.text('reason', 400),
       };

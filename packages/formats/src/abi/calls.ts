@@ -43,7 +43,7 @@ export const MONITOR_CALLS = {
   bootInfo: {
     args: [],
     returns:
-      '{resetReason, trial: boolean, stages: [{imageType, slot, imageId, componentId, name, digest, securityVersion}], failures: [{imageType, slot, code, message}], fellBack: null | {imageIds: [string]}, left: [string]}; fellBack: what the last failed trial left, until another system is committed; left: every image that was left, newest first',
+      '{resetReason, trial: boolean, stages: [{imageType, slot, imageId, componentId, name, digest, securityVersion}], failures: [{imageType, slot, code, message}], fellBack: null | {imageIds: [string]}, left: [[string]]}; fellBack: what the last failed trial left, until another system is committed; left: what every failed trial left, the newest first',
   },
   loadServices: { args: [], returns: 'bytes: the services stage bundle, verified and measured' },
   loadCertStore: { args: [], returns: 'bytes: content of the UpdateCertStore, verified' },

@@ -185,9 +185,9 @@ describe('power cut at any operation of a trial that fails', () => {
         await device.board.powerOn();
         expect(device.board.lastOutcome, device.board.bootLog.join('\n')).toMatchObject({ kind: 'running' });
         expect(await activeNames(device)).toMatchObject({ NormalWorldKernel: 'kernel 1.0.0' });
-        const { trial, left } = (await device.call('bootInfo')) as { trial: boolean; left: string[] };
+        const { trial, left } = (await device.call('bootInfo')) as { trial: boolean; left: string[][] };
         expect(trial, `cut at ${at}`).toBe(false);
-        seen.push(left.length === 0 ? 'none' : left[0] === imageId ? 'left' : 'other');
+        seen.push(left.length === 0 ? 'none' : left[0]?.[0] === imageId ? 'left' : 'other');
         await device.board.powerOff();
       }
       expect(seen.join(' ')).toMatch(/^(none )+(left ?)+$/);

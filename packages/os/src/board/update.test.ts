@@ -164,7 +164,7 @@ describe('an update of the system', () => {
     const ids = [bad, worse].map((image) => parseImagePackage(image).fields.imageId);
     await update(device, [bad]);
     await update(device, [worse]);
-    expect(await device.call('bootInfo')).toMatchObject({ left: [ids[1], ids[0]] });
+    expect(await device.call('bootInfo')).toMatchObject({ left: [[ids[1]], [ids[0]]] });
     await device.call('commit', [await stage(device, makeApp('blink'))], []);
     await update(device, [await makeSystemImage('NormalWorldKernel', { version: '3.0.0' })]);
     await device.call('confirmHealthy');
@@ -172,11 +172,14 @@ describe('an update of the system', () => {
     await device.board.powerOn();
     expect(await activeNames(device)).toMatchObject({ NormalWorldKernel: 'kernel 3.0.0' });
     // Nothing new about it, so nothing more to report; but not forgotten.
-    expect(await device.call('bootInfo')).toMatchObject({ fellBack: null, left: [ids[1], ids[0]] });
+    expect(await device.call('bootInfo')).toMatchObject({ fellBack: null, left: [[ids[1]], [ids[0]]] });
     await update(device, [worse]);
-    expect(await device.call('bootInfo')).toMatchObject({ fellBack: { imageIds: [ids[1], ids[0]] } });
+    expect(await device.call('bootInfo')).toMatchObject({
+      fellBack: { imageIds: [ids[1]] },
+      left: [[ids[1]], [ids[0]]],
+    });
     await device.call('commit', [await stage(device, bad)], []);
-    expect(await device.call('bootInfo')).toMatchObject({ fellBack: null, left: [ids[1]] });
+    expect(await device.call('bootInfo')).toMatchObject({ fellBack: null, left: [[ids[1]]] });
     await device.board.powerOff();
   });
 

@@ -78,8 +78,8 @@ export function serveMonitor(state: MonitorState): PortHandler {
       trial: slots.isTrial,
       stages: state.report.stages,
       failures: state.report.failures,
-      fellBack: slots.fellBack === null ? null : { imageIds: [...slots.fellBack.imageIds] },
-      left: [...slots.left],
+      fellBack: slots.fellBack === null ? null : { imageIds: [...(slots.left[0] ?? [])] },
+      left: slots.left.map((imageIds) => [...imageIds]),
     }),
     loadServices: ordered(async () => {
       const services = await verifyStage(state.chain, 'Services', [SYSTEM_IMAGE_FILES.bundle]);

@@ -55,7 +55,7 @@ export async function start(handle: StageHandle): Promise<void> {
   const slots = await Slots.open(flash, boot, report);
   const { fellBack } = slots;
   if (boot.config === 'fallback' && fellBack !== null)
-    log(`left for good: ${fellBack.imageIds.join(', ')} – ${fellBack.reason}`);
+    log(`left for good: ${(fellBack.trials[0] ?? []).join(', ')} – ${fellBack.reason}`);
 
   // 2. Verify and measure what comes next.
   const chain: BootChain = { flash, pluton, config: slots.config, report, log };

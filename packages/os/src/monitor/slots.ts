@@ -4,12 +4,12 @@ import {
   FLASH_MAP,
   FLASH_SECTOR,
   LAST_BOOT_SEQUENCE,
-  MOST_LEFT_IMAGES,
   SYSTEM_IMAGE_TYPES,
   decodeSlotHeader,
   encodeBootRecord,
   healthyMarkOffset,
   readBootRecords,
+  trialsThatFit,
   type BootApplication,
   type BootConfig,
   type BootRecord,
@@ -73,16 +73,14 @@ export class Slots {
     const record = found?.record ?? DEFAULT_BOOT_RECORD;
     const slots = new Slots(flash, report, record, found?.sector ?? BOOT_SECTORS - 1, boot.trial);
     if (boot.config === 'fallback' && record.fallback !== null) {
-      const imageIds = leftIds(
-        await slots.#imagesLeftBehind(record.current, record.fallback),
-        record.fellBack?.imageIds ?? [],
-      );
+      const left = await slots.#imagesLeftBehind(record.current, record.fallback);
+      const trials = trialsThatFit([left, ...(record.fellBack?.trials ?? [])]);
       const reason = `the trial of boot record ${record.sequence} failed; last reset: ${boot.resetReason}`;
       await slots.#write({
         current: record.fallback,
         fallback: null,
         trial: false,
-        fellBack: { imageIds, reason },
+        fellBack: { trials, reason },
       });
     }
     return slots;
@@ -98,9 +96,9 @@ export class Slots {
     return this.#record.fellBack?.reason === '' ? null : this.#record.fellBack;
   }
 
-  /** Every image that was left for good, newest first. */
-  get left(): readonly string[] {
-    return this.#record.fellBack?.imageIds ?? [];
+  /** The images that each failed trial left for good, the newest first. */
+  get left(): readonly (readonly string[])[] {
+    return this.#record.fellBack?.trials ?? [];
   }
 
   get isTrial(): boolean {
@@ -192,16 +190,13 @@ export class Slots {
     return { system, applications: this.config.applications };
   }
 
-  /** What stays left when images are committed: all but these, so that no commit makes a device forget. */
+  /** What stays left when images are committed: all but these, so that no other commit makes a device forget. */
   #leftAfter(images: readonly CommitImage[], isSystemChange: boolean): BootRecord['fellBack'] {
     const { fellBack } = this.#record;
     if (fellBack === null) return null;
-    const committed = new Set(
-      images.map((image) => (image.kind === 'system' ? image.imageId : image.application.imageId)),
-    );
-    const imageIds = fellBack.imageIds.filter((imageId) => !committed.has(imageId));
-    if (imageIds.length === 0) return null;
-    return { imageIds, reason: isSystemChange ? '' : fellBack.reason };
+    const committed = new Set(images.flatMap((image) => (image.kind === 'system' ? [image.imageId] : [])));
+    const trials = fellBack.trials.filter((imageIds) => !imageIds.every((imageId) => committed.has(imageId)));
+    return trials.length === 0 ? null : { trials, reason: isSystemChange ? '' : fellBack.reason };
   }
 
   async #write(next: Omit<BootRecord, 'sequence'>): Promise<void> {
@@ -225,6 +220,7 @@ export class Slots {
     }
   }
 
+  /** The system images of a trial. Its apps are not to blame: no app decides whether a system is healthy. */
   async #imagesLeftBehind(left: BootConfig, kept: BootConfig): Promise<string[]> {
     const imageIds: string[] = [];
     for (const type of SYSTEM_IMAGE_TYPES) {
@@ -232,15 +228,8 @@ export class Slots {
       const header = await readSlotHeader(this.#flash, FLASH_MAP.system[type][left.system[type]]);
       if (header !== null) imageIds.push(header.imageId);
     }
-    const keptIds = new Set(kept.applications.map(({ imageId }) => imageId));
-    for (const { imageId } of left.applications) if (!keptIds.has(imageId)) imageIds.push(imageId);
     return imageIds;
   }
-}
-
-/** Newly left images and those of before, each once, as many as a record holds. */
-function leftIds(newly: readonly string[], before: readonly string[]): readonly string[] {
-  return [...new Set([...newly, ...before])].slice(0, MOST_LEFT_IMAGES);
 }
 
 /** The header of a slot, or null for an empty or damaged one. */

@@ -18,8 +18,8 @@ export interface BootInfo {
   readonly failures: readonly BootFailure[];
   /** Images that the last failed trial left for the other slots; null: none, or another system came since. */
   readonly fellBack: readonly string[] | null;
-  /** Every image that was ever left for good. */
-  readonly left: readonly string[];
+  /** The images that each failed trial left for good. */
+  readonly left: readonly (readonly string[])[];
 }
 
 /** An image that a layer refused to start. */
@@ -104,7 +104,7 @@ export function kernelOver(port: Port) {
           message: failure.text('message'),
         })),
         fellBack,
-        left: [...new Set([...reply.textsOrNone('left'), ...(fellBack ?? [])])],
+        left: reply.textLists('left') ?? (fellBack === null ? [] : [fellBack]),
       };
     },
     async loadCertStore(): Promise<Uint8Array> {

@@ -32,7 +32,7 @@ const plan = (images: PlannedImage[], removeComponents: string[] = []): PlanPayl
   removeComponents,
 });
 const installed = (image: PlannedImage, state = 'active'): InstalledImage => ({ ...image, state });
-const none: ReadonlySet<string> = new Set();
+const none: readonly (readonly string[])[] = [];
 
 describe('a plan', () => {
   it('is taken for an answer to our own request only', () => {
@@ -70,11 +70,39 @@ describe('a plan', () => {
 
   it('holds back a whole OS when one of its images was left before, but not the apps', () => {
     const wanted = plan([system('NormalWorldKernel', 30), system('Services', 31), app(1, 10)]);
-    expect(decideWork(wanted, [], new Set([id(30)]))).toEqual({
+    expect(decideWork(wanted, [], [[id(30)]])).toEqual({
       missing: [app(1, 10)],
       remove: [],
       held: [id(30)],
     });
+  });
+
+  it('may mend one image of a system that was left, and keep the others', () => {
+    const left = [[id(30), id(31)], [id(50)]];
+    const kernel = (image: number) => system('NormalWorldKernel', image);
+    const same = plan([kernel(30), system('Services', 31)]);
+    expect(decideWork(same, [], left)).toMatchObject({ missing: [], held: [id(30), id(31)] });
+    const mended = plan([kernel(32), system('Services', 31)]);
+    expect(decideWork(mended, [], left)).toMatchObject({ missing: mended.images, held: [] });
+    // And what was left once stays left, on top of the mended one as well.
+    expect(
+      decideWork(
+        same,
+        mended.images.map((image) => installed(image)),
+        left,
+      ),
+    ).toMatchObject({
+      missing: [],
+      held: [id(30)],
+    });
+    // What runs is not held, whatever became of it before.
+    expect(
+      decideWork(
+        same,
+        same.images.map((image) => installed(image)),
+        left,
+      ),
+    ).toMatchObject({ missing: [], held: [] });
   });
 
   it('takes a new keystore first and alone', () => {

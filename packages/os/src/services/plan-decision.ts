@@ -80,13 +80,14 @@ function requirePossible(plan: PlanPayload): void {
 }
 
 /**
- * What a plan means for what is installed. Pure. `left` are ids of images that a boot has left: as long as one of
- * them is planned, no image of the OS is touched, since a release is tried as a whole.
+ * What a plan means for what is installed. Pure. `left` are the ids of the images that each failed trial has left: as
+ * long as the plan brings all images of one of these trials back, no image of the OS is touched. A plan with only some
+ * of them is another system, which has its own trial: with one image mended, the rest of a release may stay as it was.
  */
 export function decideWork(
   plan: PlanPayload,
   installed: readonly InstalledImage[],
-  left: ReadonlySet<string>,
+  left: readonly (readonly string[])[],
 ): PlannedWork {
   requirePossible(plan);
   const active = installed.filter((image) => image.state === 'active');
@@ -99,13 +100,14 @@ export function decideWork(
           equalBytes(present.digest, wanted.digest),
       ),
   );
-  const held = missing.filter((image) => left.has(image.imageId)).map((image) => image.imageId);
-  const systemHeld = missing.some(
-    (image) => left.has(image.imageId) && systemTypeOf(image.imageType) !== null,
+  const planned = new Set(plan.images.map((image) => image.imageId));
+  const back = new Set(
+    left
+      .filter((imageIds) => imageIds.every((imageId) => planned.has(imageId)))
+      .flatMap((imageIds) => imageIds),
   );
-  const allowed = missing.filter(
-    (image) => !left.has(image.imageId) && !(systemHeld && systemTypeOf(image.imageType) !== null),
-  );
+  const held = missing.filter((image) => back.has(image.imageId)).map((image) => image.imageId);
+  const allowed = missing.filter((image) => held.length === 0 || systemTypeOf(image.imageType) === null);
   // A new keystore goes first and alone: what else is planned may be signed by a key that only it names (§6.7).
   const keystore = allowed.filter((image) => image.imageType === IMAGE_TYPES.TrustedKeystore);
   const remove = plan.removeComponents.filter((component) =>

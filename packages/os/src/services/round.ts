@@ -115,7 +115,7 @@ export async function runRound(context: ServicesContext, whole: boolean): Promis
         deviceId: context.deviceId,
         osVersion: context.osVersion,
         failures: bootFailureLines(context.boot),
-        left: new Set(context.boot.left),
+        left: context.boot.left,
         log: context.log,
       },
       credentials.update,

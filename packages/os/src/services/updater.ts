@@ -36,8 +36,8 @@ export interface UpdaterContext {
   readonly osVersion: string;
   /** What went wrong at boot, a line each, for the plan request. */
   readonly failures: readonly string[];
-  /** Ids of images that a boot has left. */
-  readonly left: ReadonlySet<string>;
+  /** Ids of the images that each failed trial has left. */
+  readonly left: readonly (readonly string[])[];
   readonly log: (line: string) => void;
 }
 

@@ -59,9 +59,17 @@ export class ReplyReader {
     return value.map((item: PortValue) => textValue(item, `${this.#path}.${key}`));
   }
 
-  /** A list of texts; none where a layer of an earlier release does not know the field. */
-  textsOrNone(key: string): string[] {
-    return this.#get(key) === null ? [] : this.texts(key);
+  /** A list of lists of texts; null where a layer of an earlier release does not know the field. */
+  textLists(key: string): string[][] | null {
+    const value = this.#get(key);
+    if (value === null) return null;
+    const path = `${this.#path}.${key}`;
+    if (!Array.isArray(value)) return refuse(path, 'a list');
+    return value.map((item: PortValue) =>
+      Array.isArray(item)
+        ? item.map((text: PortValue) => textValue(text, path))
+        : refuse(path, 'a list of lists'),
+    );
   }
 
   /** An object, or null. */
