@@ -30,6 +30,7 @@ export {
   type KeyPair,
   type SignatureAlgorithm,
 } from './keys.ts';
+export { LeafIssuer, type IssuedLeaf } from './leaf-issuer.ts';
 export { commonName, nameText, type DistinguishedName, type NameParts } from './name.ts';
 export { makeOfflineRoot, openOfflineRoot, signIntermediate, type OfflineRoot } from './offline-root.ts';
 export { fromPem, toPem } from './pem.ts';

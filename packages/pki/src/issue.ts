@@ -66,12 +66,26 @@ export async function issueCertificate(
     spki,
     der.explicit(3, der.sequence(...extensionsOf(profile, request, spki, issuer.certificate))),
   );
+  return signTbs(tbs, issuer, issuerSpki);
+}
+
+/** Signs what was encoded, and looks at the signature before anybody sees it. */
+export async function signTbs(
+  tbs: Uint8Array,
+  issuer: CertificateIssuer,
+  issuerSpki: Uint8Array,
+): Promise<Uint8Array> {
+  const curve = signingCurve(issuerSpki);
   const signature = await issuer.sign(tbs);
   // A fault while signing, or a key that is not the issuer's, must not leave this function.
   if (!verifySignature(issuerSpki, tbs, signature, CURVES[curve].algorithm)) {
     throw new PkiError('BadSignature', 'the issuer’s key does not fit its certificate', { field: 'issuer' });
   }
-  return der.sequence(tbs, algorithm, der.bitString(signatureToDer(signature, CURVES[curve].fieldLength)));
+  return der.sequence(
+    tbs,
+    signatureAlgorithmOf(curve),
+    der.bitString(signatureToDer(signature, CURVES[curve].fieldLength)),
+  );
 }
 
 /** Issues and reads back: the certificate as everybody else will see it. */
@@ -94,7 +108,8 @@ export function keyIdentifier(spki: Uint8Array): Uint8Array {
   return sha256(bits).subarray(0, KEY_ID_LENGTH);
 }
 
-function checkIssuer(profile: Profile, issuer: Certificate | null): void {
+/** Whether this authority may issue certificates of that profile: `BadRequest` where not. */
+export function checkIssuer(profile: Profile, issuer: Certificate | null): void {
   if (issuer === null) {
     if (profile.pathLength === null)
       throw badRequest('an end entity cannot be its own issuer', 'issuer', 'a certificate authority');
@@ -114,7 +129,7 @@ function checkIssuer(profile: Profile, issuer: Certificate | null): void {
 }
 
 /** Backdated for slow clocks; never longer than the issuer, since a chain is no longer than its shortest part. */
-function validityOf(
+export function validityOf(
   profile: Profile,
   now: number,
   issuer: Certificate | null,
@@ -126,14 +141,16 @@ function validityOf(
   return { notBefore, notAfter };
 }
 
-function signingCurve(spki: Uint8Array): KeyCurve {
+/** The curve that an issuer's key signs on. Refuses others with `BadRequest`. */
+export function signingCurve(spki: Uint8Array): KeyCurve {
   const curve = curveOfSpki(spki);
   if (curve === null)
     throw badRequest('the issuer’s key signs no certificates here', 'issuer', 'P-256 or P-384');
   return curve;
 }
 
-function serialNumber(entropy: Entropy): Uint8Array {
+/** A serial number of 128 random bits. Refuses a broken source with `BadSerial`. */
+export function serialNumber(entropy: Entropy): Uint8Array {
   const serial = entropy.random(SERIAL_LENGTH);
   if (serial.length !== SERIAL_LENGTH || serial.every((octet) => octet === 0)) {
     throw new PkiError('BadSerial', 'the source of entropy gave no serial number', {
@@ -144,7 +161,8 @@ function serialNumber(entropy: Entropy): Uint8Array {
   return serial;
 }
 
-function extensionsOf(
+/** The extensions that a profile demands, each encoded. */
+export function extensionsOf(
   profile: Profile,
   request: CertificateRequest,
   spki: Uint8Array,

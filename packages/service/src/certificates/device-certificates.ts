@@ -1,5 +1,5 @@
 import {
-  issueAndParse,
+  LeafIssuer,
   parseCertificate,
   verifyChain,
   commonName,
@@ -8,10 +8,13 @@ import {
 } from '@sevenfold/pki';
 
 import { ServiceError } from '../service-error.ts';
-import type { CertificateAuthorities, CertificatesContext } from './authorities.ts';
+import type { Authority, CertificateAuthorities, CertificatesContext } from './authorities.ts';
 
 /** A certificate that was issued, with what a relying party may need beside it. */
 export interface IssuedCertificate {
+  /** As `parseCertificate` reads it. */
+  readonly serial: string;
+  /** Read when it is asked for. */
   readonly certificate: Certificate;
   /** DER, leaf first, without the root. */
   readonly chain: readonly Uint8Array[];
@@ -76,23 +79,39 @@ export async function deviceOfUpdateCertificate(
 async function issue(
   context: IssuingContext,
   profile: 'device' | 'update',
-  authority: Awaited<ReturnType<CertificateAuthorities['issuing']>>,
+  authority: Authority,
   subject: DeviceSubject,
 ): Promise<IssuedCertificate> {
   const { authorities, clock, entropy } = context;
-  const certificate = await issueAndParse(
-    profile,
-    {
-      subject: [['CN', subject.deviceId]],
-      publicKey: subject.publicKey,
-      now: clock.now(),
-      entropy,
-      attestation: subject.attestation,
-    },
-    authorities.issuerOf(authority),
-  );
+  const leaf = await leafIssuerOf(authorities, authority, profile).issue({
+    ...subject,
+    now: clock.now(),
+    entropy,
+  });
   const above = await authorities.chainOf(authority);
-  return { certificate, chain: [certificate, ...above.slice(0, -1)].map((one) => one.der) };
+  return {
+    serial: leaf.serial,
+    get certificate() {
+      return parseCertificate(leaf.der);
+    },
+    chain: [leaf.der, ...above.slice(0, -1).map((one) => one.der)],
+  };
+}
+
+/** One for each authority that issues now: an authority that was read again has another one. */
+const leafIssuers = new WeakMap<Authority, LeafIssuer>();
+
+function leafIssuerOf(
+  authorities: CertificateAuthorities,
+  authority: Authority,
+  profile: 'device' | 'update',
+): LeafIssuer {
+  const known = leafIssuers.get(authority);
+  if (known !== undefined) return known;
+  const { certificate } = authority;
+  const made = new LeafIssuer(profile, { ...authorities.issuerOf(authority), certificate });
+  leafIssuers.set(authority, made);
+  return made;
 }
 
 function updateCertificateRequired(why: string, cause?: unknown): ServiceError {
