@@ -128,8 +128,15 @@ describe('the CDDL of docs/device-protocol.md', () => {
     verificationServiceIndicator: guid,
   });
 
+  const oldClaims = encodePsaClaims({
+    ...decodePsaClaims(claims),
+    profile: 'PSA_IOT_PROFILE_1',
+    bootSeed: new Uint8Array(32),
+  });
+
   it.each<[string, CborMap]>([
     ['psa-claims', asMap(decodeCbor(claims))],
+    ['psa-profile-1-claims', new Map([...asMap(decodeCbor(oldClaims)), [-75007, 1]])],
     ['software-component', firstOf(asMap(decodeCbor(claims)), 2399)],
     ['challenge-reply', asMap(decodeCbor(encodeChallengeReply({ nonce: hash, lifetime: 1 })))],
     ['attest-request', request],
