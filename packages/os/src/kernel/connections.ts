@@ -19,6 +19,8 @@ export class Connections {
   readonly #roots: readonly Uint8Array[];
   readonly #deviceId: string;
   #identity: ClientIdentity | null = null;
+  /** Connections in the device's name. */
+  readonly #named = new Map<number, Compartment>();
 
   constructor(hardware: Port, roots: readonly Uint8Array[], deviceId: string) {
     this.#hardware = hardware;
@@ -26,8 +28,16 @@ export class Connections {
     this.#deviceId = deviceId;
   }
 
+  /** With another tenant's identity, or none, what was opened with the former one is closed: it ends with the trust. */
   setIdentity(identity: ClientIdentity | null): void {
+    const isSame = identity?.tenantId === this.#identity?.tenantId;
     this.#identity = identity;
+    if (isSame) return;
+    for (const [connection, compartment] of this.#named) {
+      this.close(compartment, connection).catch(() => {
+        // It has ended by itself: that is all that was wanted.
+      });
+    }
   }
 
   isReady(compartment: Compartment): boolean {
@@ -74,10 +84,12 @@ export class Connections {
       if (typeof connection !== 'number')
         throw new KernelError('BadReply', 'The network gave no connection.');
       compartment.connections.add(connection);
-      if (compartment.isEnded) {
+      if (client !== null) this.#named.set(connection, compartment);
+      const isIdentityGone = client !== null && client.tenantId !== this.#identity?.tenantId;
+      if (compartment.isEnded || isIdentityGone) {
         // What it held was released while this one opened: nobody else would close it.
         await this.close(compartment, connection);
-        throw new KernelError('NotOpen', 'The app was ended before this connection was open.');
+        throw new KernelError('NotOpen', 'App or identity came to an end before this connection was open.');
       }
       return connection;
     } finally {
@@ -101,6 +113,7 @@ export class Connections {
   async close(compartment: Compartment, connection: number): Promise<null> {
     this.#require(compartment, connection);
     compartment.connections.delete(connection);
+    this.#named.delete(connection);
     await this.#hardware.call('tlsClose', connection);
     return null;
   }

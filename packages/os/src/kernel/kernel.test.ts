@@ -1,7 +1,7 @@
 import { utf8Encode, type PortValue } from '@sevenfold/formats';
 import { describe, expect, it } from 'vitest';
 import { KernelWorld } from './testing/kernel-world.ts';
-import { COMPONENT, IMAGE, imported, scriptModule } from './testing/test-app.ts';
+import { COMPONENT, IMAGE, TENANT, imported, scriptModule } from './testing/test-app.ts';
 import { buildModule, op } from './testing/wasm-builder.ts';
 
 const MINUTE = 60_000;
@@ -238,6 +238,58 @@ describe('the life of an app', () => {
     await world.clock.advance(0);
     for (const resume of held) resume();
     expect(await again).toBeNull();
+  });
+
+  it('speaks in the name of the device only as long as that is trusted', async () => {
+    const capabilities = {
+      AllowedConnections: ['cloud.test'],
+      DeviceAuthentication: TENANT,
+    };
+    const world = await KernelWorld.boot({ apps: [{ module: waits, capabilities }] });
+    const identity = (tenantId: string) =>
+      world.services('setClientIdentity', { tenantId, chain: [Uint8Array.of(1)], key: Uint8Array.of(2) });
+    const connect = (as: string) =>
+      world.callAs('compartment:1', 'tlsConnect', 'cloud.test', 443, as) as Promise<number>;
+    await identity(TENANT);
+    const [named, nameless] = [await connect('device'), await connect('none')];
+    // A new certificate of the same tenant ends nothing.
+    await identity(TENANT);
+    expect(world.servers.map(({ isClosed }) => isClosed)).toEqual([false, false]);
+    await world.services('setClientIdentity', null);
+    expect(world.servers.map(({ isClosed }) => isClosed)).toEqual([true, false]);
+    await expect(world.callAs('compartment:1', 'tlsWrite', named, Uint8Array.of(1))).rejects.toMatchObject({
+      code: 'NotOpen',
+    });
+    await world.callAs('compartment:1', 'tlsWrite', nameless, Uint8Array.of(1));
+    await identity(TENANT);
+    await connect('device');
+    await identity('99999999-2222-4333-8444-555555555555');
+    expect(world.servers.map(({ isClosed }) => isClosed)).toEqual([true, false, true]);
+  });
+
+  it('does not wear the flash out: what it may write grows with time', async () => {
+    const world = await KernelWorld.boot({
+      apps: [{ module: waits, capabilities: { MutableStorage: { SizeKB: 64 } } }],
+    });
+    let written = 0;
+    const write = (bytes: number) =>
+      world.callAs('compartment:1', 'mutableWrite', new Uint8Array(bytes)).then(() => (written += 1));
+    // A burst goes through at once, whether it is many small writes or some large ones.
+    for (let n = 0; n < 256; n++) await write(10);
+    for (let n = 0; n < 15; n++) await write(65_536);
+    expect(written).toBe(271);
+    for (let n = 0; n < 5; n++) void write(10);
+    await world.clock.advance(24_000);
+    expect(written - 271).toBeLessThanOrEqual(3);
+    await world.clock.advance(60_000);
+    expect(written - 271).toBe(5);
+    // Nor by being replaced again and again.
+    await world.services('appInstalled', COMPONENT);
+    void world.callAs('compartment:2', 'mutableWrite', new Uint8Array(65_536)).then(() => (written += 1));
+    await world.clock.advance(60_000);
+    expect(written - 271).toBe(5);
+    await world.clock.advance(600_000);
+    expect(written - 271).toBe(6);
   });
 
   it('is refused, reported and not tried again when its image may not run', async () => {

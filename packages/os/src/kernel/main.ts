@@ -97,7 +97,7 @@ export async function start(handle: StageHandle): Promise<void> {
     applications,
     pins,
     connections,
-    storage: new MutableStorage(monitor),
+    storage: new MutableStorage(monitor, clock),
     monitor,
     clock,
     say: (compartment, line) => applicationLog.say(compartment, line),

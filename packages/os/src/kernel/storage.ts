@@ -1,13 +1,17 @@
-import { isBytes, type Port } from '@sevenfold/formats';
+import { isBytes, type Clock, type Port } from '@sevenfold/formats';
 import type { Compartment } from './compartments.ts';
 import { KernelError } from './errors.ts';
+import { WriteBudget } from './write-budget.ts';
 
 /** The one mutable file of each app: bound to its component id, kept in flash by the Security Monitor. */
 export class MutableStorage {
   readonly #monitor: Port;
 
-  constructor(monitor: Port) {
+  readonly #budget: WriteBudget;
+
+  constructor(monitor: Port, clock: Clock) {
     this.#monitor = monitor;
+    this.#budget = new WriteBudget(clock);
   }
 
   /** The content; the file is made if there is none. */
@@ -16,20 +20,27 @@ export class MutableStorage {
     const content = await this.#ask(() => this.#monitor.call('mutableRead', componentId));
     if (isBytes(content)) return content;
     const empty = new Uint8Array(0);
-    await this.#ask(() => this.#monitor.call('mutableWrite', componentId, empty));
+    await this.#store(compartment, empty);
     return empty;
   }
 
   async write(compartment: Compartment, content: Uint8Array): Promise<null> {
-    const { componentId, capabilities } = this.#require(compartment);
+    const { capabilities } = this.#require(compartment);
     if (content.length > capabilities.mutableStorage) {
       throw new KernelError('QuotaExceeded', 'The mutable file would be larger than the manifest’s SizeKB.', {
         field: 'Capabilities.MutableStorage.SizeKB',
         rule: `at most ${capabilities.mutableStorage} bytes`,
       });
     }
-    await this.#ask(() => this.#monitor.call('mutableWrite', componentId, content));
+    await this.#store(compartment, content);
     return null;
+  }
+
+  async #store(compartment: Compartment, content: Uint8Array): Promise<void> {
+    const { componentId } = compartment.application;
+    await this.#budget.spend(componentId, content.length);
+    if (compartment.isEnded) throw new KernelError('StorageFailed', 'The app was ended before its turn.');
+    await this.#ask(() => this.#monitor.call('mutableWrite', componentId, content));
   }
 
   async delete(compartment: Compartment): Promise<null> {
