@@ -145,7 +145,7 @@ function readJsonLine(bytes: Uint8Array): Endorsement {
   ) {
     throw badField('chipSku', 'a 32-bit unsigned integer');
   }
-  const evidenceName = fields.get('evidenceName') ?? evidenceNameOf(deviceId);
+  const evidenceName = fields.has('evidenceName') ? fields.get('evidenceName') : evidenceNameOf(deviceId);
   if (typeof evidenceName !== 'string' || !/^([0-9a-f]{2}){7,64}$/.test(evidenceName)) {
     throw badField('evidenceName', '7 to 64 bytes in lower-case hex');
   }
