@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { buildCommand, buildRouteMap, type RouteMap } from '@stricli/core';
 import { ROUTES } from '@sevenfold/api';
@@ -8,7 +8,6 @@ import {
   fromPem,
   makeOfflineRoot,
   nameText,
-  openFileKeyStore,
   openOfflineRoot,
   parseCertificateBag,
   signIntermediate,
@@ -16,9 +15,7 @@ import {
   type KeyCurve,
   type KeyStore,
   type OfflineRoot,
-  type SealOptions,
 } from '@sevenfold/pki';
-import { importFromOfflineRoot, initPki, requestFromOfflineRoot } from '@sevenfold/service';
 import {
   atService,
   positionals,
@@ -28,21 +25,21 @@ import {
   type ServiceFlags,
 } from '../context.ts';
 import { CliError } from '../errors.ts';
+import { keyStoreFlags, openKeyStore, type KeyStoreFlags } from '../key-store-flags.ts';
 import { installationFolder } from '../profile.ts';
 import { formatCertificates } from './certificates.ts';
 
 const CURVES = ['P-256', 'P-384'] as const;
 
-interface DataFlags {
+interface DataFlags extends KeyStoreFlags {
   readonly data: string;
-  readonly keyFile?: string;
 }
 const dataFlags = {
   data: {
     ...textFlag('Folder of the service, which must not be running', 'DIR'),
     default: join(installationFolder, 'data', 'service'),
   },
-  keyFile: { ...textFlag('File under which the keys are encrypted', 'FILE'), optional: true },
+  ...keyStoreFlags,
 } as const;
 const curveFlag = {
   kind: 'enum',
@@ -57,9 +54,8 @@ interface InitFlags extends DataFlags {
   readonly request: string;
 }
 
-interface SignFlags {
+interface SignFlags extends KeyStoreFlags {
   readonly root: string;
-  readonly keyFile?: string;
   readonly curve: KeyCurve;
   readonly request: string;
   readonly answer: string;
@@ -93,13 +89,17 @@ export const pkiCommands: RouteMap<CliContext> = buildRouteMap({
         },
       },
       async func({ offlineRoot, curve, request, ...flags }) {
-        const options = await folderOptions(flags);
+        const { initPki, requestFromOfflineRoot } = await import('@sevenfold/service');
+        await using folder = await folderOptions(flags, this.process.env);
         if (!offlineRoot) {
-          const root = await initPki(options, curve);
+          const root = await initPki(folder.options, curve);
           this.process.stdout.write(`The root is ${nameText(root.subject)}, serial ${root.serial}.\n`);
           return;
         }
-        await write(request, toPem('CERTIFICATE REQUEST', await requestFromOfflineRoot(options, curve)));
+        await write(
+          request,
+          toPem('CERTIFICATE REQUEST', await requestFromOfflineRoot(folder.options, curve)),
+        );
         this.process.stdout.write(
           `The request is in ${request}. At the root: \`sevenfold pki sign --request ${request}\`.\n`,
         );
@@ -116,7 +116,7 @@ export const pkiCommands: RouteMap<CliContext> = buildRouteMap({
             ...textFlag('Folder of the root: its key and certificate', 'DIR'),
             default: 'offline-root',
           },
-          keyFile: dataFlags.keyFile,
+          ...keyStoreFlags,
           curve: curveFlag,
           request: { ...textFlag('The request', 'FILE'), default: 'intermediate.csr' },
           answer: { ...textFlag('Where the answer is written', 'FILE'), default: 'intermediate.p7b' },
@@ -126,7 +126,10 @@ export const pkiCommands: RouteMap<CliContext> = buildRouteMap({
         const [csr, ...others] = fromPem('CERTIFICATE REQUEST', (await read(request)).toString('latin1'));
         if (csr === undefined || others.length > 0)
           throw new CliError('FileError', `${request} does not hold one request.`);
-        const root = await openRoot(flags);
+        const folder = resolve(flags.root);
+        const store = await openKeyStore(flags, folder, this.process.env);
+        await using _closing = { [Symbol.asyncDispose]: () => store.close() };
+        const root = await openRoot(folder, store.keys, flags.curve);
         const intermediate = await signIntermediate(root, csr);
         await write(answer, encodeCertificateBag([intermediate.der, root.certificate.der]));
         this.process.stdout.write(
@@ -153,12 +156,10 @@ export const pkiCommands: RouteMap<CliContext> = buildRouteMap({
         },
       },
       async func({ answer, compromised, ...flags }) {
+        const { importFromOfflineRoot } = await import('@sevenfold/service');
         const certificates = parseCertificateBag(new Uint8Array(await read(answer)));
-        const intermediate = await importFromOfflineRoot(
-          await folderOptions(flags),
-          certificates,
-          compromised,
-        );
+        await using folder = await folderOptions(flags, this.process.env);
+        const intermediate = await importFromOfflineRoot(folder.options, certificates, compromised);
         this.process.stdout.write(`The intermediate is ${intermediate.serial} from now on.\n`);
       },
     }),
@@ -190,21 +191,18 @@ export const pkiCommands: RouteMap<CliContext> = buildRouteMap({
   },
 });
 
-async function folderOptions(flags: DataFlags): Promise<{ dataDir: string; keys?: KeyStore }> {
+/** The folder of a service that is not running, with its keys. */
+async function folderOptions(
+  flags: DataFlags,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<{ readonly options: { dataDir: string; keys: KeyStore } } & AsyncDisposable> {
   const dataDir = resolve(flags.data);
-  if (flags.keyFile === undefined) return { dataDir };
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  return { dataDir, keys: await openFileKeyStore(join(dataDir, 'keys'), sealOf(flags.keyFile)) };
+  const { keys, close } = await openKeyStore(flags, dataDir, environment);
+  return { options: { dataDir, keys }, [Symbol.asyncDispose]: close };
 }
 
-const sealOf = (path: string): SealOptions => ({ secret: { kind: 'key-file', path: resolve(path) } });
-
-async function openRoot(flags: Pick<SignFlags, 'root' | 'keyFile' | 'curve'>): Promise<OfflineRoot> {
-  const folder = resolve(flags.root);
+async function openRoot(folder: string, keys: KeyStore, curve: KeyCurve): Promise<OfflineRoot> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  await chmod(folder, 0o700);
-  const seal = flags.keyFile === undefined ? undefined : sealOf(flags.keyFile);
-  const keys = await openFileKeyStore(join(folder, 'keys'), seal);
   const entropy = { random: (length: number) => new Uint8Array(randomBytes(length)) };
   const options = { keys, now: Date.now(), entropy };
   const path = join(folder, 'root.cer');
@@ -216,7 +214,7 @@ async function openRoot(flags: Pick<SignFlags, 'root' | 'keyFile' | 'curve'>): P
     if (!isFirstUse) throw error;
   }
   if (kept !== null) return openOfflineRoot(options, new Uint8Array(kept));
-  const root = await makeOfflineRoot(options, flags.curve);
+  const root = await makeOfflineRoot(options, curve);
   await write(path, root.certificate.der);
   return root;
 }

@@ -3,9 +3,10 @@ import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { buildCommand, buildRouteMap, type RouteMap } from '@stricli/core';
 import { textFlag, type CliContext } from '../context.ts';
+import { keyStoreFlags, openKeyStore, type KeyStoreFlags } from '../key-store-flags.ts';
 import { formatProperties } from '../table.ts';
 
-interface RunFlags {
+interface RunFlags extends KeyStoreFlags {
   readonly data: string;
   readonly host?: string;
   readonly serverName?: string;
@@ -28,14 +29,17 @@ export const serviceCommands: RouteMap<CliContext> = buildRouteMap({
             ...textFlag('Name by which devices and people reach it', 'NAME'),
             optional: true,
           },
+          ...keyStoreFlags,
         },
       },
-      async func({ data, host, serverName }) {
+      async func({ data, host, serverName, ...keyFlags }) {
         const dataDir = resolve(data);
         // Loaded here: every other command is quicker without it.
         const { startService } = await import('@sevenfold/service');
+        const { keys, close } = await openKeyStore(keyFlags, dataDir, this.process.env);
         const service = await startService({
           dataDir,
+          keys,
           ...(host === undefined ? {} : { host }),
           ...(serverName === undefined ? {} : { serverName }),
         });
@@ -58,6 +62,7 @@ export const serviceCommands: RouteMap<CliContext> = buildRouteMap({
         this.process.stdout.write('Ctrl-C stops it.\n');
         await Promise.race([once(this.process, 'SIGINT'), once(this.process, 'SIGTERM')]);
         await service.close();
+        await close();
       },
     }),
   },
