@@ -1,5 +1,5 @@
 /** Contenders alternate A B A B this often; the median of the ratios counts. */
-export const PAIRS = 7;
+const PAIRS = 7;
 
 /** What alternating gave: the median of `ours / theirs`, and the median of each for the table. */
 export interface Compared {
@@ -9,7 +9,7 @@ export interface Compared {
 }
 
 /** The middle of the sorted values; the mean of the two middle ones where their number is even. */
-export function median(values: readonly number[]): number {
+function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const at = (index: number): number => sorted[index] ?? Number.NaN;
   const half = Math.floor(sorted.length / 2);
