@@ -37,6 +37,7 @@ export type ServiceErrorCode =
   | 'DeviceClaimedElsewhere'
   | 'ChipNotAllowed'
   | 'ImageConflict'
+  | 'TooManyImages'
   | 'ImageNotDeployable'
   | 'UntrustedSigner'
   | 'BlobDamaged'

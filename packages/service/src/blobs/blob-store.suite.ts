@@ -42,6 +42,17 @@ export function blobStoreSuite(name: string, make: () => Promise<BlobStoreUnderT
       await expect(blobs.read('../../etc/passwd')).rejects.toMatchObject({ code: 'NotFound' });
     });
 
+    it('lets go of a blob, and takes it again', async () => {
+      const bytes = Uint8Array.of(7, 8, 9);
+      const digest = await blobs.put(bytes);
+      await blobs.remove(digest);
+      await blobs.remove(digest);
+      expect(await blobs.has(digest)).toBe(false);
+      await expect(blobs.remove('../../etc/passwd')).rejects.toMatchObject({ code: 'NotFound' });
+      expect(await blobs.put(bytes)).toBe(digest);
+      expect(await blobs.read(digest)).toEqual(bytes);
+    });
+
     it('refuses to hand out a damaged blob, and mends it when the bytes come again', async () => {
       const bytes = Uint8Array.of(4, 5, 6);
       const digest = await blobs.put(bytes);

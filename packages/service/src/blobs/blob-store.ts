@@ -8,4 +8,6 @@ export interface BlobStore {
   /** The bytes, checked against their name. `NotFound`, `BlobDamaged`. */
   read(digest: string): Promise<Uint8Array>;
   has(digest: string): Promise<boolean>;
+  /** Lets go of a blob that no row names, nor will: the caller sees to that. One that is not there is no error. */
+  remove(digest: string): Promise<void>;
 }

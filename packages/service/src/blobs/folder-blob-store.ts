@@ -32,6 +32,10 @@ class FolderBlobStore implements BlobStore {
     try {
       await file.writeFile(bytes);
       await file.sync();
+    } catch (error) {
+      // A full disk is not to be kept full by what did not fit.
+      await rm(temporary, { force: true });
+      throw error;
     } finally {
       await file.close();
     }
@@ -67,6 +71,10 @@ class FolderBlobStore implements BlobStore {
       if (isNotFound(error)) return false;
       throw error;
     }
+  }
+
+  async remove(digest: string): Promise<void> {
+    await rm(this.#pathOf(digest), { force: true });
   }
 
   /** A damaged blob is written again rather than believed. */

@@ -33,6 +33,7 @@ const STATUS_OF_CODE: Readonly<Record<ServiceErrorCode, number>> = {
   DeviceClaimedElsewhere: 409,
   ChipNotAllowed: 403,
   ImageConflict: 409,
+  TooManyImages: 409,
   ImageNotDeployable: 422,
   UntrustedSigner: 422,
   BlobDamaged: 500,

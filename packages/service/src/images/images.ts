@@ -3,9 +3,10 @@ import type { Kysely } from 'kysely';
 import type { ServiceContext } from '../service-context.ts';
 import { ServiceError } from '../service-error.ts';
 import type { Database } from '../store/database.ts';
+import type { Store } from '../store/store.ts';
 import { rowsToFetch, toPage } from '../store/paging.ts';
 import { toStoredImage, type StoredImage } from './image.ts';
-import { selectImage, selectImages, setSymbols } from './queries.ts';
+import { hasSymbols, selectImage, selectImages, setSymbols } from './queries.ts';
 
 /** The image of that id, whose ever it is; null where there is none. Inside of a work, `db` is its transaction. */
 export async function findImage(db: Kysely<Database>, imageId: string): Promise<StoredImage | null> {
@@ -43,11 +44,31 @@ export async function uploadSymbols(
 ): Promise<StoredImage> {
   await getImage(context.store.read, tenantId, imageId);
   decodeSymbolMap(untrustedSymbols);
-  const digest = await context.blobs.put(untrustedSymbols);
-  return context.store.write(async (tx) => {
-    await setSymbols(tx, imageId, digest);
-    return getImage(tx, tenantId, imageId);
+  return inTurn(context.store, async () => {
+    const { store, blobs } = context;
+    const { symbolsDigest: former } = await getImage(store.read, tenantId, imageId);
+    const digest = await blobs.put(untrustedSymbols);
+    const image = await store.write(async (tx) => {
+      await setSymbols(tx, imageId, digest);
+      return getImage(tx, tenantId, imageId);
+    });
+    // What was replaced would lie there for ever: a disk could be filled with it, 8 MiB a request.
+    if (former !== null && !(await hasSymbols(store.read, former))) await blobs.remove(former);
+    return image;
   });
+}
+
+/** The last upload of symbols to each store. */
+const turns = new WeakMap<Store, Promise<unknown>>();
+
+/** One upload of symbols after the other: a blob that is let go of is not just being given to another image. */
+function inTurn<T>(store: Store, work: () => Promise<T>): Promise<T> {
+  const turn = (turns.get(store) ?? Promise.resolve()).then(work);
+  turns.set(
+    store,
+    turn.catch(() => {}),
+  );
+  return turn;
 }
 
 /** What failures need of an image: its symbols, and when it came. Both null where the tenant has no such image. */
@@ -63,7 +84,13 @@ export function reportedImages(context: Pick<ServiceContext, 'store' | 'blobs'>)
     async findSymbols(tenantId, imageId) {
       const image = await findOwn(tenantId, imageId);
       if (image === null || image.symbolsDigest === null) return null;
-      return decodeSymbolMap(await context.blobs.read(image.symbolsDigest));
+      try {
+        return decodeSymbolMap(await context.blobs.read(image.symbolsDigest));
+      } catch (error) {
+        // Replaced since the row was read: this failure is told without symbols rather than not at all.
+        if (error instanceof ServiceError && error.code === 'NotFound') return null;
+        throw error;
+      }
     },
     findUploadTime: async (tenantId, imageId) => (await findOwn(tenantId, imageId))?.uploadedAt ?? null,
   };

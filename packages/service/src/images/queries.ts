@@ -25,6 +25,25 @@ export function selectImages(
   return query.execute();
 }
 
+export async function countImages(db: Db, tenantId: string): Promise<number> {
+  const { count } = await db
+    .selectFrom('images')
+    .select((row) => row.fn.countAll<number>().as('count'))
+    .where('tenantId', '=', tenantId)
+    .executeTakeFirstOrThrow();
+  return count;
+}
+
+/** Whether any image has these symbols. */
+export async function hasSymbols(db: Db, symbolsDigest: string): Promise<boolean> {
+  const row = await db
+    .selectFrom('images')
+    .select('imageId')
+    .where('symbolsDigest', '=', symbolsDigest)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
 export async function insertImage(db: Db, row: ImageRow): Promise<void> {
   await db.insertInto('images').values(row).execute();
 }

@@ -22,6 +22,14 @@ export interface ImageTables {
 
 export const IMAGES_SCHEMA: CapabilitySchema = {
   capability: 'images',
+  changes: [
+    {
+      name: 'index-symbols',
+      async apply(db) {
+        await db.schema.createIndex('imagesBySymbols').on('images').column('symbolsDigest').execute();
+      },
+    },
+  ],
   async create(db) {
     await db.schema
       .createTable('images')

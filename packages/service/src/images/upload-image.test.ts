@@ -1,3 +1,5 @@
+import { readdir } from 'node:fs/promises';
+import path from 'node:path';
 import { encodeSymbolMap, parseImagePackage, SYSTEM_COMPONENT_IDS } from '@sevenfold/formats';
 import { generateKeyPair, sha256, thumbprint, verifySignature } from '@sevenfold/pki';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -117,6 +119,42 @@ describe('uploading an application image', () => {
       else expect(await getImage(service.store.read, TENANT, imageIdOf(1))).toEqual(outcome.value);
     }
     expect(await count()).toBe(1);
+  });
+
+  it('has an end: a tenant that has as many as it may gets no more, and nobody else suffers', async () => {
+    await imageSigningKey(service.keys);
+    const build = (number: number): Uint8Array => appImagePackage({ imageId: imageIdOf(number) });
+    const uploads = [1, 2, 3, 4, 5, 6].map((number) => uploadImage(service, TENANT, build(number), 4));
+    const outcomes = await Promise.allSettled(uploads);
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(4);
+    for (const outcome of outcomes) {
+      if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'TooManyImages' });
+    }
+    expect(await count()).toBe(4);
+    await expect(uploadImage(service, TENANT, build(7), 4)).rejects.toMatchObject({ code: 'TooManyImages' });
+    await uploadImage(service, OTHER, build(8), 4);
+  });
+
+  it('keeps the symbols that images have, and none that were replaced, however they come', async () => {
+    await imageSigningKey(service.keys);
+    const ids = [1, 2].map(imageIdOf);
+    for (const imageId of ids) await uploadImage(service, TENANT, appImagePackage({ imageId }));
+    const images = (await listImages(service, TENANT, {})).items.map(({ digest }) => digest);
+    const maps = Array.from({ length: 10 }, (_, index) =>
+      encodeSymbolMap({ functions: [{ index, name: 'main' }], lines: [] }),
+    );
+    await Promise.all(
+      maps.flatMap((map) => ids.map((imageId) => uploadSymbols(service, TENANT, imageId, map))),
+    );
+    const named = new Set<string>();
+    for (const imageId of ids) {
+      const { symbolsDigest } = await getImage(service.store.read, TENANT, imageId);
+      expect(await service.blobs.has(symbolsDigest ?? '')).toBe(true);
+      named.add(symbolsDigest ?? '');
+    }
+    const files = await readdir(path.join(service.folder, 'blobs'), { recursive: true });
+    const kept = files.map((file) => path.basename(file)).filter((name) => name.length === 64);
+    expect(kept.sort()).toEqual([...new Set([...images, ...named])].sort());
   });
 
   it('goes on after a service that died between the blob and its row', async () => {
