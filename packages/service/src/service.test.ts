@@ -12,8 +12,22 @@ import {
   type Client,
   type ClosableTransport,
 } from '@sevenfold/api';
-import { encodeSymbolMap, SYSTEM_IMAGE_TYPES, toHex, utf8Encode } from '@sevenfold/formats';
-import { generateKeyPair, parseCertificate, signWithPkcs8, spkiSha256, type KeyPair } from '@sevenfold/pki';
+import {
+  encodeEndorsements,
+  encodeSymbolMap,
+  evidenceNameOf,
+  SYSTEM_IMAGE_TYPES,
+  toHex,
+  utf8Encode,
+} from '@sevenfold/formats';
+import {
+  fromPem,
+  generateKeyPair,
+  parseCertificate,
+  signWithPkcs8,
+  spkiSha256,
+  type KeyPair,
+} from '@sevenfold/pki';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { appImagePackage, imageIdOf, systemImagePackage } from './images/testing-images.ts';
 import { startService, type RunningService } from './service.ts';
@@ -195,6 +209,47 @@ describe('the service', () => {
     expect((await person.call(ROUTES.audit)).items.every(({ tenantId }) => tenantId === own.tenantId)).toBe(
       true,
     );
+  });
+
+  it('takes chips in CBOR and by their chains, and tells why a device is trusted or not', async () => {
+    const client = await signUp();
+    const maker = generateKeyPair();
+    const { makerId } = await client.call(ROUTES.createSiliconMaker, {
+      body: { name: 'Foreign silicon', spki: base64(maker.spki) },
+    });
+    const { spki } = generateKeyPair();
+    const deviceId = toHex(spkiSha256(spki));
+    const batch = encodeEndorsements([
+      { deviceId, spki, chipSku: 1, evidenceName: evidenceNameOf(deviceId) },
+    ]);
+    const signature = base64(signWithPkcs8(maker.pkcs8, batch));
+    const body = { makerId, format: 'cbor', batch: base64(batch), signature } as const;
+    expect(await client.call(ROUTES.importEndorsements, { body })).toEqual({ imported: 1, known: 0 });
+
+    const [root = new Uint8Array()] = fromPem('CERTIFICATE', running.tlsRootPem);
+    const params = { makerId };
+    const registered = { certificate: base64(root), chipSku: 9 };
+    await client.call(ROUTES.createSiliconRoot, { params, body: registered });
+    expect((await client.call(ROUTES.siliconRoots, { params })).items).toMatchObject([
+      { makerId, chipSku: 9 },
+    ]);
+    const chains = { body: { makerId, chains: [[base64(root)]] } };
+    expect(await refusal(client.call(ROUTES.importEndorsementChains, chains))).toMatchObject({
+      status: 422,
+      code: 'InvalidEndorsements',
+      field: 'line 1',
+    });
+
+    const { tenantId } = await client.call(ROUTES.createTenant, { body: { name: 'Contoso' } });
+    const claim = () => client.call(ROUTES.claimDevice, { params: { tenantId }, body: { deviceId } });
+    expect(await refusal(claim())).toMatchObject({ status: 403, code: 'ChipNotAllowed' });
+    const settings = { params: { tenantId }, body: { allowedVirtualSkus: ['SF-V1' as const] } };
+    expect(await client.call(ROUTES.updateTenant, settings)).toMatchObject({ allowedVirtualSkus: ['SF-V1'] });
+    expect(await claim()).toMatchObject({ deviceId, attestation: null, refusal: null });
+    expect(await client.call(ROUTES.deviceAttestation, { params: { tenantId, deviceId } })).toEqual({
+      result: null,
+      refusal: null,
+    });
   });
 
   it('answers each kind of bad input with its own error, and changes nothing', async () => {
