@@ -121,9 +121,9 @@ function isEmailWithin(name: string, subtree: string, asExcluded: boolean): bool
   return isHostWithin(name.slice(at + 1).toLowerCase(), subtree.toLowerCase());
 }
 
-/** The host of a URI with an authority; others, and addresses, cannot be compared. */
+/** The host of a URI with an authority; others, addresses, and hosts behind a user’s name cannot be compared. */
 function isUriWithin(uri: string, subtree: string, asExcluded: boolean): boolean {
-  const host = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/(?:[^/?#@]*@)?([^/?#@:[\]]+)(?::[0-9]*)?(?:[/?#]|$)/u
+  const host = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/([^/?#@:[\]]+)(?::[0-9]*)?(?:[/?#]|$)/u
     .exec(uri)?.[1]
     ?.toLowerCase();
   if (host === undefined || /^[0-9.]+$/u.test(host)) return asExcluded;
