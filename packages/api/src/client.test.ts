@@ -61,6 +61,7 @@ describe('the typed client', () => {
         htu,
         iat,
         exp: iat + 45,
+        jti: expect.stringMatching(/^[0-9a-f-]{36}$/),
         bh: '47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU',
       },
     ]);

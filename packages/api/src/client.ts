@@ -58,7 +58,11 @@ export function createClient(options: ClientOptions): Client {
         const iat = Math.floor(now() / 1000) - TOKEN_BACKDATE_SECONDS;
         const digest = await crypto.subtle.digest('SHA-256', new Uint8Array(body ?? []));
         const claims = { aud: origin, htm: route.method, htu: target, iat, exp: iat + TOKEN_SECONDS };
-        const token = await options.signer({ ...claims, bh: toBase64Url(new Uint8Array(digest)) });
+        const token = await options.signer({
+          ...claims,
+          bh: toBase64Url(new Uint8Array(digest)),
+          jti: crypto.randomUUID(),
+        });
         headers['authorization'] = `Bearer ${token}`;
       }
       let response: HttpResponse;

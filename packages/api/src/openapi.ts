@@ -28,7 +28,7 @@ export function openApiDocument(): JsonObject {
           bearerFormat: 'JWT',
           description:
             'A JWT made for this one request: ES256, kid = principal id, claims aud (origin), htm (method), ' +
-            'htu (path and query), iat, exp (at most 60 s later), bh (base64url SHA-256 of the body).',
+            'htu (path and query), iat, exp (at most 60 s later), bh (base64url SHA-256 of the body), jti (different in each: a token for a change is good once).',
         },
       },
       schemas: { Problem: schemaOf(problem) },

@@ -12,6 +12,8 @@ export interface RequestClaims {
   readonly exp: number;
   /** SHA-256 of the body, base64url. */
   readonly bh: string;
+  /** Different in every token: one that asks for a change is good once. */
+  readonly jti?: string;
 }
 
 /** Turns claims into a compact JWS (RFC 7515) with `alg` ES256 and `kid` = principal id. */

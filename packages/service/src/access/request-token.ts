@@ -24,6 +24,9 @@ export interface SignedRequest {
 export interface AuthenticatedRequest {
   readonly principal: PrincipalWithKey;
   readonly bodyHash: string;
+  /** The token itself, and when it is over by this service's clock: ms since 1970. */
+  readonly token: string;
+  readonly until: number;
 }
 
 /**
@@ -42,7 +45,8 @@ export async function authenticateRequest(
   if (payload['htu'] !== request.target) throw refusal('the token was made for another path or query', 'htu');
   const bodyHash = payload['bh'];
   if (typeof bodyHash !== 'string') throw refusal('the token must name the SHA-256 of the body', 'bh');
-  return { principal, bodyHash };
+  const until = ((payload.exp ?? 0) + CLOCK_TOLERANCE_SECONDS) * 1000;
+  return { principal, bodyHash, token, until };
 }
 
 /** Errors of this kind say what is wrong with the token, never which principals there are. */

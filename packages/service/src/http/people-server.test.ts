@@ -1,7 +1,8 @@
 import { connect as connectTcp } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { ApiError, createClient, ROUTES } from '@sevenfold/api';
-import { utf8Encode } from '@sevenfold/formats';
+import { toBase64Url, utf8Encode } from '@sevenfold/formats';
+import { sha256 } from '@sevenfold/pki';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startTestPeople, type TestPeople, type TestPerson } from '../test-people.ts';
 import { createLog } from './log.ts';
@@ -126,6 +127,35 @@ describe('the port for people', () => {
     const error = await refusalOf(client.call(ROUTES.createTenant, { body: { name: 'Contoso' } }));
     expect(error).toMatchObject({ status: 401, code: 'Unauthenticated', field: 'bh' });
     expect((await admin.client.call(ROUTES.tenants)).items).toEqual([]);
+  });
+
+  it('makes a change once for a token, and lets reading go on', async () => {
+    const send = async (method: string, target: string, jti: string, body: string | null) => {
+      const iat = Math.floor(people.service.clock.now() / 1000);
+      const bh = toBase64Url(sha256(utf8Encode(body ?? '')));
+      const claims = { aud: people.baseUrl, htm: method, htu: target, iat, exp: iat + 30, bh, jti };
+      const token = tokens.get(jti) ?? (await admin.signer(claims));
+      tokens.set(jti, token);
+      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+      return raw(method, target, headers, body);
+    };
+    const tokens = new Map<string, string>();
+    const invitation = '{"role":"Administrator","tenantId":null}';
+    const target = '/v1/access/invitations';
+    expect(await send('POST', target, 'a', invitation)).toMatchObject({ status: 201 });
+    const replayed = { status: 401, problem: { code: 'Unauthenticated', field: 'jti' } };
+    expect(await send('POST', target, 'a', invitation)).toMatchObject(replayed);
+    expect(await send('POST', target, 'b', invitation)).toMatchObject({ status: 201 });
+    for (let count = 0; count < 2; count++) {
+      expect(await send('GET', '/v1/access/me', 'c', null)).toMatchObject({ status: 200 });
+    }
+    // Past its end it is refused for that; what is remembered of it is forgotten.
+    people.service.clock.advance(70_000);
+    expect(await send('POST', target, 'a', invitation)).toMatchObject({
+      status: 401,
+      problem: { field: 'exp' },
+    });
+    expect(await send('POST', target, 'd', invitation)).toMatchObject({ status: 201 });
   });
 
   it('asks for a signature before it looks at anything else', async () => {

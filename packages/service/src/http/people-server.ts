@@ -4,6 +4,7 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { beginAudit, endAudit } from '../access/audit.ts';
 import { authorise } from '../access/authorise.ts';
 import { authenticateRequest } from '../access/request-token.ts';
+import { SpentTokens } from '../access/spent-tokens.ts';
 import { getTenant } from '../registry/tenants.ts';
 import type { ServiceContext } from '../service-context.ts';
 import { ServiceError } from '../service-error.ts';
@@ -87,6 +88,7 @@ export function createPeopleServer(options: PeopleServerOptions): FastifyInstanc
   app.server.maxConnections = limits.mostConnections;
   const refusals = new RateLimiter(limits.refusals, context.clock);
   const requests = new RateLimiter(limits.requests, context.clock);
+  const spent = new SpentTokens(context.clock);
   const facts = new WeakMap<FastifyRequest, RequestFacts>();
 
   app.removeAllContentTypeParsers();
@@ -116,7 +118,7 @@ export function createPeopleServer(options: PeopleServerOptions): FastifyInstanc
       bodyLimit: route.body.kind === 'none' ? 1024 : route.body.mostBytes,
       // Who may call is settled before a byte of the body is read.
       onRequest: async (request, reply) => {
-        facts.set(request, await admit(options, route, request, reply, { refusals, requests }));
+        facts.set(request, await admit(options, route, request, reply, { refusals, requests, spent }));
         checkContentType(route, request.headers['content-type']);
       },
       handler: async (request, reply) => {
@@ -146,7 +148,11 @@ async function admit(
   route: Route,
   request: FastifyRequest,
   reply: FastifyReply,
-  limiters: { readonly refusals: RateLimiter; readonly requests: RateLimiter },
+  limiters: {
+    readonly refusals: RateLimiter;
+    readonly requests: RateLimiter;
+    readonly spent: SpentTokens;
+  },
 ): Promise<RequestFacts> {
   refuseWhileLimited(limiters.refusals, request.ip, reply);
   if (route.permission === 'public') {
@@ -155,11 +161,12 @@ async function admit(
   }
   const { method, url, headers } = request;
   try {
-    const { principal, bodyHash } = await authenticateRequest(context, audiences(), {
+    const { principal, bodyHash, token, until } = await authenticateRequest(context, audiences(), {
       authorization: headers.authorization,
       method,
       target: url,
     });
+    if (route.method !== 'GET') limiters.spent.spend(token, until);
     const { principalId, name, role, tenantId, createdAt } = principal;
     refuseWhileLimited(limiters.requests, principalId, reply);
     limiters.requests.take(principalId);
