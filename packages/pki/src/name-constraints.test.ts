@@ -4,7 +4,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { parseCertificate, signatureAlgorithmOf, type Certificate } from './certificate.ts';
 import { encodeExtension } from './extensions.ts';
 import { generateKeyPair, signWithPkcs8 } from './keys.ts';
-import { checkNames } from './name-constraints.ts';
+import { checkNames } from './check-names.ts';
 import { encodeName, type NameParts } from './name.ts';
 import { OID } from './oids.ts';
 import { toPem } from './pem.ts';

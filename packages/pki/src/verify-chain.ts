@@ -3,7 +3,7 @@ import { equalBytes, signatureFromDer } from '@sevenfold/formats';
 import { curveOfAlgorithm, type Certificate } from './certificate.ts';
 import { PkiError, type PkiErrorCode } from './errors.ts';
 import { CURVES, curveOfSpki, verifySignature } from './keys.ts';
-import { checkNames } from './name-constraints.ts';
+import { checkNames } from './check-names.ts';
 import { nameText } from './name.ts';
 import { EXTENDED_KEY_USAGES, type ExtendedKeyUsage, type KeyUsage } from './profiles.ts';
 
