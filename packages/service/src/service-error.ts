@@ -49,6 +49,7 @@ export type ServiceErrorCode =
   | 'UnknownDevice'
   | 'StaleChallenge'
   | 'DeviceBlocked'
+  | 'DeviceReleased'
   | 'UpdateCertificateRequired'
   | 'ImageNotInPlan'
   | 'RangeNotSatisfiable'

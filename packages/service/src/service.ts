@@ -218,7 +218,7 @@ function makeHandlers(
 ): Handlers {
   const registry = registryHandlers({
     ...context,
-    deviceState: (deviceId) => deviceState(context, deviceId),
+    deviceState: (device) => deviceState(context, device),
   });
   return {
     ...serviceHandlers({ ...context, trust }),

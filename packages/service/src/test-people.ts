@@ -66,7 +66,8 @@ export async function startTestPeople(limits: Partial<ServerLimits> = {}): Promi
   const context = {
     ...service,
     authorities,
-    deviceState: (deviceId: string) => deviceState(service, deviceId),
+    deviceState: (device: { readonly deviceId: string; readonly tenantId: string }) =>
+      deviceState(service, device),
   };
   let baseUrl = '';
   const root = await authorities.issuing('root', null);

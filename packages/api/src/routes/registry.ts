@@ -307,6 +307,16 @@ export const REGISTRY_ROUTES = {
     params: deviceParams,
     reply: z.object({ result: attestationResult.nullable(), refusal: refusal.nullable() }),
   }),
+  releaseDevice: defineRoute({
+    name: 'releaseDevice',
+    summary: 'Give a device up: it is refused from its next request on, until a tenant claims it again',
+    method: 'POST',
+    path: '/v1/tenants/{tenantId}/devices/{deviceId}/release',
+    permission: 'Contributor',
+    scope: 'tenant',
+    params: deviceParams,
+    reply: z.object({ deviceId, releasedAt: time }),
+  }),
   updateDevice: defineRoute({
     name: 'updateDevice',
     summary: 'Move a device to another device group, or block it',

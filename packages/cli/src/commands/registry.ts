@@ -279,6 +279,15 @@ export const deviceCommands: RouteMap<CliContext> = buildRouteMap({
         });
       }, formatDevice),
     }),
+    release: buildCommand<TenantFlags, [string], CliContext>({
+      docs: { brief: 'Give a device up: refused until a tenant claims it again' },
+      parameters: { flags: tenantFlags, positional: positionals(DEVICE) },
+      func: inTenant(
+        (client, tenantId, _flags, deviceId) =>
+          client.call(ROUTES.releaseDevice, { params: { tenantId, deviceId } }),
+        ({ deviceId, releasedAt }) => `${deviceId} was released at ${releasedAt}.`,
+      ),
+    }),
     block: blockCommand('Refuse the device from its next request on', true),
     unblock: blockCommand('Take a block back', false),
   },

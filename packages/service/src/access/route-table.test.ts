@@ -41,6 +41,7 @@ const EXPECTED: Readonly<Record<string, string>> = {
   getDevice: '.xxxxxx.',
   getDeviceAttestation: '.xxxxxx.',
   updateDevice: '..xx.xx.',
+  releaseDevice: '..xx.xx.',
   listImages: '.xxxxxx.',
   uploadImage: '..xx.xx.',
   getImage: '.xxxxxx.',

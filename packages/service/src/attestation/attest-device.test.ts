@@ -17,8 +17,10 @@ import {
   type DeviceWorld,
 } from '../device-port/testing/device-world.fixture.ts';
 import { updateDevice } from '../registry/devices.ts';
-import { updateTenant } from '../registry/tenants.ts';
-import { lastAttestation, lastRefusal } from './attestation-record.ts';
+import { claimDevice } from '../registry/claim-device.ts';
+import { releaseDevice } from '../registry/release-device.ts';
+import { createTenant, updateTenant } from '../registry/tenants.ts';
+import { attestationFor, lastAttestation, lastRefusal } from './attestation-record.ts';
 import { attestationHandlers } from './routes.ts';
 
 const DAY = 86_400_000;
@@ -258,6 +260,23 @@ describe('an attestation that is refused', () => {
     expect(await refusalOf(device)).toMatchObject({ status: 403, code: 'DeviceBlocked' });
     await updateDevice(world.service, world.tenantId, device.deviceId, { blocked: false });
     expect((await world.attest(device)).status).toBe(200);
+  });
+
+  it('comes from a device that its owner has given up, until a tenant claims it again', async () => {
+    await world.certify(device);
+    await releaseDevice(world.service, world.tenantId, device.deviceId);
+    expect(await refusalOf(device)).toMatchObject({ status: 403, code: 'DeviceReleased' });
+    await expect(releaseDevice(world.service, world.tenantId, device.deviceId)).rejects.toMatchObject({
+      code: 'NotFound',
+    });
+    const authorities = world.authorities;
+    const next = await createTenant({ ...world.service, authorities }, 'Next owner', {
+      allowedVirtualSkus: ['SF-V1'],
+    });
+    await claimDevice(world.service, next.tenantId, { deviceId: device.deviceId });
+    // What was found while it was another one's is not the next owner's to read.
+    expect(await attestationFor(world.service, next.tenantId, device.deviceId)).toBeNull();
+    expect((await world.certify(device)).reply.tenantId).toBe(next.tenantId);
   });
 
   it('comes from a virtual chip whose tenant allows none any more', async () => {

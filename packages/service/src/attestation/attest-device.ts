@@ -48,7 +48,8 @@ export type AttestationContext = Pick<ServiceContext, 'store' | 'clock' | 'entro
 /**
  * Device authentication and attestation, as named steps in order. Genuine and trusted: a client and an update
  * certificate. Genuine alone: the update certificate, and the release to reach. Anything else: a refusal
- * (`InvalidEvidence`, `StaleChallenge`, `DeviceNotGenuine`, `DeviceBlocked`, `ChipNotAllowed`) and nothing;
+ * (`InvalidEvidence`, `StaleChallenge`, `DeviceNotGenuine`, `DeviceBlocked`, `DeviceReleased`,
+ * `ChipNotAllowed`) and nothing;
  * under load `TooManyRequests` with an appointment.
  * `exporter` is the keying material of the connection that the request came over.
  */
@@ -159,6 +160,11 @@ async function requireServed(context: AttestationContext, device: GenuineDevice)
   try {
     if (device.blocked) {
       throw new ServiceError('DeviceBlocked', 'The device’s owner has blocked it.', { rule: 'not blocked' });
+    }
+    if (device.released) {
+      throw new ServiceError('DeviceReleased', 'The device’s owner has given it up.', {
+        rule: 'claimed by a tenant again',
+      });
     }
     if (tenantId !== null) await requireChipAllowed(context.store.read, tenantId, chipSku);
   } catch (error) {

@@ -76,6 +76,16 @@ export async function lastAttestation(
   };
 }
 
+/** The last verdict as far as this tenant may read it: not what was found while the device was another one's. */
+export async function attestationFor(
+  context: Pick<ServiceContext, 'store'>,
+  tenantId: string,
+  deviceId: string,
+): Promise<AttestationRecord | null> {
+  const record = await lastAttestation(context, deviceId);
+  return record === null || (record.tenantId !== null && record.tenantId !== tenantId) ? null : record;
+}
+
 /** The last refusal of a device, unless it was admitted since; null where there is none. */
 export async function lastRefusal(
   context: Pick<ServiceContext, 'store'>,

@@ -1,7 +1,7 @@
 import { toTime, type Handlers } from '../http/handlers.ts';
 import { getDevice } from '../registry/devices.ts';
 import type { ServiceContext } from '../service-context.ts';
-import { lastAttestation, lastRefusal } from './attestation-record.ts';
+import { attestationFor, lastRefusal } from './attestation-record.ts';
 import { toEar } from './ear.ts';
 
 /** Answers the route on verdicts: for support, who has to say why a device got no certificate. */
@@ -11,9 +11,7 @@ export function attestationHandlers(
   return {
     async deviceAttestation({ params }) {
       const { deviceId } = await getDevice(context.store.read, params.tenantId, params.deviceId);
-      const record = await lastAttestation(context, deviceId);
-      // What an earlier owner's devices were found to be is not this one's to read.
-      const own = record?.tenantId === params.tenantId ? record : null;
+      const own = await attestationFor(context, params.tenantId, deviceId);
       const refusal = await lastRefusal(context, deviceId);
       return {
         result: own === null ? null : toEar(own),

@@ -44,6 +44,7 @@ const STATUS_OF_CODE: Readonly<Record<ServiceErrorCode, number>> = {
   UnknownDevice: 404,
   StaleChallenge: 409,
   DeviceBlocked: 403,
+  DeviceReleased: 403,
   UpdateCertificateRequired: 401,
   ImageNotInPlan: 403,
   RangeNotSatisfiable: 416,

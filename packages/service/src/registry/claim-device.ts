@@ -4,7 +4,7 @@ import { ServiceError } from '../service-error.ts';
 import { getDeviceGroup } from './device-groups.ts';
 import { toClaimedDevice, type ClaimedDevice } from './devices.ts';
 import { requireChipAllowed } from './tenants.ts';
-import { insertDevice, selectDevice, updateDeviceRow } from './queries.ts';
+import { deleteReleased, insertDevice, selectDevice, updateDeviceRow } from './queries.ts';
 
 /**
  * Binds a genuine device to a tenant. Claiming what is one's own again is no error; a group that is named then moves
@@ -38,6 +38,7 @@ export async function claimDevice(
         claimedAt: context.clock.now(),
       };
       await insertDevice(tx, row);
+      await deleteReleased(tx, deviceId);
       return toClaimedDevice(row);
     }
     if (present.tenantId !== tenantId) {

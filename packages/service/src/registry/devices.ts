@@ -5,7 +5,7 @@ import { ServiceError } from '../service-error.ts';
 import type { Database } from '../store/database.ts';
 import { rowsToFetch, toPage } from '../store/paging.ts';
 import { getDeviceGroup } from './device-groups.ts';
-import { selectDevice, selectDevices, updateDeviceRow, type DeviceRow } from './queries.ts';
+import { isReleased, selectDevice, selectDevices, updateDeviceRow, type DeviceRow } from './queries.ts';
 import type { PageRequest } from './tenants.ts';
 
 /** A device that was claimed. `claimedAt` in ms since 1970. */
@@ -25,15 +25,24 @@ export interface RegisteredDevice {
   readonly deviceGroupId: string | null;
   readonly chipSku: number;
   readonly blocked: boolean;
+  /** Its tenant has given it up, and nobody has claimed it since. */
+  readonly released: boolean;
 }
 
 /** What the registry knows about a chip; null for one that no silicon maker has endorsed. O(1). */
 export async function findDevice(db: Kysely<Database>, deviceId: string): Promise<RegisteredDevice | null> {
   const row = await selectDevice(db, deviceId);
-  if (row !== undefined) return toClaimedDevice(row);
+  if (row !== undefined) return { ...toClaimedDevice(row), released: false };
   const endorsement = await findEndorsement(db, deviceId);
   if (endorsement === null) return null;
-  return { deviceId, tenantId: null, deviceGroupId: null, chipSku: endorsement.chipSku, blocked: false };
+  return {
+    deviceId,
+    tenantId: null,
+    deviceGroupId: null,
+    chipSku: endorsement.chipSku,
+    blocked: false,
+    released: await isReleased(db, deviceId),
+  };
 }
 
 /** The tenant's device; `NotFound` for one that is not its own. */

@@ -167,3 +167,32 @@ export async function updateDeviceRow(
 ): Promise<void> {
   await db.updateTable('devices').set(change).where('deviceId', '=', deviceId).execute();
 }
+
+export async function deleteDevice(db: Db, deviceId: string): Promise<void> {
+  await db.deleteFrom('devices').where('deviceId', '=', deviceId).execute();
+}
+
+export async function replaceReleased(
+  db: Db,
+  row: Selectable<RegistryTables['releasedDevices']>,
+): Promise<void> {
+  const { deviceId: _key, ...rest } = row;
+  await db
+    .insertInto('releasedDevices')
+    .values(row)
+    .onConflict((conflict) => conflict.column('deviceId').doUpdateSet(rest))
+    .execute();
+}
+
+export async function deleteReleased(db: Db, deviceId: string): Promise<void> {
+  await db.deleteFrom('releasedDevices').where('deviceId', '=', deviceId).execute();
+}
+
+export async function isReleased(db: Db, deviceId: string): Promise<boolean> {
+  const row = await db
+    .selectFrom('releasedDevices')
+    .select('deviceId')
+    .where('deviceId', '=', deviceId)
+    .executeTakeFirst();
+  return row !== undefined;
+}

@@ -5,6 +5,7 @@ import { claimDevice } from './claim-device.ts';
 import { createDeviceGroup, getDeviceGroup, listDeviceGroups, updateDeviceGroup } from './device-groups.ts';
 import { getDevice, listDevices, updateDevice, type ClaimedDevice } from './devices.ts';
 import { createProduct, listProducts } from './products.ts';
+import { releaseDevice } from './release-device.ts';
 import { createTenant, getTenant, listTenants, updateTenant, type TenantAuthorities } from './tenants.ts';
 
 type RegistryHandlers = Pick<
@@ -23,6 +24,7 @@ type RegistryHandlers = Pick<
   | 'claimDevice'
   | 'device'
   | 'updateDevice'
+  | 'releaseDevice'
 >;
 
 /** What other capabilities know about a device beyond the registry. */
@@ -30,7 +32,10 @@ type DeviceState = Pick<Device, 'lastSeen' | 'attestation' | 'refusal' | 'osVers
 
 export type RegistryContext = Pick<ServiceContext, 'store' | 'clock' | 'entropy'> & {
   readonly authorities: TenantAuthorities;
-  readonly deviceState: (deviceId: string) => Promise<DeviceState>;
+  readonly deviceState: (device: {
+    readonly deviceId: string;
+    readonly tenantId: string;
+  }) => Promise<DeviceState>;
 };
 
 /** Answers the routes of `REGISTRY_ROUTES`. */
@@ -38,7 +43,7 @@ export function registryHandlers(context: RegistryContext): RegistryHandlers {
   const db = context.store.read;
   const toDevice = async (device: ClaimedDevice): Promise<Device> => ({
     ...withTime(device, 'claimedAt'),
-    ...(await context.deviceState(device.deviceId)),
+    ...(await context.deviceState(device)),
   });
   return {
     async tenants(request) {
@@ -73,6 +78,8 @@ export function registryHandlers(context: RegistryContext): RegistryHandlers {
     device: async ({ params }) => toDevice(await getDevice(db, params.tenantId, params.deviceId)),
     updateDevice: async ({ params, body }) =>
       toDevice(await updateDevice(context, params.tenantId, params.deviceId, body)),
+    releaseDevice: async ({ params }) =>
+      withTime(await releaseDevice(context, params.tenantId, params.deviceId), 'releasedAt'),
   };
 }
 

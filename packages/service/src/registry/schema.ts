@@ -40,6 +40,8 @@ export interface RegistryTables {
     blocked: number;
     claimedAt: number;
   };
+  /** Devices that a tenant has given up and nobody has claimed since. */
+  releasedDevices: { deviceId: string; tenantId: string; releasedAt: number };
 }
 
 export const REGISTRY_SCHEMA: CapabilitySchema = {
@@ -100,6 +102,16 @@ export const REGISTRY_SCHEMA: CapabilitySchema = {
         db.schema
           .alterTable('tenants')
           .addColumn('virtualSkus', 'text', (column) => column.notNull().defaultTo('[]'))
+          .execute(),
+    },
+    {
+      name: 'released-devices',
+      apply: (db) =>
+        db.schema
+          .createTable('releasedDevices')
+          .addColumn('deviceId', 'text', (column) => column.primaryKey())
+          .addColumn('tenantId', 'text', (column) => column.notNull())
+          .addColumn('releasedAt', 'bigint', (column) => column.notNull())
           .execute(),
     },
   ],

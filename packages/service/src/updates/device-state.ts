@@ -2,7 +2,7 @@ import type { Device } from '@sevenfold/api';
 import { imageTypeName, toHex, type PresentImage } from '@sevenfold/formats';
 import { z } from 'zod';
 
-import { lastAttestation, lastRefusal } from '../attestation/attestation-record.ts';
+import { attestationFor, lastRefusal } from '../attestation/attestation-record.ts';
 import { toTime } from '../http/handlers.ts';
 import type { ServiceContext } from '../service-context.ts';
 import { selectDevicePlan } from './queries.ts';
@@ -20,9 +20,9 @@ export type DeviceState = Pick<
 /** The state of a device by its last attestation and its last request for a plan. A few look-ups by key. */
 export async function deviceState(
   context: Pick<ServiceContext, 'store'>,
-  deviceId: string,
+  { deviceId, tenantId }: { readonly deviceId: string; readonly tenantId: string },
 ): Promise<DeviceState> {
-  const attestation = await lastAttestation(context, deviceId);
+  const attestation = await attestationFor(context, tenantId, deviceId);
   const refusal = await lastRefusal(context, deviceId);
   const plan = await selectDevicePlan(context.store.read, deviceId);
   const lastSeen = Math.max(attestation?.time ?? 0, refusal?.time ?? 0, plan?.issuedAt ?? 0);

@@ -148,7 +148,7 @@ describe('a plan', () => {
 
   it('leaves what the device said where people can read it', async () => {
     await ask();
-    const state = await deviceState(world.service, device.deviceId);
+    const state = await deviceState(world.service, { deviceId: device.deviceId, tenantId: world.tenantId });
     expect(state).toMatchObject({ osVersion: '26.11.0', attestation: { verdict: 'trusted' } });
     expect(state.installedImages.map((image) => image.imageType)).toContain('NormalWorldKernel');
     expect(state.lastSeen).toBe(new Date(world.service.clock.now()).toISOString());

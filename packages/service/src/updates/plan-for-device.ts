@@ -27,7 +27,7 @@ export async function planSigningKey(keys: KeyStore): Promise<Uint8Array> {
 /**
  * The plan of a device, as a COSE_Sign1: an answer to this very request, with nothing but what differs from what the
  * device reports. A claimed device gets the OS of its group's feed and the applications of its group; an unclaimed one
- * the OS of the Retail feed. Refuses with `UnknownDevice` or `DeviceBlocked`.
+ * the OS of the Retail feed. Refuses with `UnknownDevice`, `DeviceBlocked` or `DeviceReleased`.
  */
 export async function planForDevice(
   context: PlanContext,
@@ -76,6 +76,11 @@ export async function requireServed(
   }
   if (device.blocked)
     throw new ServiceError('DeviceBlocked', 'The device’s owner has blocked it.', { rule: 'not blocked' });
+  if (device.released) {
+    throw new ServiceError('DeviceReleased', 'The device’s owner has given it up.', {
+      rule: 'claimed by a tenant again',
+    });
+  }
   return device;
 }
 
