@@ -38,6 +38,35 @@ describe('SQLite store on disk', () => {
     await store.close();
   });
 
+  it('has what it acknowledged and nothing else when the disk is full, and goes on when there is room', async () => {
+    const store = openSqliteStore<SuiteTables>(path.join(folder, 'service.sqlite'));
+    await store.write((tx) =>
+      sql`create table entries (name text primary key, amount integer not null, bytes blob)`.execute(tx),
+    );
+    const limit = async (pages: number): Promise<unknown> =>
+      store.write((tx) => sql`pragma max_page_count = ${sql.raw(String(pages))}`.execute(tx));
+    const write = async (name: string, length: number): Promise<string> =>
+      store.write(async (tx) => {
+        await tx
+          .insertInto('entries')
+          .values({ name, amount: 1, bytes: new Uint8Array(length) })
+          .execute();
+        return name;
+      });
+    await limit(20);
+    const sizes = Array.from({ length: 40 }, (_, index) => (index % 7 === 3 ? 60_000 : 100));
+    const outcomes = await Promise.allSettled(sizes.map((size, index) => write(`${index}`, size)));
+    const acknowledged = outcomes.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    expect(acknowledged.length).toBeLessThan(40);
+    const present = async (): Promise<string[]> =>
+      (await store.read.selectFrom('entries').select('name').execute()).map(({ name }) => name);
+    expect((await present()).sort()).toEqual(acknowledged.sort());
+    await limit(10_000);
+    expect(await write('later', 60_000)).toBe('later');
+    expect(await present()).toContain('later');
+    await store.close();
+  });
+
   it.each([1, 60, 333])(
     'loses nothing acknowledged when its process is killed after %i acknowledgements',
     async (killAfter) => {
