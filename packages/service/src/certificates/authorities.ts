@@ -11,7 +11,14 @@ import {
 
 import type { ServiceContext } from '../service-context.ts';
 import { ServiceError } from '../service-error.ts';
-import { activeOf, activeUntil, nextActiveFrom, statusOf, type AuthorityStatus } from './life-cycle.ts';
+import {
+  activeOf,
+  activeUntil,
+  NEXT_BEFORE_END_MS,
+  nextActiveFrom,
+  statusOf,
+  type AuthorityStatus,
+} from './life-cycle.ts';
 import {
   claimPlace,
   revokeAuthority,
@@ -19,7 +26,7 @@ import {
   selectAuthority,
   selectOrphans,
   selectRequest,
-  selectTenantsWithAuthority,
+  selectTenantsEndingBefore,
   type AuthorityRow,
 } from './queries.ts';
 
@@ -84,8 +91,13 @@ export class CertificateAuthorities {
     await this.issuing('intermediate', null);
     await this.#certifyOrphans();
     await this.issuing('updateCa', null);
-    for (const tenantId of await selectTenantsWithAuthority(this.#context.store.read))
-      await this.ensureTenantCa(tenantId);
+    const soon = this.#context.clock.now() + NEXT_BEFORE_END_MS;
+    const failures: unknown[] = [];
+    for (const tenantId of await selectTenantsEndingBefore(this.#context.store.read, soon)) {
+      // One tenant's failure must not keep the others from their next CA.
+      await this.ensureTenantCa(tenantId).catch((error: unknown) => failures.push(error));
+    }
+    if (failures.length > 0) throw failures[0];
   }
 
   /** The tenant's CA that issues, made where there is none; and the next one where its time has come. */

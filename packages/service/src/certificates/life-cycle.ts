@@ -18,7 +18,7 @@ export interface Term {
 
 const DAY = 24 * 3_600_000;
 /** The next tenant CA is made so long before the end of the one before it … */
-const NEXT_BEFORE_END_MS = 90 * DAY;
+export const NEXT_BEFORE_END_MS = 90 * DAY;
 /** … and issues so long after it was made: the time in which relying parties register it. */
 const ACTIVE_AFTER_MS = 45 * DAY;
 /** An authority stops issuing so long before its end that what it issued ends before it. */

@@ -39,13 +39,18 @@ export async function claimPlace(db: Kysely<Database>, row: AuthorityRow): Promi
   return db.selectFrom('authorities').selectAll().where('place', '=', row.place).executeTakeFirstOrThrow();
 }
 
-/** Tenants that have an authority. */
-export async function selectTenantsWithAuthority(db: Kysely<Database>): Promise<readonly string[]> {
+/** Tenants all of whose authorities end before `end` (ms since 1970). */
+export async function selectTenantsEndingBefore(
+  db: Kysely<Database>,
+  end: number,
+): Promise<readonly string[]> {
   const rows = await db
     .selectFrom('authorities')
     .select('tenantId')
-    .distinct()
     .where('tenantId', 'is not', null)
+    .where('revokedAt', 'is', null)
+    .groupBy('tenantId')
+    .having((authority) => authority.fn.max('notAfter'), '<=', end)
     .execute();
   return rows.flatMap(({ tenantId }) => (tenantId === null ? [] : [tenantId]));
 }
