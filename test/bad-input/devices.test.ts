@@ -15,7 +15,7 @@ import {
 import { generateKeyPair, toPem } from '@sevenfold/pki';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectDevice, refusalIn, type HostileDevice, type Identity } from './hostile-device.ts';
-import { appPackage, newGuid, openWorld, type World } from './world.ts';
+import { appPackage, newGuid, openWorld, type Household, type World } from './world.ts';
 
 let world: World;
 let one: HostileDevice;
@@ -266,6 +266,26 @@ describe('a plan', () => {
         expect.stringMatching(/^(?:ImageNotInPlan|RouteNotFound|InvalidRequest)$/),
       ]);
     }
+  });
+
+  it('of a former tenant opens nothing of that tenant any more', async () => {
+    const device = await world.makeDevice();
+    const { client } = world.administrator;
+    const { deviceId } = device;
+    const claim = async (to: Household): Promise<unknown> =>
+      client.call(ROUTES.claimDevice, {
+        params: { tenantId: to.tenantId },
+        body: { deviceId, deviceGroupId: to.deviceGroupId },
+      });
+    await claim(world.own);
+    await device.certify();
+    await planOf(device);
+    const path = devicePathOfImage(world.own.imageId);
+    expect((await device.send('GET', path)).status).toBe(200);
+    await client.call(ROUTES.releaseDevice, { params: { tenantId: world.own.tenantId, deviceId } });
+    await claim(world.other);
+    await device.certify();
+    expect(refusalIn(await device.send('GET', path))).toMatchObject({ status: 403, code: 'ImageNotInPlan' });
   });
 
   it.each([

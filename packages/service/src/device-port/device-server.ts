@@ -174,13 +174,9 @@ export function createDeviceServer(options: DeviceServerOptions): FastifyInstanc
     `${DEVICE_PATHS.images}:imageId`,
     { onRequest: identify },
     async (request, reply) => {
-      await requireServed(context, deviceOf(request));
-      const part = await downloadImage(
-        context,
-        deviceOf(request),
-        request.params.imageId,
-        request.headers.range,
-      );
+      const device = await requireServed(context, deviceOf(request));
+      const { imageId } = request.params;
+      const part = await downloadImage(context, device, imageId, request.headers.range);
       const isWhole = part.start === 0 && part.end === part.size && request.headers.range === undefined;
       reply.headers({ 'accept-ranges': 'bytes', etag: `"${part.digest}"` });
       if (!isWhole)

@@ -17,17 +17,20 @@ export interface ImagePart {
 
 const PLANNED = z.array(z.string());
 
-/** A part of an image, for a device whose last plan names it; refuses others with `ImageNotInPlan`. */
+/**
+ * A part of an image, for a device whose last plan names it; refuses others with `ImageNotInPlan`. So is an app of a
+ * tenant that the device belonged to when it got that plan.
+ */
 export async function downloadImage(
   context: Pick<ServiceContext, 'store' | 'blobs'>,
-  deviceId: string,
+  { deviceId, tenantId }: { readonly deviceId: string; readonly tenantId: string | null },
   imageId: string,
   range: string | undefined,
 ): Promise<ImagePart> {
   const plan = await selectDevicePlan(context.store.read, deviceId);
   const isPlanned = plan !== undefined && PLANNED.parse(JSON.parse(plan.planned)).includes(imageId);
   const image = isPlanned ? await openImage(context, imageId) : null;
-  if (image === null) {
+  if (image === null || (image.tenantId !== null && image.tenantId !== tenantId)) {
     throw new ServiceError('ImageNotInPlan', 'The device’s last plan does not name this image.', {
       field: 'imageId',
       rule: 'ask for a plan first',
