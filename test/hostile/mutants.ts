@@ -44,9 +44,9 @@ export function tryAll(inputs: readonly Uint8Array[], use: (input: Uint8Array) =
   }
   const median = costs.toSorted((a, b) => a - b)[Math.floor(costs.length / 2)] ?? 0;
   // Other work of the machine makes single runs slow: an input is as costly as the best of several runs.
-  const suspects = inputs.filter((_, index) => (costs[index] ?? 0) > Math.max(10 * median, 1));
+  const suspects = inputs.filter((_, index) => (costs[index] ?? 0) > 10 * median);
   const again = suspects.map((input) => Math.min(...Array.from({ length: 5 }, () => timed(input, use).cost)));
-  const calm = costs.filter((cost) => cost <= Math.max(10 * median, 1));
+  const calm = costs.filter((cost) => cost <= 10 * median);
   return { tried: inputs.length, refused, accepted, median, slowest: Math.max(...calm, ...again) };
 }
 
