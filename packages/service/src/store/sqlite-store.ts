@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { chmodSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import { Kysely } from 'kysely';
 import { ServiceError } from '../service-error.ts';
 import type { Database } from './database.ts';
@@ -10,6 +10,10 @@ import type { Store } from './store.ts';
 
 /** Works that share one transaction at most: bounds how long the first of them waits for its fsync. */
 const MOST_WORKS_A_COMMIT = 256;
+/** How long works wait for company at most, where there is any. Ms. */
+const LONGEST_GATHERING = 10;
+/** A gathering lasts so many times as long as the last commit: its fsync holds up everything else meanwhile. */
+const GATHERING_A_COMMIT = 4;
 
 interface Waiting<Tables> {
   work(tx: Kysely<Tables>): unknown;
@@ -41,6 +45,8 @@ class SqliteStore<Tables> implements Store<Tables> {
   #drained: Promise<void> = Promise.resolve();
   #isDraining = false;
   #isClosed = false;
+  /** How many works the last commit had, and what it took in ms. */
+  #lastCommit = { works: 0, milliseconds: 0 };
 
   constructor(writing: DatabaseSync, reading: DatabaseSync) {
     this.#writing = new SqliteSession(writing);
@@ -80,6 +86,10 @@ class SqliteStore<Tables> implements Store<Tables> {
     while (this.#queue.length > 0) {
       // One turn of the event loop: works that arrive together share the commit, and sockets are never starved.
       await setImmediate();
+      // Who writes alone never waits.
+      const { works, milliseconds } = this.#lastCommit;
+      if (works > 1 && this.#queue.length < MOST_WORKS_A_COMMIT)
+        await setTimeout(Math.min(LONGEST_GATHERING, milliseconds * GATHERING_A_COMMIT));
       await this.#commitGroup();
     }
     this.#isDraining = false;
@@ -98,7 +108,9 @@ class SqliteStore<Tables> implements Store<Tables> {
         if (!database.isTransaction) throw new Error('the engine rolled the transaction back');
         if (members.length >= MOST_WORKS_A_COMMIT) break;
       }
+      const began = performance.now();
       database.exec('commit');
+      this.#lastCommit = { works: members.length, milliseconds: performance.now() - began };
     } catch (cause) {
       if (database.isTransaction) database.exec('rollback');
       const error = new ServiceError(
