@@ -13,8 +13,8 @@ import { startServer, type ServerProcess } from './processes.ts';
 import { startFleetService } from './service.ts';
 
 /** Devices that are under way at the same time. */
-const CLIENTS = 8;
-const ATTESTATIONS = 1200;
+const CLIENTS = 32;
+const ATTESTATIONS = 640;
 /** About what a reply with two chains has. */
 const ANSWER_BYTES = 3400;
 const LEAST_SHARE = 0.8;
