@@ -132,13 +132,18 @@ describe('OS images and releases', () => {
       imageType: 'Services',
       revoked: false,
       securityVersion: 3,
+      sequence: 2,
     });
     await revokeOsRelease(service, '1.0', 'kernel hole');
     expect(await reference(digestOf('NormalWorldKernel'))).toMatchObject({
       releases: ['1.0'],
       revoked: true,
+      sequence: 0,
     });
     expect(await reference(digestOf('Services'))).toMatchObject({ revoked: false });
+    // An image counts by the newest release of its that still holds.
+    await revokeOsRelease(service, '2.0', 'another one');
+    expect(await reference(digestOf('Services'))).toMatchObject({ revoked: true, sequence: 0 });
   });
 
   it('refuses releases that are not whole, and changes of one that is published', async () => {

@@ -42,7 +42,7 @@ export interface ReferenceValue {
   /** Every release that holds it is revoked. */
   readonly revoked: boolean;
   readonly securityVersion: number;
-  /** Place of the newest of those releases among all; 0 for none. */
+  /** Place of the newest of those releases that is not revoked among all; 0 for none. */
   readonly sequence: number;
 }
 
@@ -139,7 +139,7 @@ export async function referenceFor(db: Kysely<Database>, digest: string): Promis
     imageType: image.imageType,
     revoked: releases.length > 0 && releases.every((release) => release.revokedAt !== null),
     securityVersion: image.securityVersion,
-    sequence: releases[0]?.sequence ?? 0,
+    sequence: releases.find((release) => release.revokedAt === null)?.sequence ?? 0,
   };
 }
 
