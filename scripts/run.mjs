@@ -5,6 +5,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { NO_NODE, findNode } from '../packages/cli/bin/own-node.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const bin = join(root, 'node_modules', '.bin');
@@ -39,19 +40,9 @@ function fail(message) {
   process.exit(1);
 }
 
-/** The project's own Node where its platform has one, else the one that runs this, if it is new enough. */
-function findNode() {
-  const own = join(bin, 'node');
-  if (existsSync(own) && spawnSync(own, ['--version']).status === 0) return own;
-  if (Number(process.versions.node.split('.')[0]) >= 24) return process.execPath;
-  return fail(
-    `Node ${process.versions.node} is too old to run the program itself (24 or newer is needed), and npm brought none for ${process.platform}-${process.arch}.\n` +
-      'Install Node 26, or use Linux on x64 or arm64 (a container or WSL will do).',
-  );
-}
-
+/** The project's own Node comes first: programs ask the path for one. */
 function environment() {
-  return { ...process.env, PATH: `${bin}:${process.env.PATH ?? ''}` };
+  return { ...process.env, PATH: `${dirname(node)}:${bin}:${process.env.PATH ?? ''}` };
 }
 
 /** Becomes the program where Node can (one process less in memory), else waits for it. */
@@ -95,7 +86,7 @@ function check() {
 }
 
 if (!isInstalled()) install();
-const node = findNode();
+const node = findNode() ?? fail(NO_NODE);
 switch (command) {
   case 'start':
     become(node, [join(root, 'packages/cli/bin/sevenfold.mjs'), 'up', ...args]);
