@@ -2,7 +2,8 @@
 // Plain JavaScript for any Node from 18 on: it runs before anything is installed, installs what is
 // missing, and hands over to the Node that the project brings with it.
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { NO_NODE, findNode } from '../packages/cli/bin/own-node.mjs';
@@ -18,20 +19,41 @@ function isInstalled() {
   return statSync(installed).mtimeMs >= statSync(join(root, 'package-lock.json')).mtimeMs;
 }
 
+/** Whether this Node is one for which npm installs every package: several name `^20.19 || >=22.12` as their engine. */
+function suitsAllPackages() {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  return major > 22 || (major === 22 && minor >= 12) || (major === 20 && minor >= 19);
+}
+
+/** npm under `runner`, an absolute path to a Node; answers its exit status. */
+function npm(runner, npmArgs) {
+  const options = {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, PATH: `${dirname(runner)}:${process.env.PATH ?? ''}` },
+  };
+  const all = [...npmArgs, '--no-audit', '--no-fund', '--loglevel=error'];
+  const program = process.env.npm_execpath;
+  return (program ? spawnSync(runner, [program, ...all], options) : spawnSync('npm', all, options)).status;
+}
+
 function install() {
   process.stdout.write('Installing what is missing (npm ci) …\n');
   const began = Date.now();
-  const npm = process.env.npm_execpath;
-  const run = npm
-    ? spawnSync(process.execPath, [npm, 'ci', '--no-audit', '--no-fund', '--loglevel=error'], {
-        cwd: root,
-        stdio: 'inherit',
-      })
-    : spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
-        cwd: root,
-        stdio: 'inherit',
-      });
-  if (run.status !== 0) fail('`npm ci` did not finish: see its message above.');
+  let runner = process.execPath;
+  let borrowed = null;
+  if (!suitsAllPackages()) {
+    // npm leaves out what names a newer engine than the Node it runs on: so the project's own Node comes first.
+    const name = `node-${process.platform}-${process.arch}`;
+    const version = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).optionalDependencies[name];
+    borrowed = mkdtempSync(join(tmpdir(), 'sevenfold-node-'));
+    if (version) npm(runner, ['install', '--prefix', borrowed, '--no-save', `${name}@${version}`]);
+    const newer = join(borrowed, 'node_modules', name, 'bin', 'node');
+    if (existsSync(newer)) runner = newer;
+  }
+  const status = npm(runner, ['ci']);
+  if (borrowed !== null) rmSync(borrowed, { recursive: true, force: true });
+  if (status !== 0) fail('`npm ci` did not finish: see its message above.');
   process.stdout.write(`Installed in ${((Date.now() - began) / 1000).toFixed(1)} s.\n`);
 }
 
