@@ -1,4 +1,5 @@
 import { styleText } from 'node:util';
+import { measureCompartments } from './compartments.ts';
 import type { Figure } from './figure.ts';
 import { measureIdentity } from './identity.ts';
 import { measureStory } from './story.ts';
@@ -14,6 +15,10 @@ const SETS: Readonly<
   identity: {
     brief: 'certificates and attestation beside cfssl, OpenSSL and a bare TLS server',
     measure: measureIdentity,
+  },
+  compartments: {
+    brief: 'apps in their compartments: start, memory, calls, computing',
+    measure: measureCompartments,
   },
 };
 

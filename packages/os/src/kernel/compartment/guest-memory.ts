@@ -6,6 +6,7 @@ import { CallRefused } from './errno.ts';
  */
 export class GuestMemory {
   readonly #memory: { readonly buffer: ArrayBufferLike };
+  #whole: DataView = new DataView(new ArrayBuffer(0));
 
   constructor(memory: { readonly buffer: ArrayBufferLike }) {
     this.#memory = memory;
@@ -21,9 +22,13 @@ export class GuestMemory {
     return new Uint8Array(buffer, start, size);
   }
 
+  /** A view of the whole memory, once `length` bytes from `pointer` are known to lie in it. */
   #view(pointer: number, length: number): DataView {
-    const bytes = this.bytes(pointer, length);
-    return new DataView(bytes.buffer, bytes.byteOffset, length);
+    const buffer = this.#memory.buffer;
+    // Memory that grew is another buffer, and the old one is detached.
+    if (this.#whole.buffer !== buffer) this.#whole = new DataView(buffer);
+    if ((pointer >>> 0) + length > this.#whole.byteLength) throw new CallRefused('EFAULT');
+    return this.#whole;
   }
 
   copy(pointer: number, length: number): Uint8Array<ArrayBuffer> {
@@ -31,35 +36,35 @@ export class GuestMemory {
   }
 
   read8(pointer: number): number {
-    return this.#view(pointer, 1).getUint8(0);
+    return this.#view(pointer, 1).getUint8(pointer >>> 0);
   }
 
   read16(pointer: number): number {
-    return this.#view(pointer, 2).getUint16(0, true);
+    return this.#view(pointer, 2).getUint16(pointer >>> 0, true);
   }
 
   read32(pointer: number): number {
-    return this.#view(pointer, 4).getUint32(0, true);
+    return this.#view(pointer, 4).getUint32(pointer >>> 0, true);
   }
 
   read64(pointer: number): bigint {
-    return this.#view(pointer, 8).getBigUint64(0, true);
+    return this.#view(pointer, 8).getBigUint64(pointer >>> 0, true);
   }
 
   write8(pointer: number, value: number): void {
-    this.#view(pointer, 1).setUint8(0, value);
+    this.#view(pointer, 1).setUint8(pointer >>> 0, value);
   }
 
   write16(pointer: number, value: number): void {
-    this.#view(pointer, 2).setUint16(0, value, true);
+    this.#view(pointer, 2).setUint16(pointer >>> 0, value, true);
   }
 
   write32(pointer: number, value: number): void {
-    this.#view(pointer, 4).setUint32(0, value, true);
+    this.#view(pointer, 4).setUint32(pointer >>> 0, value, true);
   }
 
   write64(pointer: number, value: bigint): void {
-    this.#view(pointer, 8).setBigUint64(0, value, true);
+    this.#view(pointer, 8).setBigUint64(pointer >>> 0, value, true);
   }
 
   write(pointer: number, bytes: Uint8Array): void {

@@ -23,17 +23,17 @@ function vectors(
   count: number,
 ): readonly { pointer: number; length: number }[] {
   if (count >>> 0 > MOST_VECTORS) throw new CallRefused('EINVAL');
-  return Array.from({ length: count }, (_, index) => ({
-    pointer: guest.memory.read32(pointer + index * 8),
-    length: guest.memory.read32(pointer + index * 8 + 4),
-  }));
+  const { memory } = guest;
+  const list = [];
+  for (let at = pointer; at !== pointer + count * 8; at += 8)
+    list.push({ pointer: memory.read32(at), length: memory.read32(at + 4) });
+  return list;
 }
 
 function capacity(list: readonly { length: number }[]): number {
-  return Math.min(
-    LONGEST_TRANSFER,
-    list.reduce((sum, { length }) => sum + length, 0),
-  );
+  let sum = 0;
+  for (const { length } of list) sum += length;
+  return Math.min(LONGEST_TRANSFER, sum);
 }
 
 /** Spreads bytes over a scatter list and notes their number. */
@@ -43,10 +43,11 @@ function scatter(
   bytes: Uint8Array,
   outCount: number,
 ): void {
-  let rest = bytes;
+  let at = 0;
   for (const { pointer, length } of list) {
-    guest.memory.write(pointer, rest.subarray(0, length));
-    rest = rest.subarray(length);
+    const size = Math.min(length, bytes.length - at);
+    guest.memory.write(pointer, size === bytes.length ? bytes : bytes.subarray(at, at + size));
+    at += size;
   }
   guest.memory.write32(outCount, bytes.length);
 }
