@@ -72,7 +72,8 @@ export async function openDevice(options: OpenDeviceOptions): Promise<VirtualDev
   const info = await requireChipInfo(dir);
   const lock = await lockChip(dir);
   try {
-    const stageWorker = options.wiring === 'thread' ? { stageWorker: await bundleStageWorker() } : {};
+    const needsWorker = options.wiring === 'thread' && options.stageWorker === undefined;
+    const stageWorker = needsWorker ? { stageWorker: await bundleStageWorker() } : {};
     const chip = openChip({
       flash: fileFlash(join(dir, CHIP_FILES.flash)),
       fuses: fileFuses(join(dir, CHIP_FILES.fuses)),

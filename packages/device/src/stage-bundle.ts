@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
-import { build, stop, type BuildResult } from 'esbuild';
+import type { BuildResult } from 'esbuild';
 import { DeviceError } from './errors.ts';
 
 /** What is bundled: the four stages and the program that runs beside every app. */
@@ -48,6 +48,9 @@ export async function bundleStage(name: BundleName, version: string): Promise<Ui
   return new Uint8Array(output.contents);
 }
 
+/** The bundler is large: only who bundles loads it. */
+const bundler = (): Promise<typeof import('esbuild')> => import('esbuild');
+
 let users = 0;
 
 /** Runs `work`, which bundles, and ends the bundler's process when nobody uses it any more. */
@@ -57,7 +60,7 @@ export async function withBundler<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   } finally {
     users -= 1;
-    if (users === 0) await stop();
+    if (users === 0) await (await bundler()).stop();
   }
 }
 
@@ -77,6 +80,7 @@ export function bundleStageWorker(): Promise<string> {
 
 function buildStageWorker(): Promise<string> {
   return withBundler(async () => {
+    const { build } = await bundler();
     const { outputFiles } = await build({
       absWorkingDir: REPOSITORY,
       entryPoints: [join(OS_SOURCES, 'board/stage-worker.ts')],
@@ -85,6 +89,8 @@ function buildStageWorker(): Promise<string> {
       platform: 'node',
       target: 'es2024',
       treeShaking: true,
+      minifySyntax: true,
+      minifyWhitespace: true,
       tsconfigRaw: { compilerOptions: { verbatimModuleSyntax: true } },
       write: false,
       logLevel: 'silent',
@@ -95,6 +101,7 @@ function buildStageWorker(): Promise<string> {
 
 async function run(name: BundleName, row: BundleRow, version: string) {
   try {
+    const { build } = await bundler();
     return await build({
       absWorkingDir: REPOSITORY,
       entryPoints: [join(OS_SOURCES, row.entry)],

@@ -52,7 +52,7 @@ export class Compartments {
           stage: 'compartment',
           bundle: program,
           ports: {
-            kernel: kernel.portFor(`compartment:${id}`),
+            kernel: { stage: kernel, caller: `compartment:${id}` },
             hardware: portTo(hardware, `compartment:${id}`),
           },
           clock: this.#clock,

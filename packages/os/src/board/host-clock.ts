@@ -17,9 +17,9 @@ export function hostClock(): Clock {
 }
 
 /** A clock whose wall time can be set. */
-export function settableClock(under: Clock, offset = 0): DeviceClock {
+export function settableClock(under: Clock): DeviceClock {
   const listeners = new Set<(offset: number) => void>();
-  let ahead = offset;
+  let ahead = 0;
   return {
     now: () => under.now() + ahead,
     monotonic: () => under.monotonic(),

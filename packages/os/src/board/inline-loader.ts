@@ -1,6 +1,6 @@
 import { createRealm } from './realm.ts';
 import { BoardError } from './board-error.ts';
-import { portTo, type LoadedStage, type StageLoader } from './stage-loader.ts';
+import { portOf, portTo, type LoadedStage, type StageLoader } from './stage-loader.ts';
 
 /**
  * All stages in one thread, a realm each: for virtual time, fault sweeps and simulations of many devices. A stage
@@ -8,6 +8,8 @@ import { portTo, type LoadedStage, type StageLoader } from './stage-loader.ts';
  */
 export function inlineLoader(): StageLoader {
   return {
+    prepare() {},
+    release: () => Promise.resolve(),
     async start({ stage, bundle, ports, clock, log }, onServing) {
       const realm = createRealm(stage, bundle, Object.keys(ports), {
         now: () => clock.now(),
@@ -17,7 +19,7 @@ export function inlineLoader(): StageLoader {
         call(port, method, args) {
           const target = Object.hasOwn(ports, port) ? ports[port] : undefined;
           if (target === undefined) throw new BoardError('NotServing', `${stage} has no port ${port}.`);
-          return target.call(method, ...args);
+          return portOf(target).call(method, ...args);
         },
       });
       const loaded: LoadedStage = {

@@ -1,9 +1,12 @@
-import { Agent, request as httpRequest, type ClientRequestArgs, type IncomingMessage } from 'node:http';
+import type { ClientRequestArgs, IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import type { HttpsRequest, TlsTarget } from './network-arguments.ts';
 import { NetworkError, toNetworkError } from './network-errors.ts';
 import { exportKeyingMaterial } from './network-tls.ts';
+
+// Importing it would load all that it exports, a WebSocket client of several MB among them.
+const { Agent, request: httpRequest } = process.getBuiltinModule('node:http');
 
 /** What came back. */
 export interface HttpsResponse {

@@ -8,6 +8,20 @@ export interface Endpoint {
   on(event: 'message', listener: (message: unknown) => void): unknown;
 }
 
+/** An end that can itself be handed to another thread, and that tells when its other end is gone. */
+export interface HandedEndpoint extends Endpoint {
+  on(event: 'message', listener: (message: unknown) => void): unknown;
+  on(event: 'close', listener: () => void): unknown;
+}
+
+/** Hands the other side one end of another channel; whoever sends it transfers that end with it. */
+export interface EndpointMessage<E = HandedEndpoint> {
+  readonly kind: 'endpoint';
+  /** What that channel is for, in words of those who link. */
+  readonly target: string;
+  readonly endpoint: E;
+}
+
 type Message =
   | {
       readonly kind: 'call';
@@ -17,6 +31,7 @@ type Message =
       readonly args: PortValue;
     }
   | { readonly kind: 'notice'; readonly target: string; readonly method: string; readonly args: PortValue }
+  | EndpointMessage
   | { readonly kind: 'answer'; readonly id: number; readonly value: PortValue }
   | { readonly kind: 'refusal'; readonly id: number; readonly problem: Problem };
 
@@ -32,6 +47,7 @@ export class PortLink {
   readonly #endpoint: Endpoint;
   readonly #serve: LinkHandler;
   readonly #onInternal: (detail: string) => void;
+  readonly #onEndpoint: (target: string, endpoint: HandedEndpoint) => void;
   readonly #pending = new Map<
     number,
     { readonly resolve: (value: PortValue) => void; readonly reject: (error: Error) => void }
@@ -39,11 +55,20 @@ export class PortLink {
   #next = 0;
   #closed: BoardError | null = null;
 
-  /** `onInternal` is told of errors whose detail the other end must not see. */
-  constructor(endpoint: Endpoint, serve: LinkHandler, onInternal: (detail: string) => void) {
+  /**
+   * `onInternal` is told of errors whose detail the other end must not see, `onEndpoint` of ends of other channels
+   * that the other end hands over; without it they are dropped.
+   */
+  constructor(
+    endpoint: Endpoint,
+    serve: LinkHandler,
+    onInternal: (detail: string) => void,
+    onEndpoint: (target: string, endpoint: HandedEndpoint) => void = () => {},
+  ) {
     this.#endpoint = endpoint;
     this.#serve = serve;
     this.#onInternal = onInternal;
+    this.#onEndpoint = onEndpoint;
     endpoint.on('message', (message) => this.#take(message as Message));
   }
 
@@ -86,6 +111,9 @@ export class PortLink {
           (error: unknown) =>
             this.#onInternal(describeFailure(error).detail ?? `notice ${message.method} was refused`),
         );
+        break;
+      case 'endpoint':
+        this.#onEndpoint(message.target, message.endpoint);
         break;
       case 'answer':
         this.#pending.get(message.id)?.resolve(message.value);

@@ -182,6 +182,46 @@ describe.each(loaders)('a stage, wired %s', (_wiring, makeLoader) => {
     await outcome;
   });
 
+  it('calls the stage below as the caller that the board stamped, and hears when that one is gone', async () => {
+    const loader = makeLoader();
+    const start = { clock: settableClock(hostClock()), log: () => {} };
+    const below = await loader.start(
+      {
+        ...start,
+        stage: 'monitor',
+        ports: {},
+        bundle: utf8Encode(
+          `globalThis.stage = { async start(h) { h.serve(async (caller, method, args) => method === 'wait' ? new Promise(() => {}) : [caller, method, ...args]); } };`,
+        ),
+      },
+      () => {},
+    );
+    const above = await loader.start(
+      {
+        ...start,
+        stage: 'kernel',
+        ports: { monitor: { stage: below, caller: 'kernel' } },
+        bundle: utf8Encode(
+          `globalThis.stage = { async start(h) { h.serve(async (caller, method, args) => h.ports.monitor.call(method, ...args)); } };`,
+        ),
+      },
+      () => {},
+    );
+    const port = above.portFor('services');
+    expect(await port.call('echo', 1, new Uint8Array([2]))).toEqual([
+      'kernel',
+      'echo',
+      1,
+      new Uint8Array([2]),
+    ]);
+    const waiting = expect(port.call('wait')).rejects.toMatchObject({ code: 'StageStopped' });
+    await port.call('echo');
+    await below.stop();
+    await waiting;
+    await expect(port.call('echo')).rejects.toMatchObject({ code: 'StageStopped' });
+    await above.stop();
+  });
+
   it('may compile WebAssembly in a compartment only', async () => {
     const body = `let result = 'none'; try { result = typeof new WebAssembly.Module(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0])); } catch (e) { result = e.name; }
        handle.serve(async () => result);`;
@@ -195,6 +235,23 @@ describe.each(loaders)('a stage, wired %s', (_wiring, makeLoader) => {
 });
 
 describe('a stage in a thread', () => {
+  it('speaks to its neighbour without the board', async () => {
+    const loader = threadLoader();
+    const start = { clock: settableClock(hostClock()), log: () => {} };
+    const echo = `globalThis.stage = { async start(h) { h.serve(async (caller) => h.ports.monitor ? h.ports.monitor.call('x') : caller); } };`;
+    const bundle = utf8Encode(echo);
+    const below = await loader.start({ ...start, stage: 'monitor', ports: {}, bundle }, () => {});
+    const asked: string[] = [];
+    const { portFor } = below;
+    Object.assign(below, { portFor: (caller: string) => (asked.push(caller), portFor(caller)) });
+    const ports = { monitor: { stage: below, caller: 'kernel' } };
+    const above = await loader.start({ ...start, stage: 'kernel', ports, bundle }, () => {});
+    expect(await above.portFor('services').call('x')).toBe('kernel');
+    expect(asked).toEqual([]);
+    await above.stop();
+    await below.stop();
+  });
+
   it('is ended whatever it does, and says so when it dies by itself', async () => {
     const ends: string[] = [];
     const start = async (body: string): Promise<LoadedStage> =>

@@ -1,5 +1,5 @@
 import vm from 'node:vm';
-import { utf8Decode, type PortValue, type Problem, type StageName } from '@sevenfold/formats';
+import { type PortValue, type Problem, type StageName } from '@sevenfold/formats';
 import { BoardError, describeFailure, problemToError } from './board-error.ts';
 import { MEMBRANE_SOURCE } from './membrane-source.ts';
 import { copyArguments, copyPlainData } from './plain-data.ts';
@@ -51,6 +51,16 @@ const membrane = new vm.Script(MEMBRANE_SOURCE, { filename: 'membrane' });
 const compiled = new Map<string, vm.Script>();
 const MOST_COMPILED = 24;
 
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+function decode(stage: StageName, bundle: Uint8Array): string {
+  try {
+    return utf8.decode(bundle);
+  } catch {
+    throw new BoardError('StageRefused', `The bundle of ${stage} is no text in UTF-8.`, { rule: 'UTF-8' });
+  }
+}
+
 function compile(stage: StageName, source: string): vm.Script {
   const present = compiled.get(source);
   if (present !== undefined) return present;
@@ -98,7 +108,7 @@ export function createRealm(
   host: RealmHost,
 ): Realm {
   const mayCompile = stage === 'compartment';
-  const script = compile(stage, utf8Decode(bundle));
+  const script = compile(stage, decode(stage, bundle));
   const context = vm.createContext(vm.constants.DONT_CONTEXTIFY, {
     codeGeneration: { strings: false, wasm: mayCompile },
   });

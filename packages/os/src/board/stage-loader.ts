@@ -8,13 +8,22 @@ interface StageStart {
   readonly stage: StageName;
   /** UTF-8 of one script that assigns `globalThis.stage = { start }`. It imports nothing. */
   readonly bundle: Uint8Array;
-  /** The ports this stage may call, by name: as `STAGE_PORTS` lists them. Answers are given by the board. */
-  readonly ports: Readonly<Record<string, Port>>;
+  /** The ports this stage may call, by name: as `STAGE_PORTS` lists them. */
+  readonly ports: Readonly<Record<string, PortSource>>;
   readonly clock: DeviceClock;
   /** One line of the stage, already without its prefix; the board adds it, so that no stage can speak for another. */
   readonly log: (line: string) => void;
   /** Told once if the stage ends by itself after it was up: its thread died, or an error nobody caught. */
   readonly onEnd?: (reason: string) => void;
+}
+
+/** Who answers at a port: the board itself, or another stage. */
+export type PortSource = Port | StageLink;
+
+/** A port to a running stage, with the caller stamped. Where both run as threads, they speak without the board. */
+export interface StageLink {
+  readonly stage: LoadedStage;
+  readonly caller: string;
 }
 
 /** A running stage. */
@@ -27,6 +36,10 @@ export interface LoadedStage {
 
 /** Loads a stage bundle into a realm of its own and runs its `start`. */
 export interface StageLoader {
+  /** Says which stages will be started soon, so that what is the same for all of them can be made ready meanwhile. */
+  prepare(stages: readonly StageName[]): void;
+  /** Lets go of what was made ready and not used. */
+  release(): Promise<void>;
   /** Resolves when the stage's `start` resolved. Rejects with `StageRefused` or `StageFailed`; then nothing is left running. */
   start(start: StageStart, onServing: (stage: LoadedStage) => void): Promise<LoadedStage>;
 }
@@ -44,4 +57,9 @@ export interface DeviceClock extends Clock {
 /** A handler as a port, with the caller stamped. */
 export function portTo(handler: PortHandler, caller: string): Port {
   return { call: (method, ...args) => handler(caller, method, args) };
+}
+
+/** The port of a source, as any loader can use it. */
+export function portOf(source: PortSource): Port {
+  return 'stage' in source ? source.stage.portFor(source.caller) : source;
 }

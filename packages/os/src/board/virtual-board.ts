@@ -12,11 +12,21 @@ import type { BootOutcome, VirtualBoard, VirtualBoardOptions } from './board.ts'
 import { Compartments } from './compartments.ts';
 import { hostClock, settableClock } from './host-clock.ts';
 import { inlineLoader } from './inline-loader.ts';
-import { portTo, type DeviceClock, type LoadedStage, type StageLoader } from './stage-loader.ts';
+import {
+  portTo,
+  type DeviceClock,
+  type LoadedStage,
+  type PortSource,
+  type StageLink,
+  type StageLoader,
+} from './stage-loader.ts';
 import { threadLoader } from './thread-loader.ts';
 
 /** Boots in a row that may fail before the board gives up and stops. */
 const MOST_FAILED_BOOTS = 8;
+
+/** The stages that every boot starts. */
+const BOOT_STAGES = ['pluton', 'monitor', 'kernel', 'services'] as const;
 
 /** One run of the device from reset to reset: what it started, and what ends with it. */
 interface Run {
@@ -147,6 +157,7 @@ class Board implements VirtualBoard {
         break;
       }
     }
+    await this.#loader.release();
     this.#state = outcome.kind === 'running' ? 'running' : outcome.kind === 'stopped' ? 'stopped' : 'off';
     this.#lastOutcome = outcome;
     return outcome;
@@ -172,6 +183,7 @@ class Board implements VirtualBoard {
 
   async #bootOnce(run: Run, resets: number): Promise<BootOutcome> {
     try {
+      this.#loader.prepare(BOOT_STAGES);
       const rom = await runRom(this.chip, (line) => this.#log.write('ROM', line));
       if (rom.kind === 'stopped') {
         // On trial there are other attempts, and at last the fallback with which it did boot.
@@ -220,7 +232,7 @@ class Board implements VirtualBoard {
     });
     await this.#start(run, 'monitor', bundle, {
       hardware: portTo(hardware, 'monitor'),
-      pluton: this.#portOf(run, 'pluton', 'monitor'),
+      pluton: this.#linkTo(run, 'pluton', 'monitor'),
     });
   }
 
@@ -229,7 +241,7 @@ class Board implements VirtualBoard {
       network: (method, args) => run.network.handle(method, args),
       setTime: (milliseconds) => this.#clock.set(milliseconds),
       startStage: (next) =>
-        this.#start(run, 'services', next, { kernel: this.#portOf(run, 'kernel', 'services') }),
+        this.#start(run, 'services', next, { kernel: this.#linkTo(run, 'kernel', 'services') }),
       startCompartment: (id, program, module, options) => {
         const kernel = run.stages.get('kernel');
         if (kernel === undefined)
@@ -240,24 +252,22 @@ class Board implements VirtualBoard {
     });
     await this.#start(run, 'kernel', bundle, {
       hardware: portTo(hardware, 'kernel'),
-      monitor: this.#portOf(run, 'monitor', 'kernel'),
+      monitor: this.#linkTo(run, 'monitor', 'kernel'),
     });
   }
 
-  /** A port to a stage of this run; it may come up later than the port is made. */
-  #portOf(run: Run, stage: StageName, caller: string): ReturnType<LoadedStage['portFor']> {
-    return portTo((name, method, args) => {
-      const loaded = run.stages.get(stage);
-      if (loaded === undefined) throw new BoardError('NotServing', `The stage ${stage} is not up.`);
-      return loaded.portFor(name).call(method, ...args);
-    }, caller);
+  /** A port to a stage of this run that serves already: the ones below start first. */
+  #linkTo(run: Run, name: StageName, caller: string): StageLink {
+    const stage = run.stages.get(name);
+    if (stage === undefined) throw new BoardError('NotServing', `The stage ${name} is not up.`);
+    return { stage, caller };
   }
 
   async #start(
     run: Run,
     stage: StageName,
     bundle: Uint8Array,
-    ports: Readonly<Record<string, ReturnType<LoadedStage['portFor']>>>,
+    ports: Readonly<Record<string, PortSource>>,
   ): Promise<void> {
     if (run.over !== null || run.stages.has(stage)) {
       throw new BoardError('StageRefused', `The stage ${stage} cannot be started now.`, {
