@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
-import type { BuildResult } from 'esbuild';
+import type * as Bundler from 'esbuild';
 import { DeviceError } from './errors.ts';
 
 /** What is bundled: the four stages and the program that runs beside every app. */
@@ -49,7 +49,7 @@ export async function bundleStage(name: BundleName, version: string): Promise<Ui
 }
 
 /** The bundler is large: only who bundles loads it. */
-const bundler = (): Promise<typeof import('esbuild')> => import('esbuild');
+const bundler = (): Promise<typeof Bundler> => import('esbuild');
 
 let users = 0;
 
@@ -134,7 +134,7 @@ async function run(name: BundleName, row: BundleRow, version: string) {
 function requireSelfContained(
   name: BundleName,
   row: BundleRow,
-  { metafile }: BuildResult<{ write: false; metafile: true }>,
+  { metafile }: Bundler.BuildResult<{ write: false; metafile: true }>,
 ): void {
   const external = Object.values(metafile.outputs).flatMap((output) => output.imports);
   const own = relative(REPOSITORY, join(OS_SOURCES, row.folder));
