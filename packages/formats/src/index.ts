@@ -3,6 +3,7 @@ export * from './abi/calls.ts';
 export * from './abi/entropy.ts';
 export * from './abi/flash-map.ts';
 export * from './abi/image-types.ts';
+export * from './abi/pluton-commands.ts';
 export * from './abi/port.ts';
 export * from './abi/boot-record.ts';
 export * from './abi/slot.ts';

@@ -3,15 +3,19 @@ import {
   createHash,
   createPrivateKey,
   createPublicKey,
+  diffieHellman,
   randomBytes,
   sign,
   verify,
   type KeyObject,
 } from 'node:crypto';
-import { concatBytes, utf8Encode, type Entropy } from '@sevenfold/formats';
+import { concatBytes, fromHex, utf8Encode, type Entropy } from '@sevenfold/formats';
+import { SiliconError } from './errors.ts';
 
-/** Order of the P-256 group (SEC 2 §2.4.2). */
-const P256_ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
+/** Order of the P-256 group, big-endian (SEC 2 §2.4.2). */
+const P256_ORDER = fromHex('ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551');
+/** RFC 5915 ECPrivateKey of P-256: what stands before the scalar, and between it and the point. */
+const EC_PRIVATE_KEY = [fromHex('30770201010420'), fromHex('a00a06082a8648ce3d030107a144034200')] as const;
 
 /** A P-256 key pair inside the chip. The private half has no way out but `exportPrivateKey`. */
 export interface KeyPair {
@@ -48,37 +52,67 @@ export function signP256(key: KeyPair, message: Uint8Array): Uint8Array {
 }
 
 /**
+ * ECDH on P-256 (SP 800-56A §5.7.1.2): the 32 bytes of the shared point's x. Throws `BadArgument` for whatever is no
+ * point of that curve.
+ */
+export function agreeP256(key: Pick<KeyPair, 'privateKey'>, peerSpki: Uint8Array): Uint8Array {
+  try {
+    const publicKey = createPublicKey({ key: Buffer.from(peerSpki), format: 'der', type: 'spki' });
+    if (publicKey.asymmetricKeyDetails?.namedCurve !== 'prime256v1') throw new TypeError('another curve');
+    return Uint8Array.from(diffieHellman({ privateKey: key.privateKey, publicKey }));
+  } catch {
+    throw new SiliconError('BadArgument', 'The peer’s key is no point of P-256.', { field: 'peer' });
+  }
+}
+
+/** RSASSA-PKCS1-v1_5 with SHA-256, keys of 2,048 bits alone. The engine has no private side. */
+export function verifyRsa2048(spki: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
+  try {
+    const key = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
+    const isFit = key.asymmetricKeyType === 'rsa' && key.asymmetricKeyDetails?.modulusLength === 2048;
+    return isFit && verify('sha256', message, key, signature);
+  } catch {
+    // As above: what cannot be read was not signed.
+    return false;
+  }
+}
+
+/**
  * The P-256 key pair that belongs to a 32-byte seed: the first of SHA-256(label ‖ seed ‖ 0), …1, … that is a
- * scalar from 1 to n-1.
+ * scalar from 1 to n-1. The seed stays the caller's to wipe.
  */
 export function keyFromSeed(seed: Uint8Array, label: string): KeyPair {
   for (let counter = 0; ; counter++) {
-    const scalar = sha256(concatBytes(utf8Encode(label), seed, Uint8Array.of(counter)));
-    const value = BigInt(`0x${Buffer.from(scalar).toString('hex')}`);
-    if (value > 0n && value < P256_ORDER) return keyFromScalar(scalar);
+    const input = concatBytes(utf8Encode(label), seed, Uint8Array.of(counter));
+    const scalar = sha256(input);
+    input.fill(0);
+    const key = isScalar(scalar) ? keyFromScalar(scalar) : null;
+    scalar.fill(0);
+    if (key !== null) return key;
   }
+}
+
+/** From 1 to n-1, compared as bytes: a number or a text of it could not be wiped. */
+function isScalar(scalar: Uint8Array): boolean {
+  return scalar.some((byte) => byte !== 0) && Buffer.compare(scalar, P256_ORDER) < 0;
 }
 
 function keyFromScalar(scalar: Uint8Array): KeyPair {
   const ecdh = createECDH('prime256v1');
   ecdh.setPrivateKey(scalar);
-  const point = ecdh.getPublicKey();
-  const part = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url');
-  const jwk = {
-    kty: 'EC',
-    crv: 'P-256',
-    d: part(scalar),
-    x: part(point.subarray(1, 33)),
-    y: part(point.subarray(33)),
-  };
-  const privateKey = createPrivateKey({ key: jwk, format: 'jwk' });
+  const der = Buffer.concat([EC_PRIVATE_KEY[0], scalar, EC_PRIVATE_KEY[1], ecdh.getPublicKey()]);
+  const privateKey = createPrivateKey({ key: der, format: 'der', type: 'sec1' });
+  der.fill(0);
   const spki = createPublicKey(privateKey).export({ format: 'der', type: 'spki' });
   return { privateKey, spki: Uint8Array.from(spki) };
 }
 
 /** PKCS#8, DER: for session keys, which are made to be handed to the network stack. */
 export function exportPrivateKey(key: KeyPair): Uint8Array {
-  return Uint8Array.from(key.privateKey.export({ format: 'der', type: 'pkcs8' }));
+  const der = key.privateKey.export({ format: 'der', type: 'pkcs8' });
+  const copy = Uint8Array.from(der);
+  der.fill(0);
+  return copy;
 }
 
 /** The operating system's random bytes: the noise source of a real virtual chip. */

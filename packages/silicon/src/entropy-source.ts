@@ -8,6 +8,10 @@ const FALSE_ALARM = 40;
 /** SP 800-90B §4.4.2: window for sources of more than two symbols. */
 const WINDOW = 512;
 const START_UP_SAMPLES = 1024;
+/** Samples for 32 bytes. */
+const SAMPLES = 80;
+/** Samples that are tested and thrown away each time somebody asks whether the source is well. */
+const WATCH_SAMPLES = 16;
 
 /** SP 800-90B §4.4.1: C = 1 + ⌈-log2 α / H⌉. */
 export const REPETITION_CUTOFF = 1 + Math.ceil(FALSE_ALARM / CLAIMED_MIN_ENTROPY);
@@ -28,7 +32,7 @@ function binomialCutoff(trials: number, chance: number, alpha: number): number {
 }
 
 /**
- * Pluton's source of random bytes: raw 8-bit samples of a noise source behind the continuous health tests of
+ * Pluton's source of entropy, behind its generator: raw 8-bit samples of a noise source behind the continuous health tests of
  * SP 800-90B §4.4 (repetition count, adaptive proportion), with a start-up test at each reset. A starved or stuck
  * source fails once and stays failed until reset: no keys and no nonces are made from it.
  */
@@ -42,7 +46,10 @@ export class EntropySource {
   #found = 0;
   #inWindow = 0;
 
-  /** `condition` is SHA-256: 64 tested samples become 32 bytes (§3.1.5.1.2). */
+  /**
+   * `condition` is SHA-256, a vetted conditioning component: 80 tested samples, with 320 bits of min-entropy, become
+   * 32 bytes of full entropy (SP 800-90C §3.2.2.2: 64 bits more than come out).
+   */
   constructor(noise: Entropy, condition: (samples: Uint8Array) => Uint8Array) {
     this.#noise = noise;
     this.#condition = condition;
@@ -55,18 +62,32 @@ export class EntropySource {
     this.#repetitions = this.#found = this.#inWindow = 0;
   }
 
-  /** `length` conditioned bytes. Throws `EntropyFailure`. */
-  random(length: number): Uint8Array {
-    if (this.#state === 'cold') {
-      // §4.3: the start-up samples are tested and thrown away.
-      this.#sample(START_UP_SAMPLES);
-      this.#state = 'healthy';
-    }
+  /**
+   * Tests some more samples: a real source runs on between requests, and one that has died meanwhile is found out
+   * at the next request, whether that needs entropy or not. Throws `EntropyFailure`.
+   */
+  watch(): void {
+    this.#start();
+    this.#sample(WATCH_SAMPLES).fill(0);
+  }
+
+  /** `length` bytes of full entropy. Throws `EntropyFailure`. */
+  entropy(length: number): Uint8Array {
+    this.#start();
     const output = new Uint8Array(length);
     for (let done = 0; done < length; done += 32) {
-      output.set(this.#condition(this.#sample(64)).subarray(0, Math.min(32, length - done)), done);
+      const samples = this.#sample(SAMPLES);
+      output.set(this.#condition(samples).subarray(0, Math.min(32, length - done)), done);
+      samples.fill(0);
     }
     return output;
+  }
+
+  /** §4.3: the start-up samples are tested and thrown away. */
+  #start(): void {
+    if (this.#state !== 'cold') return;
+    this.#sample(START_UP_SAMPLES);
+    this.#state = 'healthy';
   }
 
   #sample(length: number): Uint8Array {

@@ -15,6 +15,8 @@ export type SiliconErrorCode =
   | 'NotManufactured'
   | 'OutOfRange'
   | 'NoSuchKey'
+  /** Sealed or wrapped bytes that were made with another key, or changed since. */
+  | 'NotAuthentic'
   | 'KeySlotsFull'
   | 'UnknownCall'
   | 'BadArgument'

@@ -1,14 +1,9 @@
 import {
-  IMAGE_TYPES,
   KERNEL_HARDWARE_CALLS,
   MONITOR_HARDWARE_CALLS,
-  PLUTON_HARDWARE_CALLS,
-  SYSTEM_IMAGE_TYPES,
-  PortError,
   booleanArgument,
   bytesArgument,
   choiceArgument,
-  encodeBootRecord,
   listArgument,
   recordArgument,
   serveCalls,
@@ -18,109 +13,16 @@ import {
   type Clock,
   type PortHandler,
   type PortValue,
-  type SystemImageTypeName,
 } from '@sevenfold/formats';
 import type { Chip } from './chip.ts';
-import { sha1, sha256, verifyP256 } from './engines.ts';
 import { SiliconError } from './errors.ts';
 import { BUS_REGIONS, MASTERS, type BusRegion } from './firewall.ts';
+import { MESSAGE, anyCaller, selectionOf, starts, type StartStage } from './port-helpers.ts';
 import { GPIO_PINS, GPIO_REGISTERS } from './gpio.ts';
 import type { RomHandover } from './rom.ts';
 import { WATCHDOG_MOST } from './watchdog.ts';
 
-/** Longest message that one engine call takes: a whole flash. */
-const MESSAGE = { max: 16 * 1024 * 1024 } as const;
 const REGION_NAMES = Object.keys(BUS_REGIONS) as readonly BusRegion[];
-
-/** Starts the next stage from its verified bundle: the board's part of a hardware port. */
-export type StartStage = (bundle: Uint8Array) => Promise<void>;
-
-const anyCaller = (): boolean => true;
-
-/** `startStage` for the one stage that may follow. */
-function starts(stage: string, startStage: StartStage): CallImplementation {
-  return async ([name, bundle]) => {
-    choiceArgument(name, 'stage', [stage]);
-    await startStage(bytesArgument(bundle, 'bundle', MESSAGE));
-    return null;
-  };
-}
-
-function systemImageType(untrusted: PortValue | undefined): SystemImageTypeName {
-  const type = SYSTEM_IMAGE_TYPES.find((name) => IMAGE_TYPES[name] === untrusted);
-  if (type === undefined)
-    throw new PortError('BadArgument', 'imageType must be a system image type.', { field: 'imageType' });
-  return type;
-}
-
-const selectionOf = (chip: Chip, { selection, report }: RomHandover): PortValue => ({
-  config: selection.config,
-  trial: selection.trial,
-  record: encodeBootRecord(selection.record),
-  stages: report.stages,
-  failures: report.failures,
-  resetReason: chip.resetReason,
-});
-
-/** `PLUTON_HARDWARE_CALLS`: Pluton's engines, keys, registers, fuses and its view of flash. */
-export function plutonHardware(chip: Chip, handover: RomHandover, startStage: StartStage): PortHandler {
-  const { pluton, fuses, bus } = chip;
-  return serveCalls(PLUTON_HARDWARE_CALLS, anyCaller, {
-    bootSelection: () => selectionOf(chip, handover),
-    trustedKeystore: () => handover.keystorePackage,
-    readFuses: () => {
-      bus.check('pluton', 'read', 'fuses');
-      return {
-        chipSku: fuses.chipSku,
-        manufacturingState: fuses.manufacturingState,
-        rootKeyHash: fuses.rootKeyHash,
-        securityVersions: fuses.securityVersions(),
-      };
-    },
-    programSecurityVersion: ([imageType, version]) => {
-      bus.check('pluton', 'write', 'fuses');
-      fuses.raiseSecurityVersion(systemImageType(imageType), uintArgument(version, 'version'));
-      return null;
-    },
-    identityKey: () => pluton.identitySpki,
-    signIdentity: ([message]) => pluton.signIdentity(bytesArgument(message, 'message', MESSAGE)),
-    makeKey: () => ({ ...pluton.makeKey() }),
-    signKey: ([slot, message]) =>
-      pluton.signKey(uintArgument(slot, 'slot'), bytesArgument(message, 'message', MESSAGE)),
-    exportKey: ([slot]) => pluton.exportKey(uintArgument(slot, 'slot')),
-    verify: ([spki, message, signature]) =>
-      verifyP256(
-        bytesArgument(spki, 'spki', { max: 1024 }),
-        bytesArgument(message, 'message', MESSAGE),
-        bytesArgument(signature, 'signature', { length: 64 }),
-      ),
-    sha256: ([message]) => sha256(bytesArgument(message, 'message', MESSAGE)),
-    sha1: ([message]) => sha1(bytesArgument(message, 'message', MESSAGE)),
-    random: ([length]) => pluton.random(uintArgument(length, 'length', { max: 4096 })),
-    extendMeasurement: ([measurement]) => {
-      const fields = recordArgument(measurement, 'measurement', [
-        'imageType',
-        'name',
-        'digest',
-        'signerId',
-        'securityVersion',
-      ]);
-      pluton.extendMeasurement({
-        imageType: uintArgument(fields.imageType, 'imageType', { max: 0xffff }),
-        name: textArgument(fields.name, 'name', 64),
-        digest: bytesArgument(fields.digest, 'digest', { length: 32 }),
-        signerId: bytesArgument(fields.signerId, 'signerId', { length: 32 }),
-        securityVersion: uintArgument(fields.securityVersion, 'securityVersion', { max: 0xffffffff }),
-      });
-      return null;
-    },
-    measurements: () => pluton.measurements,
-    bootSeed: () => pluton.bootSeed,
-    readFlash: ([offset, length]) =>
-      bus.readFlash('pluton', uintArgument(offset, 'offset'), uintArgument(length, 'length')),
-    startStage: starts('monitor', startStage),
-  });
-}
 
 /** What the board does for the secure world. */
 export interface SecureWorldBoard {

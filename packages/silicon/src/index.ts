@@ -16,6 +16,8 @@ export { GPIO_PINS, GPIO_REGISTERS, LedModel, type Gpio, type PinListener } from
 export * from './hardware-ports.ts';
 export * from './memory-storage.ts';
 export type { Measurement, PlutonHardware } from './pluton.ts';
+export { plutonHardware } from './pluton-port.ts';
+export type { StartStage } from './port-helpers.ts';
 export type { Fault, PowerSupply } from './power.ts';
 export * from './provision.ts';
 export * from './rom.ts';

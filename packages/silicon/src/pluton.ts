@@ -1,5 +1,7 @@
-import type { Entropy } from '@sevenfold/formats';
-import { exportPrivateKey, keyFromSeed, sha256, signP256, type KeyPair } from './engines.ts';
+import { concatBytes, utf8Encode, type Entropy } from '@sevenfold/formats';
+import { HmacDrbg } from './drbg.ts';
+import { agreeP256, exportPrivateKey, keyFromSeed, sha256, signP256, type KeyPair } from './engines.ts';
+import { GCM_NONCE, GCM_TAG, gcmOpen, gcmSeal, hkdfSha256, hmacSha256 } from './engines-symmetric.ts';
 import { EntropySource } from './entropy-source.ts';
 import { SiliconError } from './errors.ts';
 import type { Fuses } from './fuses.ts';
@@ -20,16 +22,37 @@ export const KEY_SLOTS = 8;
 /** Measurement registers. */
 export const MEASUREMENT_REGISTERS = 16;
 
+/** Requests of the generator between two reseedings. */
+const RESEED_INTERVAL = 1024;
+/** Bytes of the salt that makes each session key and each sealed box one of its own. */
+export const SALT_BYTES = 32;
+
 /**
- * Pluton's hardware: identity key, key slots, measurement registers, entropy. Private halves are used in here and
- * have no way out, but for session keys, which are made to be exported once.
+ * What each secret is derived for. Every one begins with a name of its own, so that none can ever stand for another;
+ * to change one is to lose what was made with it.
+ */
+const PURPOSES = {
+  attestation: 'sevenfold identity key v1',
+  general: 'sevenfold general key v1',
+  session: 'sevenfold session key v2',
+  seal: 'sevenfold sealing key v1',
+  state: 'sevenfold state key v1',
+  delivery: 'sevenfold delivery key v1',
+} as const;
+/** What stands before every message that the general key signs: no such message is a token. */
+const RECORD_PREFIX = utf8Encode('sevenfold device record v1\0');
+
+/**
+ * Pluton's hardware: the chip's two key pairs, key slots, measurement registers, entropy. Private halves are used in
+ * here and have no way out, but for session keys, which are made to be exported once.
  */
 export class PlutonHardware {
   readonly #fuses: Fuses;
   readonly #entropy: EntropySource;
   readonly #slots = new Map<number, KeyPair>();
   readonly #measurements: Measurement[] = [];
-  #identity: KeyPair | null = null;
+  readonly #pairs = new Map<'attestation' | 'general', KeyPair>();
+  #drbg: HmacDrbg | null = null;
   #bootSeed: Uint8Array | null = null;
 
   constructor(fuses: Fuses, noise: Entropy) {
@@ -41,43 +64,106 @@ export class PlutonHardware {
   reset(): void {
     this.#slots.clear();
     this.#measurements.length = 0;
-    this.#identity = null;
+    this.#pairs.clear();
+    this.#bootSeed?.fill(0);
     this.#bootSeed = null;
+    this.#drbg?.wipe();
+    this.#drbg = null;
     this.#entropy.reset();
   }
 
   /** Makes the identity of a new chip from its own entropy and burns its seed. Once; then it stays. */
   createIdentity(): void {
-    if (!this.#fuses.isLocked('identitySeed')) this.#fuses.burnSeed(this.#entropy.random(32));
+    if (this.#fuses.isLocked('identitySeed')) return;
+    const seed = this.random(32, true);
+    this.#fuses.burnSeed(seed);
+    seed.fill(0);
   }
 
-  #identityKey(): KeyPair {
-    if (this.#identity === null) {
-      const seed = this.#fuses.identitySeed;
-      if (seed === null) throw new SiliconError('NotManufactured', 'This chip has no identity yet.');
-      this.#identity = keyFromSeed(seed, 'sevenfold identity key v1');
+  /** Works on the fused seed, and wipes the copy it worked on. Throws `NotManufactured`. */
+  #withSeed<T>(work: (seed: Uint8Array) => T): T {
+    const seed = this.#fuses.identitySeed;
+    if (seed === null) throw new SiliconError('NotManufactured', 'This chip has no identity yet.');
+    try {
+      return work(seed);
+    } finally {
       seed.fill(0);
     }
-    return this.#identity;
+  }
+
+  #derive(purpose: keyof typeof PURPOSES, salt: Uint8Array, context: Uint8Array, length: number): Uint8Array {
+    const info = concatBytes(utf8Encode(`${PURPOSES[purpose]}\0`), context);
+    return this.#withSeed((seed) => hkdfSha256(seed, salt, info, length));
+  }
+
+  #pair(name: 'attestation' | 'general'): KeyPair {
+    const present = this.#pairs.get(name);
+    if (present !== undefined) return present;
+    const pair = this.#withSeed((seed) => keyFromSeed(seed, PURPOSES[name]));
+    this.#pairs.set(name, pair);
+    return pair;
   }
 
   /** SPKI of the attestation key. */
   get identitySpki(): Uint8Array {
-    return this.#identityKey().spki.slice();
+    return this.#pair('attestation').spki.slice();
   }
 
   /** r‖s over SHA-256 of `message`, by the attestation key. */
   signIdentity(message: Uint8Array): Uint8Array {
-    return signP256(this.#identityKey(), message);
+    return signP256(this.#pair('attestation'), message);
   }
 
-  /** A fresh key pair in a free slot. */
-  makeKey(): { readonly slot: number; readonly spki: Uint8Array } {
+  /** SPKI of the general key: what is signed or agreed with it never counts as attestation. */
+  get generalSpki(): Uint8Array {
+    return this.#pair('general').spki.slice();
+  }
+
+  /** r‖s over SHA-256 of a prefix and `record`, by the general key. */
+  signRecord(record: Uint8Array): Uint8Array {
+    return signP256(this.#pair('general'), concatBytes(RECORD_PREFIX, record));
+  }
+
+  /**
+   * What somebody sealed to this chip's general key: one-pass ECDH with the sender's ephemeral key (SP 800-56A
+   * §6.2.2.2), HKDF over both public halves and the context, AES-256-GCM. `box`: nonce, ciphertext, tag.
+   * Throws `BadArgument`, `NotAuthentic`.
+   */
+  openDelivery(ephemeralSpki: Uint8Array, context: Uint8Array, box: Uint8Array): Uint8Array {
+    const pair = this.#pair('general');
+    const shared = agreeP256(pair, ephemeralSpki);
+    const info = concatBytes(
+      utf8Encode(`${PURPOSES.delivery}\0`),
+      sha256(ephemeralSpki),
+      sha256(pair.spki),
+      sha256(context),
+    );
+    const key = hkdfSha256(shared, new Uint8Array(0), info, 32);
+    shared.fill(0);
+    try {
+      const nonce = box.subarray(0, GCM_NONCE);
+      return gcmOpen({ key, nonce, associated: context }, box.subarray(GCM_NONCE));
+    } finally {
+      key.fill(0);
+    }
+  }
+
+  /**
+   * The key pair of this chip, this context and this salt in a free slot; without a salt, one that nobody had before.
+   * The same salt under another context is another key.
+   */
+  makeKey(
+    context: Uint8Array,
+    salt: Uint8Array | null,
+  ): { readonly slot: number; readonly spki: Uint8Array; readonly salt: Uint8Array } {
     for (let slot = 0; slot < KEY_SLOTS; slot++) {
       if (this.#slots.has(slot)) continue;
-      const key = keyFromSeed(this.#entropy.random(32), 'sevenfold session key v1');
+      const used = salt ?? this.random(SALT_BYTES, true);
+      const seed = this.#derive('session', used, context, 32);
+      const key = keyFromSeed(seed, PURPOSES.session);
+      seed.fill(0);
       this.#slots.set(slot, key);
-      return { slot, spki: key.spki.slice() };
+      return { slot, spki: key.spki.slice(), salt: used.slice() };
     }
     throw new SiliconError('KeySlotsFull', `All ${KEY_SLOTS} key slots are in use.`, {
       rule: 'export or reset',
@@ -95,13 +181,66 @@ export class PlutonHardware {
     return key;
   }
 
-  random(length: number): Uint8Array {
-    return this.#entropy.random(length);
+  /**
+   * AES-256-GCM under a key of this chip, this context and a salt of its own: salt, ciphertext, tag. The context is
+   * authenticated with it.
+   */
+  seal(context: Uint8Array, plaintext: Uint8Array): Uint8Array {
+    const salt = this.random(SALT_BYTES);
+    return this.#withBoxKey(salt, context, (parameters) => concatBytes(salt, gcmSeal(parameters, plaintext)));
+  }
+
+  /** What was sealed by this very chip under this very context. Throws `NotAuthentic`. */
+  unseal(context: Uint8Array, box: Uint8Array): Uint8Array {
+    if (box.length < SALT_BYTES + GCM_TAG) {
+      throw new SiliconError('NotAuthentic', 'This box is too short to be one.', { field: 'box' });
+    }
+    return this.#withBoxKey(box.subarray(0, SALT_BYTES), context, (parameters) =>
+      gcmOpen(parameters, box.subarray(SALT_BYTES)),
+    );
+  }
+
+  #withBoxKey<T>(
+    salt: Uint8Array,
+    context: Uint8Array,
+    work: (parameters: Parameters<typeof gcmSeal>[0]) => T,
+  ): T {
+    // One key and nonce for each salt: they never meet another text.
+    const derived = this.#derive('seal', salt, sha256(context), 32 + GCM_NONCE);
+    try {
+      return work({ key: derived.subarray(0, 32), nonce: derived.subarray(32), associated: context });
+    } finally {
+      derived.fill(0);
+    }
+  }
+
+  /** HMAC-SHA-256 under a key of this chip that is for Pluton's own state in flash. */
+  authenticate(message: Uint8Array): Uint8Array {
+    const key = this.#derive('state', new Uint8Array(0), new Uint8Array(0), 32);
+    const mac = hmacSha256(key, message);
+    key.fill(0);
+    return mac;
+  }
+
+  /**
+   * Random bytes out of the generator. `fresh`: it takes new entropy in first, as every key does. Throws
+   * `EntropyFailure` when the source has failed, though the generator could go on: what it would give is not known
+   * to be unforeseeable any more.
+   */
+  random(length: number, fresh = false): Uint8Array {
+    this.#entropy.watch();
+    this.#drbg ??= new HmacDrbg({
+      hmac: hmacSha256,
+      entropy: (wanted) => this.#entropy.entropy(wanted),
+      personalization: utf8Encode('sevenfold pluton v1'),
+      reseedInterval: RESEED_INTERVAL,
+    });
+    return this.#drbg.generate(length, { predictionResistance: fresh });
   }
 
   /** 32 random bytes that stay the same until reset. */
   get bootSeed(): Uint8Array {
-    this.#bootSeed ??= this.#entropy.random(32);
+    this.#bootSeed ??= this.random(32, true);
     return this.#bootSeed.slice();
   }
 

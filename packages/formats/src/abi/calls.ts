@@ -8,35 +8,6 @@ interface CallRow {
 }
 export type CallTable = Readonly<Record<string, CallRow>>;
 
-/** Pluton's mailbox: only the Security Monitor may call. */
-export const PLUTON_CALLS = {
-  identity: { args: [], returns: '{deviceId, spki, chipSku, manufacturingState}' },
-  verifyImage: {
-    args: ['package: bytes', 'imageType: number', 'measure: boolean'],
-    returns: '{imageId, componentId, name, digest: bytes32, signerId: bytes32, securityVersion}',
-  },
-  attest: { args: ['challenge: bytes32'], returns: 'bytes: PSA token, COSE_Sign1' },
-  verifySigned: {
-    args: ['use: string', 'message: bytes', 'signature: bytes64', 'keyId: bytes20'],
-    returns: 'boolean: signed by a keystore key that has this use',
-  },
-  createSessionKey: { args: [], returns: '{keyId: number, spki: bytes}' },
-  signWithSessionKey: {
-    args: ['keyId: number', 'message: bytes'],
-    returns: 'bytes64: r‖s over SHA-256 of message',
-  },
-  exportSessionKey: { args: ['keyId: number'], returns: 'bytes: PKCS#8; the slot is emptied' },
-  sha256: { args: ['message: bytes'], returns: 'bytes32' },
-  random: { args: ['length: number, at most 256'], returns: 'bytes' },
-  raiseSecurityVersion: { args: ['imageType: number', 'version: number'], returns: 'null' },
-  measurements: { args: [], returns: '[{imageType, name, digest, signerId, securityVersion}]' },
-  bootReport: {
-    args: [],
-    returns:
-      '{config: "current" | "fallback", trial: boolean, resetReason, stages: [as bootInfo], failures: [as bootInfo]}: how ROM and Pluton came here',
-  },
-} as const satisfies CallTable;
-
 /** The Security Monitor: only the kernel may call. */
 export const MONITOR_CALLS = {
   identity: { args: [], returns: 'as Pluton' },
@@ -85,7 +56,7 @@ export const MONITOR_CALLS = {
   },
   attest: { args: ['challenge: bytes32'], returns: 'as Pluton' },
   verifySigned: { args: ['use', 'message', 'signature', 'keyId'], returns: 'as Pluton; only use "plan"' },
-  createSessionKey: { args: [], returns: 'as Pluton' },
+  createSessionKey: { args: ['ticket: bytes | null'], returns: 'as Pluton' },
   signWithSessionKey: { args: ['keyId', 'message'], returns: 'as Pluton' },
   exportSessionKey: { args: ['keyId'], returns: 'as Pluton' },
   sha256: { args: ['message'], returns: 'as Pluton' },
@@ -175,7 +146,20 @@ export const PLUTON_HARDWARE_CALLS = {
   programSecurityVersion: { args: ['imageType', 'version'], returns: 'null; thermometer bits, one way' },
   identityKey: { args: [], returns: 'bytes: SPKI of the attestation key' },
   signIdentity: { args: ['message: bytes'], returns: 'bytes64: r‖s over SHA-256; the key stays' },
-  makeKey: { args: [], returns: '{slot: number, spki}' },
+  generalKey: { args: [], returns: 'bytes: SPKI of the general key' },
+  signRecord: {
+    args: ['record: bytes'],
+    returns:
+      'bytes64: r‖s by the general key over SHA-256 of "sevenfold device record v1", a zero and the record',
+  },
+  openDelivery: {
+    args: ['ephemeral: SPKI', 'context: bytes', 'box: nonce, ciphertext, tag'],
+    returns: 'bytes: what was sealed to the general key, or refused with NotAuthentic',
+  },
+  makeKey: {
+    args: ['context: bytes32', 'salt: bytes32 | null for a fresh one'],
+    returns: '{slot: number, spki, salt: bytes32}: the same key for the same chip, context and salt',
+  },
   signKey: { args: ['slot', 'message'], returns: 'bytes64' },
   exportKey: { args: ['slot'], returns: 'bytes: PKCS#8; slot emptied' },
   verify: {
@@ -183,8 +167,37 @@ export const PLUTON_HARDWARE_CALLS = {
     returns: 'boolean: ECDSA P-256, SHA-256',
   },
   sha256: { args: ['message'], returns: 'bytes32' },
+  verifyRsa: {
+    args: ['spki: bytes, RSA-2048', 'message', 'signature: bytes256'],
+    returns: 'boolean: RSASSA-PKCS1-v1_5, SHA-256',
+  },
+  seal: {
+    args: ['context: bytes', 'plaintext: bytes'],
+    returns: 'bytes: salt, ciphertext, tag; AES-256-GCM under a key of chip, context and salt',
+  },
+  unseal: { args: ['context', 'box'], returns: 'bytes, or refused with NotAuthentic' },
+  authenticate: {
+    args: ['message: bytes'],
+    returns: 'bytes32: HMAC-SHA-256 under the key for Pluton’s own state in flash',
+  },
+  digest: { args: ['"SHA-256" | "SHA-384" | "SHA-512"', 'message'], returns: 'bytes' },
+  hmac: { args: ['key', 'message'], returns: 'bytes32: HMAC-SHA-256' },
+  hkdf: { args: ['key', 'salt', 'info', 'length'], returns: 'bytes: HKDF-SHA-256' },
+  gcmSeal: {
+    args: ['key: bytes32', 'nonce: bytes12', 'associated', 'plaintext'],
+    returns: 'bytes: AES-256-GCM ciphertext and tag',
+  },
+  gcmOpen: {
+    args: ['key: bytes32', 'nonce: bytes12', 'associated', 'sealed'],
+    returns: 'bytes, or refused with NotAuthentic',
+  },
+  keyWrap: { args: ['key: bytes32', 'plaintext'], returns: 'bytes: AES-256 key wrap, RFC 3394' },
+  keyUnwrap: { args: ['key: bytes32', 'wrapped'], returns: 'bytes, or refused with NotAuthentic' },
   sha1: { args: ['message'], returns: 'bytes20: thumbprints only' },
-  random: { args: ['length'], returns: 'bytes, or refused with EntropyFailure' },
+  random: {
+    args: ['length', 'fresh: boolean, new entropy first'],
+    returns: 'bytes, or refused with EntropyFailure',
+  },
   extendMeasurement: { args: ['{imageType, name, digest, signerId, securityVersion}'], returns: 'null' },
   measurements: { args: [], returns: '[as extended, in order]' },
   bootSeed: { args: [], returns: 'bytes32, fresh at each reset' },

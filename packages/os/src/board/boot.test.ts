@@ -70,7 +70,10 @@ describe.each(['inline', 'thread'] as const)('a new device, wired %s', (wiring) 
   it('makes session keys, checks plans, and drives pins that a meter sees', async () => {
     const device = makeDevice(manufactureBits(await makeRelease()), wiring);
     await device.board.powerOn();
-    const { keyId, spki } = (await device.call('createSessionKey')) as { keyId: number; spki: Uint8Array };
+    const { keyId, spki } = (await device.call('createSessionKey', null)) as {
+      keyId: number;
+      spki: Uint8Array;
+    };
     const message = Uint8Array.of(1, 2);
     const signature = (await device.call('signWithSessionKey', keyId, message)) as Uint8Array;
     const key = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });

@@ -97,17 +97,14 @@ describe('a board', () => {
     const device = makeDevice(copyBits(bits));
     const replies: PortValue[] = [];
     await device.board.powerOn();
-    for (const method of [
-      'identity',
-      'bootInfo',
-      'listImages',
-      'createSessionKey',
-      'loadServices',
-      'loadCertStore',
-    ]) {
+    for (const method of ['identity', 'bootInfo', 'listImages', 'loadServices', 'loadCertStore']) {
       replies.push(await device.call(method));
     }
-    replies.push(await device.call('attest', new Uint8Array(32)), await device.call('random', 256));
+    replies.push(
+      await device.call('createSessionKey', null),
+      await device.call('attest', new Uint8Array(32)),
+      await device.call('random', 256),
+    );
     const { chip, board } = device;
     const seed = chip.fuses.identitySeed ?? new Uint8Array(0);
     expect(seed.length).toBe(32);
@@ -201,7 +198,7 @@ it('compartments that die by themselves are told to the kernel by the hardware',
 it('keys of sessions are PKCS#8 that Node can use', async () => {
   const device = await deviceWith({});
   await device.board.powerOn();
-  const { keyId } = (await device.call('createSessionKey')) as { keyId: number };
+  const { keyId } = (await device.call('createSessionKey', null)) as { keyId: number };
   const pkcs8 = (await device.call('exportSessionKey', keyId)) as Uint8Array;
   expect(createPrivateKey({ key: Buffer.from(pkcs8), format: 'der', type: 'pkcs8' }).asymmetricKeyType).toBe(
     'ec',

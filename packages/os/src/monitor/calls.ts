@@ -165,6 +165,6 @@ export function serveMonitor(state: MonitorState): PortHandler {
     signWithSessionKey: toPluton('signWithSessionKey'),
     exportSessionKey: toPluton('exportSessionKey'),
     sha256: toPluton('sha256'),
-    random: toPluton('random'),
+    random: ([length]) => pluton.port.call('random', length ?? null, false),
   });
 }

@@ -1,19 +1,16 @@
 import {
-  PLUTON_CALLS,
-  booleanArgument,
-  bytesArgument,
-  serveCalls,
-  textArgument,
+  PLUTON_COMMANDS,
   toHex,
-  uintArgument,
   type BootReport,
   type PortHandler,
   type PortValue,
 } from '@sevenfold/formats';
 import { attestationToken } from './attestation.ts';
+import { dispatch } from './dispatcher.ts';
 import { PlutonError } from './errors.ts';
 import type { PlutonHardwarePort } from './hardware.ts';
 import type { ImageVerifier } from './images.ts';
+import { attestedState, seal, unseal } from './sealing.ts';
 
 /** What the mailbox answers from. */
 export interface PlutonState {
@@ -24,47 +21,49 @@ export interface PlutonState {
   readonly report: BootReport;
 }
 
-const PACKAGE = { max: 2 * 1024 * 1024 } as const;
-const MESSAGE = { max: 64 * 1024 } as const;
-const SLOT = { max: 255 } as const;
+/** Owner of the tickets of session keys: Pluton itself. */
+const TICKETS = 'pluton';
 
-/** Pluton's mailbox: `PLUTON_CALLS`, for the Security Monitor alone. */
+/** Pluton's mailbox: `PLUTON_COMMANDS`, for the Security Monitor alone. */
 export function servePluton({ hardware, verifier, boot, report }: PlutonState): PortHandler {
-  return serveCalls(PLUTON_CALLS, (caller) => caller === 'monitor', {
+  const state = {
+    phase: () => verifier.phase,
+    lifecycle: async () => (await hardware.fuses()).manufacturingState,
+  };
+  return dispatch(PLUTON_COMMANDS, state, {
     async identity() {
       const spki = await hardware.identityKey();
       const { chipSku, manufacturingState } = await hardware.fuses();
       return { deviceId: toHex(await hardware.sha256(spki)), spki, chipSku, manufacturingState };
     },
-    async verifyImage([untrusted, type, measure]) {
-      const imageType = uintArgument(type, 'imageType', { max: 0xffff });
-      const isMeasured = booleanArgument(measure, 'measure');
-      const image = await verifier.verify(bytesArgument(untrusted, 'package', PACKAGE), imageType);
-      if (isMeasured) await verifier.measure(image);
+    async verifyImage(untrusted, imageType, measure) {
+      const image = await verifier.verify(untrusted, imageType);
+      if (measure) await verifier.measure(image);
       const { imageId, componentId, name, digest, signerId, securityVersion } = image;
       return { imageId, componentId, name, digest, signerId, securityVersion };
     },
-    attest: ([challenge]) =>
-      attestationToken(hardware, bytesArgument(challenge, 'challenge', { length: 32 })),
-    verifySigned: ([use, message, signature, keyId]) =>
-      verifier.isSigned(
-        textArgument(use, 'use', 64),
-        bytesArgument(message, 'message', MESSAGE),
-        bytesArgument(signature, 'signature', { length: 64 }),
-        bytesArgument(keyId, 'keyId', { length: 20 }),
-      ),
-    async createSessionKey() {
-      const { slot, spki } = await hardware.makeKey();
-      return { keyId: slot, spki };
+    attest: (challenge) => attestationToken(hardware, challenge),
+    verifySigned: (use, message, signature, keyId) => verifier.isSigned(use, message, signature, keyId),
+    async createSessionKey(ticket) {
+      const salt = ticket === null ? null : await unseal(hardware, 'session-key', TICKETS, ticket);
+      // The key depends on what runs as well: even with its salt, other software gets another one.
+      const key = await hardware.makeKey(await attestedState(hardware), salt);
+      return {
+        keyId: key.slot,
+        spki: key.spki,
+        ticket: ticket ?? (await seal(hardware, 'session-key', TICKETS, 'measured', key.salt)),
+      };
     },
-    signWithSessionKey: ([keyId, message]) =>
-      hardware.signKey(uintArgument(keyId, 'keyId', SLOT), bytesArgument(message, 'message', MESSAGE)),
-    exportSessionKey: ([keyId]) => hardware.exportKey(uintArgument(keyId, 'keyId', SLOT)),
-    sha256: ([message]) => hardware.sha256(bytesArgument(message, 'message', PACKAGE)),
-    random: ([length]) => hardware.random(uintArgument(length, 'length', { max: 256 })),
-    async raiseSecurityVersion([type, wanted]) {
-      const imageType = uintArgument(type, 'imageType', { max: 0xffff });
-      const version = uintArgument(wanted, 'version');
+    signWithSessionKey: (keyId, message) => hardware.signKey(keyId, message),
+    exportSessionKey: (keyId) => hardware.exportKey(keyId),
+    generalKey: () => hardware.generalKey(),
+    signRecord: (record) => hardware.signRecord(record),
+    openDelivery: (ephemeral, context, box) => hardware.openDelivery(ephemeral, context, box),
+    seal: (policy, owner, plaintext) => seal(hardware, 'data', owner, policy, plaintext),
+    unseal: (owner, box) => unseal(hardware, 'data', owner, box),
+    sha256: (message) => hardware.sha256(message),
+    random: (length, fresh) => hardware.random(length, fresh),
+    async raiseSecurityVersion(imageType, version) {
       const running = (await hardware.measurements()).filter((entry) => entry.imageType === imageType);
       // A counter that runs ahead of what runs would lock the device out.
       if (!running.some((entry) => entry.securityVersion >= version)) {

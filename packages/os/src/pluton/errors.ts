@@ -6,6 +6,13 @@ export type PlutonErrorCode =
   | 'NoBootableImage'
   /** A counter would run ahead of what runs. */
   | 'VersionNotRunning'
+  /** The command is not allowed at this point of a boot, or in this manufacturing state. */
+  | 'WrongPhase'
+  | 'WrongLifecycle'
+  /** Everything that runs is measured: nothing else is until reset. */
+  | 'MeasurementsClosed'
+  /** A box was sealed by other software than runs now, or by software that is newer. */
+  | 'PolicyNotMet'
   /** The hardware's answer has not the shape that its table says. */
   | 'HardwareFault';
 

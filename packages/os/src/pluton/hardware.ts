@@ -50,10 +50,17 @@ export function plutonHardwareOver(port: Port) {
       port.call('programSecurityVersion', imageType, version),
     identityKey: async () => bytesOf(await port.call('identityKey')),
     signIdentity: async (message: Uint8Array) => bytesOf(await port.call('signIdentity', message)),
-    async makeKey() {
-      const { slot, spki } = fieldsOf(await port.call('makeKey'));
-      return { slot: numberOf(slot), spki: bytesOf(spki ?? null) };
+    generalKey: async () => bytesOf(await port.call('generalKey')),
+    signRecord: async (record: Uint8Array) => bytesOf(await port.call('signRecord', record)),
+    openDelivery: async (ephemeral: Uint8Array, context: Uint8Array, box: Uint8Array) =>
+      bytesOf(await port.call('openDelivery', ephemeral, context, box)),
+    async makeKey(context: Uint8Array, salt: Uint8Array | null) {
+      const { slot, spki, salt: used } = fieldsOf(await port.call('makeKey', context, salt));
+      return { slot: numberOf(slot), spki: bytesOf(spki ?? null), salt: bytesOf(used ?? null) };
     },
+    seal: async (context: Uint8Array, plaintext: Uint8Array) =>
+      bytesOf(await port.call('seal', context, plaintext)),
+    unseal: async (context: Uint8Array, box: Uint8Array) => bytesOf(await port.call('unseal', context, box)),
     signKey: async (slot: number, message: Uint8Array) => bytesOf(await port.call('signKey', slot, message)),
     exportKey: async (slot: number) => bytesOf(await port.call('exportKey', slot)),
     verify: async (spki: Uint8Array, message: Uint8Array, signature: Uint8Array) =>
@@ -61,7 +68,7 @@ export function plutonHardwareOver(port: Port) {
     sha256: async (message: Uint8Array) => bytesOf(await port.call('sha256', message)),
     /** For thumbprints only. */
     sha1: async (message: Uint8Array) => bytesOf(await port.call('sha1', message)),
-    random: async (length: number) => bytesOf(await port.call('random', length)),
+    random: async (length: number, fresh: boolean) => bytesOf(await port.call('random', length, fresh)),
     bootSeed: async () => bytesOf(await port.call('bootSeed')),
     readFlash: async (offset: number, length: number) =>
       bytesOf(await port.call('readFlash', offset, length)),

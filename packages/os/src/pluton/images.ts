@@ -8,10 +8,12 @@ import {
   parseFileSystem,
   parseImagePackage,
   verifyImage,
+  type BootPhase,
   type KeystoreKey,
   type LoadedIdentity,
   type TrustedKeystore,
 } from '@sevenfold/formats';
+import { PlutonError } from './errors.ts';
 import type { PlutonHardwarePort } from './hardware.ts';
 
 /** What verification of an image yields, and what is measured. */
@@ -26,6 +28,7 @@ export interface ImageIdentity extends LoadedIdentity {
 export class ImageVerifier {
   readonly #hardware: PlutonHardwarePort;
   readonly #keystore: TrustedKeystore;
+  readonly #measured = new Set<number>();
 
   private constructor(hardware: PlutonHardwarePort, keystore: TrustedKeystore) {
     this.#hardware = hardware;
@@ -97,11 +100,30 @@ export class ImageVerifier {
     }
   }
 
-  /** Extends the measurement registers with a verified image: before it runs. Once for the same bytes. */
+  /** Where this boot stands, by what was measured here; null: not even the monitor was. */
+  get phase(): BootPhase | null {
+    if (this.#measured.has(IMAGE_TYPES.Services)) return 'running';
+    return this.#measured.has(IMAGE_TYPES.SecurityMonitor) ? 'booting' : null;
+  }
+
+  /**
+   * Extends the measurement registers with a verified image: before it runs. Once for the same bytes; and nothing
+   * any more once the last layer is measured (`MeasurementsClosed`).
+   */
   async measure({ imageType, name, digest, signerId, securityVersion }: ImageIdentity): Promise<void> {
     const present = await this.#hardware.measurements();
     if (present.some((entry) => entry.imageType === imageType && equalBytes(entry.digest, digest))) return;
+    if (this.phase === 'running') {
+      throw new PlutonError(
+        'MeasurementsClosed',
+        `Everything that runs is measured: ${name} comes too late.`,
+        {
+          rule: 'nothing is measured after the services until reset',
+        },
+      );
+    }
     await this.#hardware.extendMeasurement({ imageType, name, digest, signerId, securityVersion });
+    this.#measured.add(imageType);
   }
 
   /** Says whether `message` was signed by a keystore key that has `use`. `keyId` is the key's thumbprint. */

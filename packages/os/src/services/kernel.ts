@@ -155,7 +155,7 @@ export function kernelOver(port: Port) {
       return (await port.call('verifySigned', use, message, signature, keyId)) === true;
     },
     async createSessionKey(): Promise<SessionKey> {
-      const reply = new ReplyReader(await port.call('createSessionKey'), 'createSessionKey');
+      const reply = new ReplyReader(await port.call('createSessionKey', null), 'createSessionKey');
       return { keyId: reply.number('keyId'), spki: reply.bytes('spki') };
     },
     async signWithSessionKey(keyId: number, message: Uint8Array): Promise<Uint8Array> {

@@ -1,0 +1,189 @@
+/**
+ * Pluton's mailbox: every command, the sizes of its arguments, the states in which it is allowed, and what it may be
+ * refused with. The dispatcher of the runtime obeys this table and nothing else; `docs/pluton.md` explains it.
+ */
+
+/** What one argument of a command must be. Sizes in bytes; texts in UTF-16 units. */
+export type ArgumentRule =
+  | { readonly kind: 'bytes'; readonly name: string; readonly min: number; readonly max: number }
+  /** `null` is allowed as well. */
+  | { readonly kind: 'optionalBytes'; readonly name: string; readonly min: number; readonly max: number }
+  | { readonly kind: 'uint'; readonly name: string; readonly max: number }
+  | { readonly kind: 'text'; readonly name: string; readonly max: number }
+  | { readonly kind: 'flag'; readonly name: string }
+  | { readonly kind: 'choice'; readonly name: string; readonly of: readonly string[] };
+
+/**
+ * Where a boot stands: `booting` from the start of the Security Monitor, which is verified and measured by then;
+ * `running` as soon as the OS services are measured as well, after which nothing else is until reset. Before the
+ * monitor is measured no command is allowed at all.
+ */
+export type BootPhase = 'booting' | 'running';
+/** Manufacturing states, as the fuses tell them. */
+export type Lifecycle = 'Blank' | 'Module1Complete' | 'DeviceComplete';
+
+/** One command. */
+export interface CommandRow {
+  readonly args: readonly ArgumentRule[];
+  readonly returns: string;
+  readonly phases: readonly BootPhase[];
+  readonly lifecycles: readonly Lifecycle[];
+  /** What it is refused with beside the dispatcher's CallerNotAllowed, UnknownCall, BadArgument, WrongPhase and WrongLifecycle. */
+  readonly errors: readonly string[];
+}
+export type CommandTable = Readonly<Record<string, CommandRow>>;
+
+const ANY_PHASE = ['booting', 'running'] as const;
+const RUNNING = ['running'] as const;
+const ANY_LIFECYCLE = ['Blank', 'Module1Complete', 'DeviceComplete'] as const;
+/** A blank chip is on the silicon maker's test bench: what it does there must leave no trace in its fuses. */
+const IN_A_PRODUCT = ['Module1Complete', 'DeviceComplete'] as const;
+
+const exactly = <Name extends string>(name: Name, length: number) =>
+  ({ kind: 'bytes', name, min: length, max: length }) as const;
+const upTo = <Name extends string>(name: Name, max: number, min = 0) =>
+  ({ kind: 'bytes', name, min, max }) as const;
+const number = <Name extends string>(name: Name, max: number) => ({ kind: 'uint', name, max }) as const;
+const text = <Name extends string>(name: Name, max: number) => ({ kind: 'text', name, max }) as const;
+
+const LARGEST_PACKAGE = 2 * 1024 * 1024;
+const LARGEST_MESSAGE = 64 * 1024;
+/** Longest text that one box holds. */
+export const MOST_SEALED = 32 * 1024;
+/** What a box needs beside its text: policy, salt, tag. */
+const BOX_OVERHEAD = 1024;
+/** Longest name of whoever owns sealed bytes. */
+const MOST_OWNER = 96;
+
+/** How a box is locked: to exactly this software, or to any that the same signers release and that is not older. */
+export const SEAL_POLICIES = ['measured', 'authorised'] as const;
+export type SealPolicy = (typeof SEAL_POLICIES)[number];
+
+/** Pluton's mailbox: only the Security Monitor may call. */
+export const PLUTON_COMMANDS = {
+  identity: {
+    args: [],
+    returns: '{deviceId, spki, chipSku, manufacturingState}',
+    phases: ANY_PHASE,
+    lifecycles: ANY_LIFECYCLE,
+    errors: [],
+  },
+  verifyImage: {
+    args: [upTo('package', LARGEST_PACKAGE), number('imageType', 0xffff), { kind: 'flag', name: 'measure' }],
+    returns: '{imageId, componentId, name, digest: bytes32, signerId: bytes32, securityVersion}',
+    phases: ANY_PHASE,
+    lifecycles: ANY_LIFECYCLE,
+    errors: ['FormatError', 'ImageRefused', 'MeasurementsClosed'],
+  },
+  attest: {
+    args: [exactly('challenge', 32)],
+    returns: 'bytes: PSA token, COSE_Sign1',
+    phases: RUNNING,
+    lifecycles: ANY_LIFECYCLE,
+    errors: ['EntropyFailure'],
+  },
+  verifySigned: {
+    args: [text('use', 64), upTo('message', LARGEST_MESSAGE), exactly('signature', 64), exactly('keyId', 20)],
+    returns: 'boolean: signed by a keystore key that has this use',
+    phases: ANY_PHASE,
+    lifecycles: ANY_LIFECYCLE,
+    errors: [],
+  },
+  createSessionKey: {
+    args: [{ kind: 'optionalBytes', name: 'ticket', min: 1, max: BOX_OVERHEAD }],
+    returns:
+      '{keyId: number, spki: bytes, ticket: bytes}: a new pair, or the one of the ticket, which this very software on this very chip alone gets back',
+    phases: RUNNING,
+    lifecycles: ANY_LIFECYCLE,
+    errors: ['EntropyFailure', 'KeySlotsFull', 'FormatError', 'PolicyNotMet', 'NotAuthentic'],
+  },
+  signWithSessionKey: {
+    args: [number('keyId', 255), upTo('message', LARGEST_MESSAGE)],
+    returns: 'bytes64: r‖s over SHA-256 of message',
+    phases: RUNNING,
+    lifecycles: ANY_LIFECYCLE,
+    errors: ['NoSuchKey'],
+  },
+  exportSessionKey: {
+    args: [number('keyId', 255)],
+    returns: 'bytes: PKCS#8; the slot is emptied',
+    phases: RUNNING,
+    lifecycles: ANY_LIFECYCLE,
+    errors: ['NoSuchKey'],
+  },
+  generalKey: {
+    args: [],
+    returns: 'bytes: SPKI of the general key',
+    phases: ANY_PHASE,
+    lifecycles: ANY_LIFECYCLE,
+    errors: [],
+  },
+  signRecord: {
+    args: [upTo('record', LARGEST_MESSAGE, 1)],
+    returns: 'bytes64: r‖s by the general key over a prefix and the record',
+    phases: RUNNING,
+    lifecycles: IN_A_PRODUCT,
+    errors: [],
+  },
+  openDelivery: {
+    args: [upTo('ephemeral', 128, 1), upTo('context', 256), upTo('box', MOST_SEALED, 28)],
+    returns: 'bytes: what somebody sealed to the general key',
+    phases: ANY_PHASE,
+    lifecycles: IN_A_PRODUCT,
+    errors: ['BadArgument', 'NotAuthentic'],
+  },
+  seal: {
+    args: [
+      { kind: 'choice', name: 'policy', of: SEAL_POLICIES },
+      text('owner', MOST_OWNER),
+      upTo('plaintext', MOST_SEALED),
+    ],
+    returns: 'bytes: a box that opens on this chip, for this owner, while its policy holds',
+    phases: ANY_PHASE,
+    lifecycles: ANY_LIFECYCLE,
+    errors: ['EntropyFailure'],
+  },
+  unseal: {
+    args: [text('owner', MOST_OWNER), upTo('box', MOST_SEALED + BOX_OVERHEAD, 1)],
+    returns: 'bytes: the plaintext',
+    phases: ANY_PHASE,
+    lifecycles: ANY_LIFECYCLE,
+    errors: ['FormatError', 'PolicyNotMet', 'NotAuthentic'],
+  },
+  sha256: {
+    args: [upTo('message', LARGEST_PACKAGE)],
+    returns: 'bytes32',
+    phases: ANY_PHASE,
+    lifecycles: ANY_LIFECYCLE,
+    errors: [],
+  },
+  random: {
+    args: [number('length', 256), { kind: 'flag', name: 'fresh' }],
+    returns: 'bytes; fresh: new entropy goes in first (prediction resistance)',
+    phases: ANY_PHASE,
+    lifecycles: ANY_LIFECYCLE,
+    errors: ['EntropyFailure'],
+  },
+  raiseSecurityVersion: {
+    args: [number('imageType', 0xffff), number('version', Number.MAX_SAFE_INTEGER)],
+    returns: 'null',
+    phases: ANY_PHASE,
+    lifecycles: ANY_LIFECYCLE,
+    errors: ['VersionNotRunning'],
+  },
+  measurements: {
+    args: [],
+    returns: '[{imageType, name, digest, signerId, securityVersion}]',
+    phases: ANY_PHASE,
+    lifecycles: ANY_LIFECYCLE,
+    errors: [],
+  },
+  bootReport: {
+    args: [],
+    returns:
+      '{config: "current" | "fallback", trial: boolean, resetReason, stages: [as bootInfo], failures: [as bootInfo]}: how ROM and Pluton came here',
+    phases: ANY_PHASE,
+    lifecycles: ANY_LIFECYCLE,
+    errors: [],
+  },
+} as const satisfies CommandTable;

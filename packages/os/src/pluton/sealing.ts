@@ -1,0 +1,150 @@
+import {
+  decodeCbor,
+  encodeCbor,
+  equalBytes,
+  readArray,
+  readBytes,
+  readUint,
+  type CborValue,
+  type SealPolicy,
+} from '@sevenfold/formats';
+import { PlutonError } from './errors.ts';
+import type { PlutonHardwarePort } from './hardware.ts';
+
+/** What a box is for: one that holds a session key's salt is never opened for data, and the other way round. */
+type SealPurpose = 'data' | 'session-key';
+
+/** One image that must be running for a box to open. */
+interface Demand {
+  readonly imageType: number;
+  /** SHA-256 of the SPKI of the key that must have signed it. */
+  readonly signerId: Uint8Array;
+  readonly leastSecurityVersion: number;
+}
+
+/** When a box opens (the CDDL is in docs/pluton.md). */
+type Policy =
+  | { readonly kind: 'measured'; readonly state: Uint8Array }
+  | { readonly kind: 'authorised'; readonly demands: readonly Demand[] };
+
+const LIMITS = { maxBytes: 64 * 1024, maxDepth: 5 };
+const MEASURED = 0;
+const AUTHORISED = 1;
+const MOST_DEMANDS = 16;
+
+/**
+ * SHA-256 over everything that an attestation token says of this device beside nonce and boot seed: two boots with
+ * the same state would be judged alike, and any other boot has another one.
+ */
+export async function attestedState(hardware: PlutonHardwarePort): Promise<Uint8Array> {
+  const { chipSku, manufacturingState } = await hardware.fuses();
+  const measured = (await hardware.measurements()).map(
+    ({ imageType, name, digest, signerId, securityVersion }): CborValue => [
+      imageType,
+      name,
+      digest,
+      signerId,
+      securityVersion,
+    ],
+  );
+  return hardware.sha256(encodeCbor(['sevenfold attested state v1', chipSku, manufacturingState, measured]));
+}
+
+/** Seals to what runs now. Throws `EntropyFailure`. */
+export async function seal(
+  hardware: PlutonHardwarePort,
+  purpose: SealPurpose,
+  owner: string,
+  kind: SealPolicy,
+  plaintext: Uint8Array,
+): Promise<Uint8Array> {
+  const policy = encodePolicy(await presentPolicy(hardware, kind));
+  return encodeCbor([policy, await hardware.seal(contextOf(purpose, owner, policy), plaintext)]);
+}
+
+/**
+ * Opens a box. Steps in order: well-formed; its policy holds now; made by this chip for this purpose, owner and
+ * policy, and unchanged. Throws `FormatError`, `PolicyNotMet`, `NotAuthentic`.
+ */
+export async function unseal(
+  hardware: PlutonHardwarePort,
+  purpose: SealPurpose,
+  owner: string,
+  untrusted: Uint8Array,
+): Promise<Uint8Array> {
+  const [untrustedPolicy = null, box = null] = readArray(decodeCbor(untrusted, LIMITS), 'box', 2);
+  const policy = parsePolicy(untrustedPolicy);
+  await holds(hardware, policy);
+  return hardware.unseal(
+    contextOf(purpose, owner, encodePolicy(policy)),
+    readBytes(box, 'box.1', { max: LIMITS.maxBytes }),
+  );
+}
+
+/** Everything that tells one box from another goes into its key, and is authenticated with it. */
+function contextOf(purpose: SealPurpose, owner: string, policy: CborValue): Uint8Array {
+  return encodeCbor(['sevenfold sealed v1', purpose, owner, policy]);
+}
+
+async function presentPolicy(hardware: PlutonHardwarePort, kind: SealPolicy): Promise<Policy> {
+  if (kind === 'measured') return { kind, state: await attestedState(hardware) };
+  const demands = (await hardware.measurements()).map(({ imageType, signerId, securityVersion }) => ({
+    imageType,
+    signerId,
+    leastSecurityVersion: securityVersion,
+  }));
+  return { kind, demands };
+}
+
+async function holds(hardware: PlutonHardwarePort, policy: Policy): Promise<void> {
+  if (policy.kind === 'measured') {
+    if (equalBytes(policy.state, await attestedState(hardware))) return;
+    throw new PlutonError('PolicyNotMet', 'This was sealed by other software than runs now.', {
+      rule: 'the same measurements',
+    });
+  }
+  const running = await hardware.measurements();
+  for (const { imageType, signerId, leastSecurityVersion } of policy.demands) {
+    const images = running.filter((entry) => entry.imageType === imageType);
+    if (images.length === 0 || images.some((image) => !equalBytes(image.signerId, signerId))) {
+      throw new PlutonError('PolicyNotMet', `No image of type ${imageType} by the signer of this box runs.`, {
+        field: `imageType ${imageType}`,
+        rule: 'signed by the same key',
+      });
+    }
+    if (images.some(({ securityVersion }) => securityVersion < leastSecurityVersion)) {
+      throw new PlutonError('PolicyNotMet', `The image of type ${imageType} is older than this box allows.`, {
+        field: `imageType ${imageType}`,
+        rule: `security version ${leastSecurityVersion} or higher`,
+      });
+    }
+  }
+}
+
+function encodePolicy(policy: Policy): CborValue {
+  if (policy.kind === 'measured') return [MEASURED, policy.state];
+  return [
+    AUTHORISED,
+    policy.demands.map(({ imageType, signerId, leastSecurityVersion }): CborValue => [
+      imageType,
+      signerId,
+      leastSecurityVersion,
+    ]),
+  ];
+}
+
+function parsePolicy(untrusted: CborValue): Policy {
+  const [kind = null, content = null] = readArray(untrusted, 'box.0', 2);
+  if (readUint(kind, 'box.0.0', { max: AUTHORISED }) === MEASURED)
+    return { kind: 'measured', state: readBytes(content, 'box.0.1', { length: 32 }) };
+  return { kind: 'authorised', demands: readArray(content, 'box.0.1', MOST_DEMANDS).map(parseDemand) };
+}
+
+function parseDemand(untrusted: CborValue): Demand {
+  const [imageType = null, signerId = null, version = null] = readArray(untrusted, 'demand', 3);
+  return {
+    imageType: readUint(imageType, 'demand.imageType', { max: 0xffff }),
+    signerId: readBytes(signerId, 'demand.signerId', { length: 32 }),
+    leastSecurityVersion: readUint(version, 'demand.leastSecurityVersion', { max: 0xffff_ffff }),
+  };
+}
