@@ -7,18 +7,26 @@ import type { VirtualClock } from './virtual-clock.ts';
  */
 const GRACE = 30;
 
+/** Calls that wait for what a peer may never do. */
+const WAITING: ReadonlySet<string> = new Set(['tlsRead', 'tcpRead', 'tcpAccept', 'udpReceive']);
+/** Calls that a peer may answer with data. */
+const SENDING: ReadonlySet<string> = new Set(['tlsWrite', 'tcpWrite', 'udpSend']);
+
 /**
  * A network during whose operations virtual time stands still: the world outside answers in real time, and a
  * timeout of the device must not pass meanwhile. Reads of apps wait for ever, so these hold time for a moment only:
  * after they began, and after each write of theirs.
  */
 export function holdTimeDuring(network: BoardNetwork, clock: VirtualClock): BoardNetwork {
-  const moments = new Map<unknown, () => void>();
-  const endMoment = (connection: unknown): void => {
+  const moments = new Map<string, () => void>();
+  // TLS connections and plain sockets are numbered apart.
+  const keyOf = (method: string, connection: unknown): string =>
+    `${method.startsWith('tls') ? 'tls' : 'socket'} ${String(connection)}`;
+  const endMoment = (connection: string): void => {
     moments.get(connection)?.();
     moments.delete(connection);
   };
-  const holdMoment = (connection: unknown): void => {
+  const holdMoment = (connection: string): void => {
     endMoment(connection);
     const release = clock.hold();
     const timer = setTimeout(() => endMoment(connection), GRACE);
@@ -29,8 +37,8 @@ export function holdTimeDuring(network: BoardNetwork, clock: VirtualClock): Boar
   };
   return {
     async handle(method, args) {
-      const [connection] = args;
-      if (method === 'tlsRead') {
+      const connection = keyOf(method, args[0]);
+      if (WAITING.has(method)) {
         holdMoment(connection);
         try {
           return await network.handle(method, args);
@@ -41,7 +49,7 @@ export function holdTimeDuring(network: BoardNetwork, clock: VirtualClock): Boar
       const release = clock.hold();
       try {
         const answer = await network.handle(method, args);
-        if (method === 'tlsWrite') holdMoment(connection);
+        if (SENDING.has(method)) holdMoment(connection);
         return answer;
       } finally {
         release();

@@ -25,7 +25,37 @@ HOST_CALL(mutable_delete) int host_mutable_delete(void);
 HOST_CALL(device_auth_ready) int host_device_auth_ready(uint8_t *outReady);
 /* A text with its NUL. */
 HOST_CALL(device_id) int host_device_id(char *outText, size_t size);
-HOST_CALL(tls_connect) int host_tls_connect(const char *host, size_t length, int port, int identity, int *outFd);
+/* flags: HOST_NON_BLOCKING returns at once; the descriptor is writable when the handshake is done, or has failed. */
+HOST_CALL(tls_connect) int host_tls_connect(const char *host, size_t length, int port, int identity, int flags,
+                                            int *outFd);
+/* Sockets, IPv4 only. Addresses are numbers (127.0.0.1 is 0x7f000001), types wasi-libc's SOCK_STREAM and SOCK_DGRAM.
+ * accept, recv, send and shutdown are WASI's sock_*; close, read, write, poll and O_NONBLOCK work as on any file. */
+struct host_endpoint {
+    uint32_t address;
+    uint32_t port;
+};
+HOST_CALL(socket_open) int host_socket_open(int type, int flags, int *outFd);
+HOST_CALL(socket_bind) int host_socket_bind(int fd, uint32_t address, int port);
+/* EINPROGRESS on a non-blocking socket. */
+HOST_CALL(socket_connect) int host_socket_connect(int fd, uint32_t address, int port);
+HOST_CALL(socket_listen) int host_socket_listen(int fd, int backlog);
+HOST_CALL(socket_address) int host_socket_address(int fd, int isPeer, struct host_endpoint *out);
+HOST_CALL(socket_send_to)
+int host_socket_send_to(int fd, const void *bytes, size_t length, uint32_t address, int port, size_t *outSent);
+/* flags: 1 is MSG_PEEK. */
+HOST_CALL(socket_receive_from)
+int host_socket_receive_from(int fd, void *bytes, size_t length, int flags, struct host_endpoint *outFrom,
+                             size_t *outLength);
+/* Options: 1 SO_ERROR, 2 SO_TYPE, 3 SO_ACCEPTCONN, 4 SO_REUSEADDR, 5 SO_BROADCAST, 6 SO_KEEPALIVE, 7 TCP_NODELAY,
+ * 8 SO_RCVBUF, 9 SO_SNDBUF; others are ENOPROTOOPT. */
+HOST_CALL(socket_option_get) int host_socket_option_get(int fd, int option, int *outValue);
+HOST_CALL(socket_option_set) int host_socket_option_set(int fd, int option, int value);
+/* IPv4 addresses of a host that the manifest names: EACCES for others, EHOSTUNREACH if there is none. */
+HOST_CALL(resolve)
+int host_resolve(const char *name, size_t length, uint32_t *outAddresses, size_t most, size_t *outCount);
+
+/* What O_NONBLOCK is to the host. */
+#define HOST_NON_BLOCKING 4
 
 /* errno set and -1, as POSIX wants it; `value` when the call succeeded. */
 static inline int host_result(int error, int value)

@@ -11,6 +11,6 @@ int Tls_Connect(const char *host, uint16_t port, Tls_Identity identity)
         return -1;
     }
     int fd = -1;
-    int error = host_tls_connect(host, strlen(host), port, (int)identity, &fd);
+    int error = host_tls_connect(host, strlen(host), port, (int)identity, 0, &fd);
     return host_result(error, fd);
 }

@@ -9,6 +9,8 @@ export type NetworkErrorCode =
   | 'TooManySessions'
   | 'NoSuchSession'
   | 'SessionBusy'
+  /** Somebody listens on this port already. */
+  | 'AddressInUse'
   /** Nobody there, or not for long enough: worth another try later. */
   | 'NameNotResolved'
   | 'ConnectionRefused'
@@ -29,6 +31,7 @@ export type NetworkErrorCode =
 export class NetworkError extends SevenfoldError<NetworkErrorCode> {}
 
 const SYSTEM_CODES: Readonly<Record<string, NetworkErrorCode>> = {
+  EADDRINUSE: 'AddressInUse',
   ECONNREFUSED: 'ConnectionRefused',
   ENOTFOUND: 'NameNotResolved',
   EAI_AGAIN: 'NameNotResolved',

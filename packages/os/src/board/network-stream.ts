@@ -1,14 +1,15 @@
+import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { NetworkError, toNetworkError } from './network-errors.ts';
 import { exportKeyingMaterial } from './network-tls.ts';
 
-/** A TLS connection of an app: bytes in, bytes out, one reader at a time. */
-export class TlsStream {
-  readonly #socket: TLSSocket;
+/** A connection of an app: bytes in, bytes out, one reader at a time. */
+export class NetworkStream {
+  readonly #socket: Socket;
   #reading = false;
   #failure: NetworkError | null = null;
 
-  constructor(socket: TLSSocket) {
+  constructor(socket: Socket) {
     this.#socket = socket;
     socket.on('error', (error) => {
       this.#failure = toNetworkError(error);
@@ -47,9 +48,9 @@ export class TlsStream {
     });
   }
 
-  /** Keying material of this connection. */
-  exporter(label: string, length: number): Uint8Array {
-    return exportKeyingMaterial(this.#socket, label, length);
+  /** Nothing more will be written; what the peer still sends can be read. */
+  endWriting(): void {
+    this.#socket.end();
   }
 
   /** Sends what is waiting, then ends the connection. */
@@ -73,5 +74,20 @@ export class TlsStream {
       // `readable` fires once a read has been asked for.
       this.#socket.read(0);
     });
+  }
+}
+
+/** A TLS connection of an app. */
+export class TlsStream extends NetworkStream {
+  readonly #tls: TLSSocket;
+
+  constructor(socket: TLSSocket) {
+    super(socket);
+    this.#tls = socket;
+  }
+
+  /** Keying material of this connection. */
+  exporter(label: string, length: number): Uint8Array {
+    return exportKeyingMaterial(this.#tls, label, length);
   }
 }

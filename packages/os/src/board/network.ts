@@ -9,6 +9,8 @@ import {
 import { NetworkError } from './network-errors.ts';
 import { HttpsSession } from './network-https.ts';
 import { TlsStream } from './network-stream.ts';
+import { socketCalls } from './network-sockets.ts';
+import { NetworkTable } from './network-table.ts';
 import { connectTls, systemResolve, type TlsOptions } from './network-tls.ts';
 
 /** The network calls of `KERNEL_HARDWARE_CALLS`. */
@@ -23,6 +25,17 @@ const NETWORK_CALLS = [
   'tlsClose',
   'tlsExporter',
   'setTime',
+  'resolveName',
+  'tcpConnect',
+  'tcpListen',
+  'tcpAccept',
+  'tcpRead',
+  'tcpWrite',
+  'tcpShutdown',
+  'udpOpen',
+  'udpSend',
+  'udpReceive',
+  'socketClose',
 ] as const;
 
 /** A board's network: TLS connections for apps, HTTPS sessions for the OS services, and the wall clock. */
@@ -54,64 +67,20 @@ export interface BoardNetworkOptions {
   readonly maxSessions?: number;
   /** TLS connections of apps at a time; default 32. */
   readonly maxConnections?: number;
+  /** DNS servers for apps' names, as `address:port`; default: `resolve` answers, and its answers last a minute. */
+  readonly nameServers?: readonly string[];
+  /** The board's own IPv4 address, on which apps listen; default 127.0.0.1. */
+  readonly address?: string;
+  /** Addresses (`a.b.c.d/n`) that are the device's own and that no DNS answer may name; default the service network. */
+  readonly ownNetworks?: readonly string[];
+  /** Sockets of apps at a time; default 64. */
+  readonly maxSockets?: number;
 }
 
 const MAX_READ = 65_536;
 const MAX_WRITE = 1024 * 1024;
 const MAX_EXPORT = 255;
-const MAX_ID = 2 ** 31;
 const EXPORTER_LABEL_FORM = /^[\x20-\x7e]{1,249}$/;
-
-/** Slots for what is open or being opened, by a number that is never used twice. */
-class Table<T> {
-  readonly #entries = new Map<number, T>();
-  readonly #most: number;
-  readonly #what: string;
-  #opening = 0;
-  #next = 1;
-
-  constructor(what: string, most: number) {
-    this.#what = what;
-    this.#most = most;
-  }
-
-  async add(open: () => Promise<T>): Promise<number> {
-    if (this.#entries.size + this.#opening >= this.#most) {
-      throw new NetworkError(
-        'TooManySessions',
-        `At most ${this.#most} ${this.#what}s may be open at a time.`,
-      );
-    }
-    this.#opening += 1;
-    try {
-      const entry = await open();
-      const id = this.#next;
-      this.#next += 1;
-      this.#entries.set(id, entry);
-      return id;
-    } finally {
-      this.#opening -= 1;
-    }
-  }
-
-  get(untrustedId: PortValue | undefined): T {
-    const entry = this.#entries.get(integerArgument(untrustedId, this.#what, MAX_ID));
-    if (entry === undefined) throw new NetworkError('NoSuchSession', `There is no such ${this.#what}.`);
-    return entry;
-  }
-
-  take(untrustedId: PortValue | undefined): T {
-    const entry = this.get(untrustedId);
-    if (typeof untrustedId === 'number') this.#entries.delete(untrustedId);
-    return entry;
-  }
-
-  takeAll(): T[] {
-    const entries = [...this.#entries.values()];
-    this.#entries.clear();
-    return entries;
-  }
-}
 
 /** Makes a board's network on the machine's own sockets. */
 export function createBoardNetwork(options: BoardNetworkOptions = {}): BoardNetwork {
@@ -125,9 +94,20 @@ export function createBoardNetwork(options: BoardNetworkOptions = {}): BoardNetw
     maxResponse: options.maxResponse ?? 4 * 1024 * 1024,
     responseTimeout: options.responseTimeout ?? 30_000,
   };
-  const sessions = new Table<HttpsSession>('session', options.maxSessions ?? 8);
-  const streams = new Table<TlsStream>('connection', options.maxConnections ?? 32);
+  const sessions = new NetworkTable<HttpsSession>('session', options.maxSessions ?? 8);
+  const streams = new NetworkTable<TlsStream>('connection', options.maxConnections ?? 32);
   const closed = new AbortController();
+  const sockets = socketCalls(
+    {
+      resolve: options.resolve ?? systemResolve,
+      nameServers: options.nameServers ?? [],
+      address: options.address ?? '127.0.0.1',
+      ownNetworks: options.ownNetworks ?? ['192.168.35.0/24'],
+      connectTimeout: options.connectTimeout ?? 10_000,
+      maxSockets: options.maxSockets ?? 64,
+    },
+    closed.signal,
+  );
 
   const calls: Record<
     (typeof NETWORK_CALLS)[number],
@@ -183,6 +163,7 @@ export function createBoardNetwork(options: BoardNetworkOptions = {}): BoardNetw
       options.setTime?.(time);
       return null;
     },
+    ...sockets.calls,
   };
 
   return {
@@ -197,6 +178,7 @@ export function createBoardNetwork(options: BoardNetworkOptions = {}): BoardNetw
       closed.abort();
       for (const session of sessions.takeAll()) session.close();
       for (const stream of streams.takeAll()) stream.destroy();
+      sockets.close();
       return Promise.resolve();
     },
   };

@@ -3,6 +3,7 @@ import {
   APPLICATION_RUNTIME_VERSION,
   IMAGE_TYPES,
   parseAppImage,
+  type AppCapabilities,
   type AppManifest,
   type ImagePackage,
 } from '@sevenfold/formats';
@@ -10,22 +11,13 @@ import type { CompartmentOptions } from './compartment-calls.ts';
 import { KernelError } from './errors.ts';
 import { checkModule, type ModuleLimits } from './wasm-module.ts';
 
-/** What an app may use: the part of its manifest that this kernel enforces. */
-interface ApplicationCapabilities {
-  readonly gpio: readonly number[];
-  readonly allowedConnections: readonly string[];
-  /** Tenant whose certificate it may use; null: none. */
-  readonly deviceAuthentication: string | null;
-  /** Bytes; 0: none. */
-  readonly mutableStorage: number;
-}
-
 /** An installed app, ready to run. */
 export interface Application {
   readonly componentId: string;
   readonly imageId: string;
   readonly name: string;
-  readonly capabilities: ApplicationCapabilities;
+  /** What its manifest names. */
+  readonly capabilities: AppCapabilities;
   readonly module: Uint8Array;
   readonly options: CompartmentOptions;
 }
@@ -72,17 +64,11 @@ export function readApplication(image: ImagePackage, componentId: string, limits
   // Own copies, since bytes of a file system are views of the whole image.
   const module = executable.slice();
   checkModule(module, limits);
-  const mutableStorage = manifest.capabilities.mutableStorageKb * KIB;
   return {
     componentId,
     imageId: fields.imageId,
     name: manifest.name,
-    capabilities: {
-      gpio: manifest.capabilities.gpio,
-      allowedConnections: manifest.capabilities.allowedConnections,
-      deviceAuthentication: manifest.capabilities.deviceAuthentication,
-      mutableStorage,
-    },
+    capabilities: manifest.capabilities,
     module,
     options: {
       args: [manifest.entryPoint, ...manifest.cmdArgs],
@@ -91,7 +77,7 @@ export function readApplication(image: ImagePackage, componentId: string, limits
         .paths()
         .filter((path) => path !== manifest.entryPoint)
         .map((path) => ({ path, bytes: files.read(path)?.slice() ?? new Uint8Array(0) })),
-      mutableQuota: mutableStorage,
+      mutableQuota: manifest.capabilities.mutableStorageKb * KIB,
     },
   };
 }

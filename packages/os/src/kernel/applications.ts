@@ -12,6 +12,7 @@ import type { Connections } from './connections.ts';
 import { KernelError } from './errors.ts';
 import type { FailureLog } from './failures.ts';
 import type { Pins } from './pins.ts';
+import type { Sockets } from './sockets.ts';
 import { deathsInARow, restartDelay } from './restart-policy.ts';
 import type { ModuleLimits } from './wasm-module.ts';
 
@@ -23,6 +24,7 @@ export interface ApplicationHost {
   readonly log: (line: string) => void;
   readonly pins: Pins;
   readonly connections: Connections;
+  readonly sockets: Sockets;
   readonly failures: FailureLog;
   /** The program that runs beside every module. */
   readonly program: Uint8Array;
@@ -198,11 +200,12 @@ export class Applications {
     // From here on its calls are refused: nothing new can be opened while what is open is closed.
     this.#live.delete(compartment.id);
     compartment.isEnded = true;
-    const { hardware, pins, connections, log } = this.#host;
+    const { hardware, pins, connections, sockets, log } = this.#host;
     for (const step of [
       () => hardware.call('stopCompartment', compartment.id),
       () => pins.release(compartment),
       () => connections.release(compartment),
+      () => sockets.release(compartment),
     ]) {
       try {
         await step();

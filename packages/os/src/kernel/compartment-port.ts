@@ -18,6 +18,7 @@ import type { Applications } from './applications.ts';
 import { COMPARTMENT_CALLS } from './compartment-calls.ts';
 import type { ApplicationEnd, Compartment } from './compartments.ts';
 import type { Connections } from './connections.ts';
+import type { Sockets } from './sockets.ts';
 import type { Pins } from './pins.ts';
 import type { MutableStorage } from './storage.ts';
 
@@ -26,6 +27,7 @@ export interface CompartmentServices {
   readonly applications: Applications;
   readonly pins: Pins;
   readonly connections: Connections;
+  readonly sockets: Sockets;
   readonly storage: MutableStorage;
   readonly monitor: Port;
   readonly clock: Clock;
@@ -42,6 +44,8 @@ const MOST_FRAMES = 64;
 const LONGEST_TRAP = 64;
 const LEVELS = { min: 0, max: 1 };
 const U32 = { max: 0xffffffff };
+const LONGEST_DATAGRAM = 65_507;
+const MOST_PORT = 65_535;
 
 const levelArgument = (value: PortValue | undefined): 0 | 1 =>
   uintArgument(value, 'level', LEVELS) === 1 ? 1 : 0;
@@ -69,7 +73,7 @@ function endArgument(untrusted: PortValue | undefined): ApplicationEnd {
 
 /** Answers the calls of compartments that run; each only for what it itself holds and its manifest names. */
 export function serveCompartments(services: CompartmentServices): PortHandler {
-  const { applications, pins, connections, storage, monitor } = services;
+  const { applications, pins, connections, sockets, storage, monitor } = services;
   const of =
     (
       answer: (compartment: Compartment, ...args: readonly PortValue[]) => PortValue | Promise<PortValue>,
@@ -82,6 +86,8 @@ export function serveCompartments(services: CompartmentServices): PortHandler {
     };
   const pinOf = (value: PortValue | undefined): number => uintArgument(value, 'pin', { max: MOST_PIN });
   const connectionOf = (value: PortValue | undefined): number => uintArgument(value, 'connection');
+  const socketOf = (value: PortValue | undefined): number => uintArgument(value, 'socket');
+  const portOf = (value: PortValue | undefined): number => uintArgument(value, 'port', { max: MOST_PORT });
   return serveCalls(COMPARTMENT_CALLS, (caller) => applications.find(caller) !== null, {
     started: of((compartment) => {
       compartment.startedAt = services.clock.monotonic();
@@ -135,6 +141,38 @@ export function serveCompartments(services: CompartmentServices): PortHandler {
       ),
     ),
     tlsClose: of((compartment, connection) => connections.close(compartment, connectionOf(connection))),
+    netResolve: of((compartment, name) =>
+      sockets.resolve(compartment, textArgument(name, 'name', LONGEST_HOST)),
+    ),
+    netConnect: of((compartment, address, port) =>
+      sockets.connect(compartment, uintArgument(address, 'address', U32), portOf(port)),
+    ),
+    netListen: of((compartment, port, backlog) =>
+      sockets.listen(compartment, portOf(port), uintArgument(backlog, 'backlog', U32)),
+    ),
+    netAccept: of((compartment, socket) => sockets.accept(compartment, socketOf(socket))),
+    netRead: of((compartment, socket, most) =>
+      sockets.read(
+        compartment,
+        socketOf(socket),
+        uintArgument(most, 'most', { min: 1, max: LARGEST_TRANSFER }),
+      ),
+    ),
+    netWrite: of((compartment, socket, bytes) =>
+      sockets.write(compartment, socketOf(socket), bytesArgument(bytes, 'bytes', { max: LARGEST_TRANSFER })),
+    ),
+    netShutdown: of((compartment, socket) => sockets.shutdown(compartment, socketOf(socket))),
+    netDatagrams: of((compartment, port) => sockets.openDatagrams(compartment, portOf(port))),
+    netSend: of((compartment, socket, address, port, bytes) =>
+      sockets.send(
+        compartment,
+        socketOf(socket),
+        [uintArgument(address, 'address', U32), portOf(port)],
+        bytesArgument(bytes, 'bytes', { max: LONGEST_DATAGRAM }),
+      ),
+    ),
+    netReceive: of((compartment, socket) => sockets.receive(compartment, socketOf(socket))),
+    netClose: of((compartment, socket) => sockets.close(compartment, socketOf(socket))),
     exited: of((compartment, end) => {
       // Not waited for: ending the compartment ends the very call that this answers.
       void applications.ended(compartment, endArgument(end));

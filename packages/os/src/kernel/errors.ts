@@ -14,6 +14,7 @@ export type KernelErrorCode =
   | 'QuotaExceeded'
   | 'NotReady'
   | 'StorageFailed'
+  | 'NameNotResolved'
   // images and modules
   | 'NotAnApplication'
   | 'ComponentMismatch'

@@ -80,10 +80,10 @@ export const IMPORT_TABLE = {
     proc_raise: unknown('i'),
     random_get: waits('ii'),
     sched_yield: waits(''),
-    sock_accept: unknown('iii'),
-    sock_recv: unknown('iiiiii'),
-    sock_send: unknown('iiiii'),
-    sock_shutdown: unknown('ii'),
+    sock_accept: waits('iii'),
+    sock_recv: waits('iiiiii'),
+    sock_send: waits('iiiii'),
+    sock_shutdown: waits('ii'),
   },
   /** What the Applibs of the SDK stand on; the application's half is packages/sdk/lib/host.h. */
   sevenfold: {
@@ -101,7 +101,17 @@ export const IMPORT_TABLE = {
     mutable_delete: waits(''),
     device_auth_ready: waits('i'),
     device_id: waits('ii'),
-    tls_connect: waits('iiiii'),
+    tls_connect: waits('iiiiii'),
+    socket_open: inside('iii'),
+    socket_address: inside('iii'),
+    socket_option_get: inside('iii'),
+    socket_option_set: inside('iii'),
+    socket_bind: waits('iii'),
+    socket_connect: waits('iii'),
+    socket_listen: waits('ii'),
+    socket_send_to: waits('iiiiii'),
+    socket_receive_from: waits('iiiiii'),
+    resolve: waits('iiiii'),
   },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, ImportRow>>>>;
 

@@ -11,11 +11,13 @@ import { readBootFacts, readDeviceId, readInstalledApplications } from './boot-f
 import { serveCompartments, serveHardware } from './compartment-port.ts';
 import { Connections } from './connections.ts';
 import { KernelError } from './errors.ts';
+import { Firewall } from './firewall.ts';
 import { FailureLog } from './failures.ts';
 import { ApplicationLog } from './log-limit.ts';
 import { Pins } from './pins.ts';
 import { STABLE_UPTIME } from './restart-policy.ts';
 import { serveServices } from './services-port.ts';
+import { Sockets } from './sockets.ts';
 import { MutableStorage } from './storage.ts';
 
 /** Linear memory of an app on the reference SKU (azure-sphere.md §3.4). */
@@ -79,6 +81,7 @@ export async function start(handle: StageHandle): Promise<void> {
     certStore.tlsRoots,
     readDeviceId(await monitor.call('identity')),
   );
+  const sockets = new Sockets(hardware, clock, new Firewall(hardware, clock));
   const failures = new FailureLog(monitor, clock, boot.osVersion);
   const applications = new Applications({
     monitor,
@@ -87,6 +90,7 @@ export async function start(handle: StageHandle): Promise<void> {
     log,
     pins,
     connections,
+    sockets,
     failures,
     program: await load(monitor, 'loadCompartmentProgram'),
     limits: { memory: MEMORY_QUOTA },
@@ -97,6 +101,7 @@ export async function start(handle: StageHandle): Promise<void> {
     applications,
     pins,
     connections,
+    sockets,
     storage: new MutableStorage(monitor, clock),
     monitor,
     clock,

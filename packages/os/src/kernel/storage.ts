@@ -25,11 +25,11 @@ export class MutableStorage {
   }
 
   async write(compartment: Compartment, content: Uint8Array): Promise<null> {
-    const { capabilities } = this.#require(compartment);
-    if (content.length > capabilities.mutableStorage) {
+    const { options } = this.#require(compartment);
+    if (content.length > options.mutableQuota) {
       throw new KernelError('QuotaExceeded', 'The mutable file would be larger than the manifest’s SizeKB.', {
         field: 'Capabilities.MutableStorage.SizeKB',
-        rule: `at most ${capabilities.mutableStorage} bytes`,
+        rule: `at most ${options.mutableQuota} bytes`,
       });
     }
     await this.#store(compartment, content);
@@ -51,7 +51,7 @@ export class MutableStorage {
   }
 
   #require(compartment: Compartment): Compartment['application'] {
-    if (compartment.application.capabilities.mutableStorage === 0) {
+    if (compartment.application.options.mutableQuota === 0) {
       throw new KernelError('AccessDenied', 'The manifest does not ask for mutable storage.', {
         field: 'Capabilities.MutableStorage',
       });

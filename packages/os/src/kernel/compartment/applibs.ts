@@ -18,6 +18,8 @@ const MOST_EVENTS = 64;
 const EPOLL_EVENT_SIZE = 16;
 
 type Sevenfold = 'sevenfold';
+/** Bound by `net-calls.ts`. */
+type NetCall = `socket_${string}` | 'resolve';
 
 /** The Applibs calls that are answered inside. */
 export function applibsCalls(guest: Guest) {
@@ -43,7 +45,9 @@ export function applibsCalls(guest: Guest) {
     epoll_ctl(epfd: number, operation: number, fd: number, events: number, data: bigint) {
       fds.getAs(epfd, EpollFile).control(operation, fd, events, BigInt.asUintN(64, data));
     },
-  } satisfies Readonly<Record<ImportsAnswered<Sevenfold, 'inside'>, (...args: never[]) => void>>;
+  } satisfies Readonly<
+    Record<Exclude<ImportsAnswered<Sevenfold, 'inside'>, NetCall>, (...args: never[]) => void>
+  >;
 }
 
 /** The Applibs calls that cross to the kernel or wait. */
@@ -102,15 +106,22 @@ export function waitingApplibsCalls(guest: Guest, waiting: Waiting) {
       if (text.length > size >>> 0) throw new CallRefused('ERANGE');
       memory.write(out, text);
     },
-    async tls_connect(pointer: number, length: number, port: number, identity: number, out: number) {
+    async tls_connect(
+      pointer: number,
+      length: number,
+      port: number,
+      identity: number,
+      flags: number,
+      out: number,
+    ) {
       if (length >>> 0 > LONGEST_HOST) throw new CallRefused('EINVAL');
       const bytes = memory.copy(pointer, length);
       memory.bytes(out, 4);
       fds.reserve();
       const host = utf8Decode(bytes);
-      memory.write32(out, fds.add(await TlsFile.connect(kernel, waker, host, port, identity)));
+      memory.write32(out, fds.add(await TlsFile.connect(kernel, waker, { host, port, identity }, flags)));
     },
   } satisfies Readonly<
-    Record<ImportsAnswered<Sevenfold, 'waits'>, (...args: never[]) => void | Promise<void>>
+    Record<Exclude<ImportsAnswered<Sevenfold, 'waits'>, NetCall>, (...args: never[]) => void | Promise<void>>
   >;
 }

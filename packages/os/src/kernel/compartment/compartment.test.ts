@@ -47,7 +47,7 @@ const gpioOpen = (pin: number, isOutput = 1, mode = 0, value = 0, out = OUT): St
 const openPath = (path: string, flags = 0, rights = 0n): Step =>
   step(WASI, 'path_open', ROOT, 0, PATH, utf8Encode(path).length, flags, rights, 0n, 0, OUT);
 const connect = (host: string, port = 8883, identity = 1): Step =>
-  step('sevenfold', 'tls_connect', HOST, utf8Encode(host).length, port, identity, OUT);
+  step('sevenfold', 'tls_connect', HOST, utf8Encode(host).length, port, identity, 0, OUT);
 
 describe('GPIO', () => {
   const capabilities = { Gpio: [8, 70] };

@@ -2,6 +2,7 @@ import { IMPORT_TABLE, type ImportRow } from '../import-table.ts';
 import { applibsCalls, waitingApplibsCalls } from './applibs.ts';
 import { CallRefused, ERRNO, errnoOf, isEnded } from './errno.ts';
 import type { Guest } from './guest.ts';
+import { netCalls, socketCalls, waitingNetCalls } from './net-calls.ts';
 import { Waiting } from './waiting.ts';
 import { engine, type HostFunction } from './wasm-engine.ts';
 import { fileCalls, waitingFileCalls } from './wasi-files.ts';
@@ -44,8 +45,14 @@ export function bindImports(guest: Guest): Readonly<Record<string, Readonly<Reco
       ...waitingFileCalls(guest),
       ...processCalls(guest),
       ...waitingProcessCalls(guest, waiting),
+      ...socketCalls(guest),
     },
-    sevenfold: { ...applibsCalls(guest), ...waitingApplibsCalls(guest, waiting) },
+    sevenfold: {
+      ...applibsCalls(guest),
+      ...waitingApplibsCalls(guest, waiting),
+      ...netCalls(guest),
+      ...waitingNetCalls(guest),
+    },
   };
   return Object.fromEntries(
     Object.entries(IMPORT_TABLE).map(([moduleName, rows]) => [

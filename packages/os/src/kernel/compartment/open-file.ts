@@ -4,7 +4,14 @@ import { CallRefused } from './errno.ts';
 export const READY = { input: 1, output: 4, error: 8, hangUp: 16 } as const;
 
 /** WASI's file types. */
-export const FILE_TYPE = { unknown: 0, characterDevice: 2, directory: 3, regularFile: 4, stream: 6 } as const;
+export const FILE_TYPE = {
+  unknown: 0,
+  characterDevice: 2,
+  directory: 3,
+  regularFile: 4,
+  datagram: 5,
+  stream: 6,
+} as const;
 
 /** WASI's fdflags; the one that counts here. */
 export const NON_BLOCKING = 4;

@@ -4,65 +4,16 @@ import { CallRefused } from './errno.ts';
 import type { Guest } from './guest.ts';
 import { ImageDirectory } from './image-files.ts';
 import { FILE_TYPE, NON_BLOCKING, WHENCE } from './open-file.ts';
+import { capacity, gather, scatter, vectors } from './vectors.ts';
 
 /** The directory that wasi-libc resolves absolute paths against: the image, preopened. */
 const ROOT_FD = 3;
 const ROOT_NAME = utf8Encode('/');
-const MOST_VECTORS = 1024;
-const LONGEST_TRANSFER = 65_536;
 const LONGEST_PATH = 1024;
 /** WASI rights: fd_datasync … sock_accept; what a file cannot do it refuses by itself. */
 const ALL_RIGHTS = (1n << 30n) - 1n;
 const OPEN_FLAG = { create: 1, directory: 2, exclusive: 4, truncate: 8 } as const;
 const RIGHT_TO_WRITE = 1n << 6n;
-
-/** A scatter or gather list: pairs of pointer and length. */
-function vectors(
-  guest: Guest,
-  pointer: number,
-  count: number,
-): readonly { pointer: number; length: number }[] {
-  if (count >>> 0 > MOST_VECTORS) throw new CallRefused('EINVAL');
-  const { memory } = guest;
-  const list = [];
-  for (let at = pointer; at !== pointer + count * 8; at += 8)
-    list.push({ pointer: memory.read32(at), length: memory.read32(at + 4) });
-  return list;
-}
-
-function capacity(list: readonly { length: number }[]): number {
-  let sum = 0;
-  for (const { length } of list) sum += length;
-  return Math.min(LONGEST_TRANSFER, sum);
-}
-
-/** Spreads bytes over a scatter list and notes their number. */
-function scatter(
-  guest: Guest,
-  list: readonly { pointer: number; length: number }[],
-  bytes: Uint8Array,
-  outCount: number,
-): void {
-  let at = 0;
-  for (const { pointer, length } of list) {
-    const size = Math.min(length, bytes.length - at);
-    guest.memory.write(pointer, size === bytes.length ? bytes : bytes.subarray(at, at + size));
-    at += size;
-  }
-  guest.memory.write32(outCount, bytes.length);
-}
-
-function gather(guest: Guest, pointer: number, count: number): Uint8Array {
-  const parts: Uint8Array[] = [];
-  let room = LONGEST_TRANSFER;
-  // A thousand vectors may all name the same bytes: no more is gathered than is taken.
-  for (const part of vectors(guest, pointer, count)) {
-    const bytes = guest.memory.bytes(part.pointer, Math.min(part.length, room));
-    parts.push(bytes);
-    room -= bytes.length;
-  }
-  return concatBytes(...parts);
-}
 
 function offsetOf(value: bigint): number {
   if (value < 0n || value > BigInt(Number.MAX_SAFE_INTEGER)) throw new CallRefused('EINVAL');

@@ -96,7 +96,10 @@ function writeEvent(guest: Guest, at: number, event: PollEvent): void {
 }
 
 type Wasi = 'wasi_snapshot_preview1';
-type ProcessCall = Exclude<ImportsAnswered<Wasi, 'inside' | 'waits'>, `fd_${string}` | `path_${string}`>;
+type ProcessCall = Exclude<
+  ImportsAnswered<Wasi, 'inside' | 'waits'>,
+  `fd_${string}` | `path_${string}` | `sock_${string}`
+>;
 
 /** Arguments, environment, clocks and exit: answered inside. */
 export function processCalls(guest: Guest) {

@@ -33,6 +33,8 @@ export interface WorldOptions {
   readonly networkError?: string;
   /** Told of each new connection. */
   readonly onConnect?: (server: TestServer) => void;
+  /** Answers what the hardware here does not know: names and sockets. */
+  readonly network?: { handle(method: string, args: readonly PortValue[]): Promise<PortValue> };
   /** How the two programs are started; absent: as plain functions of this realm. */
   readonly startKernel?: (handle: StageHandle) => Promise<void>;
   readonly startCompartment?: (handle: StageHandle) => Promise<void>;
@@ -219,6 +221,8 @@ export class KernelWorld {
       case 'tlsConnect':
         return this.#connect(first as TestServer['target']);
       default:
+        if (this.#options.network !== undefined && !method.startsWith('tls'))
+          return this.#options.network.handle(method, args);
         return this.#tls(method, pin, second);
     }
   }

@@ -1,0 +1,125 @@
+import { isBytes, type Clock, type Port, type PortValue } from '@sevenfold/formats';
+import type { Compartment } from './compartments.ts';
+import { KernelError } from './errors.ts';
+
+/** Seconds for which an answer holds, whatever its TTL says: long enough to be used, short enough to follow a move. */
+const LEAST_TTL = 5;
+const MOST_TTL = 3600;
+const MOST_ADDRESSES = 16;
+/** `255.255.255.255`, which a manifest may name. */
+const BROADCAST = 0xffff_ffff;
+/** This network, link-local, the device's service network, multicast and reserved: no name of the world is there. */
+const NEVER: readonly (readonly [base: number, bits: number])[] = [
+  [0x00000000, 8],
+  [0xa9fe0000, 16],
+  [0xc0a82300, 24],
+  [0xe0000000, 4],
+  [0xf0000000, 4],
+];
+
+interface Pin {
+  readonly addresses: readonly number[];
+  /** Monotonic ms. */
+  readonly until: number;
+}
+
+const isWithin = (address: number, [base, bits]: readonly [number, number]): boolean =>
+  Math.floor(address / 2 ** (32 - bits)) === Math.floor(base / 2 ** (32 - bits));
+
+/** An IPv4 address as it stands in a manifest. */
+function addressText(address: number): string {
+  return [24, 16, 8, 0].map((shift) => (address >>> shift) & 0xff).join('.');
+}
+
+function readAnswer(answer: PortValue): { readonly addresses: readonly number[]; readonly ttl: number } {
+  if (typeof answer === 'object' && answer !== null && !Array.isArray(answer) && !isBytes(answer)) {
+    const { addresses, ttl } = answer as { readonly [key: string]: PortValue };
+    const isAddress = (item: PortValue): item is number =>
+      typeof item === 'number' && Number.isInteger(item) && item >= 0 && item <= BROADCAST;
+    if (Array.isArray(addresses) && addresses.every(isAddress) && typeof ttl === 'number')
+      return { addresses: addresses.slice(0, MOST_ADDRESSES), ttl };
+  }
+  throw new KernelError('BadReply', 'The network gave no addresses.');
+}
+
+/**
+ * Which peers an app reaches (azure-sphere.md §3.5): addresses that its manifest names, and those that the OS's own
+ * resolver gave for a name of the manifest, for as long as that answer holds. An address that nobody resolved is not
+ * reached, whatever stands behind it; an answer that points at the device itself is none.
+ */
+export class Firewall {
+  readonly #hardware: Port;
+  readonly #clock: Clock;
+  readonly #pins = new WeakMap<Compartment, Map<string, Pin>>();
+
+  constructor(hardware: Port, clock: Clock) {
+    this.#hardware = hardware;
+    this.#clock = clock;
+  }
+
+  /** Addresses of a name that the manifest names. */
+  async resolve(compartment: Compartment, untrustedName: string): Promise<readonly number[]> {
+    const name = untrustedName.toLowerCase().replace(/\.$/, '');
+    this.#requireNamed(compartment, name);
+    const known = this.#pinsOf(compartment).get(name);
+    if (known !== undefined && known.until > this.#clock.monotonic()) return known.addresses;
+    return this.#ask(compartment, name);
+  }
+
+  /** Refuses with AccessDenied what the app may not reach. */
+  async requirePeer(compartment: Compartment, address: number): Promise<void> {
+    const { allowedConnections } = compartment.application.capabilities;
+    if (allowedConnections.includes(addressText(address))) return;
+    const now = this.#clock.monotonic();
+    const holding = [...this.#pinsOf(compartment)].filter(([, { addresses }]) => addresses.includes(address));
+    if (holding.some(([, { until }]) => until > now)) return;
+    for (const [name] of holding) {
+      // The answer has grown old: a newer one decides.
+      const fresh = await this.#ask(compartment, name).catch((): readonly number[] => []);
+      if (fresh.includes(address)) return;
+    }
+    throw new KernelError(
+      'AccessDenied',
+      `The manifest names neither ${addressText(address)} nor a host that is there.`,
+      { field: 'Capabilities.AllowedConnections' },
+    );
+  }
+
+  /** Refuses with AccessDenied a port on which the app may not be reached. */
+  requireServerPort(compartment: Compartment, kind: 'Tcp' | 'Udp', port: number): void {
+    const { allowedTcpServerPorts, allowedUdpServerPorts } = compartment.application.capabilities;
+    const allowed = kind === 'Tcp' ? allowedTcpServerPorts : allowedUdpServerPorts;
+    if (!allowed.includes(port)) {
+      throw new KernelError('AccessDenied', `The manifest does not name the ${kind} port ${port}.`, {
+        field: `Capabilities.Allowed${kind}ServerPorts`,
+      });
+    }
+  }
+
+  async #ask(compartment: Compartment, name: string): Promise<readonly number[]> {
+    const { addresses, ttl } = readAnswer(await this.#hardware.call('resolveName', name));
+    const usable = addresses.filter((address) => !NEVER.some((network) => isWithin(address, network)));
+    if (usable.length === 0)
+      throw new KernelError('NameNotResolved', `${name} has no address outside the device.`);
+    const holds = Math.min(MOST_TTL, Math.max(LEAST_TTL, ttl)) * 1000;
+    this.#pinsOf(compartment).set(name, { addresses: usable, until: this.#clock.monotonic() + holds });
+    return usable;
+  }
+
+  #pinsOf(compartment: Compartment): Map<string, Pin> {
+    let pins = this.#pins.get(compartment);
+    if (pins === undefined) {
+      pins = new Map();
+      this.#pins.set(compartment, pins);
+    }
+    return pins;
+  }
+
+  #requireNamed(compartment: Compartment, name: string): void {
+    if (!compartment.application.capabilities.allowedConnections.includes(name)) {
+      throw new KernelError('AccessDenied', 'The manifest does not name this host.', {
+        field: 'Capabilities.AllowedConnections',
+      });
+    }
+  }
+}
