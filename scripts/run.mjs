@@ -88,6 +88,7 @@ const CHECKS = [
   ['lint', 'oxlint', ['--deny-warnings', '.']],
   ['format', 'oxfmt', ['--check', '.']],
   ['architecture', 'vitest', ['run', 'test/architecture.test.ts']],
+  ['trusted lines', 'node', ['scripts/trusted-lines.ts']],
   ['unused code', 'knip', []],
 ];
 
