@@ -2,6 +2,8 @@ import {
   CHIP_SKUS,
   FLASH_MAP,
   IMAGE_TYPES,
+  SECOND_SIGNATURE_LENGTH,
+  STAGE_ABI,
   SYSTEM_COMPONENT_IDS,
   SYSTEM_IMAGE_FILES,
   SYSTEM_IMAGE_TYPES,
@@ -11,13 +13,16 @@ import {
   finishImagePackage,
   guidFromRandom,
   parseImagePackage,
+  rootKeyBytes,
   slotCapacity,
   toHex,
   writeFileSystem,
   type CertStore,
   type ChipSkuName,
   type FileEntry,
+  type ImageFields,
   type SystemImageTypeName,
+  type TrustedKeystore,
 } from '@sevenfold/formats';
 import { sha256, thumbprint } from '@sevenfold/pki';
 import { DeviceError } from './errors.ts';
@@ -29,6 +34,12 @@ export interface ReleaseSigner {
   readonly spki: Uint8Array;
   /** r‖s (64 bytes) over SHA-256 of `message`. */
   sign(message: Uint8Array): Promise<Uint8Array>;
+  /** Its ML-DSA-65 key: makes the second signature of images, for chips that want one. */
+  readonly second?: {
+    /** SubjectPublicKeyInfo, DER. */
+    readonly spki: Uint8Array;
+    sign(message: Uint8Array): Promise<Uint8Array>;
+  };
 }
 
 /** What an OS release is built from. */
@@ -38,7 +49,7 @@ export interface OsReleaseOptions {
   /** The kernel's version where it differs: only the kernel's image is then new. Names the release. */
   readonly kernelVersion?: string;
   readonly chipSku?: ChipSkuName;
-  /** Devices refuse images below the version that their fuses say; default 1. */
+  /** Devices refuse images below the version that their fuses say; default 1. Of all images but the keystore. */
   readonly securityVersion?: number;
   /** Signs every image but the keystore. */
   readonly platform: ReleaseSigner;
@@ -46,7 +57,11 @@ export interface OsReleaseOptions {
   readonly root: ReleaseSigner;
   readonly keystore: {
     readonly version: number;
-    readonly keys: readonly { readonly spki: Uint8Array; readonly uses: readonly string[] }[];
+    readonly keys: readonly {
+      readonly spki: Uint8Array;
+      readonly uses: readonly string[];
+      readonly secondSpki?: Uint8Array;
+    }[];
     readonly revokedImageDigests?: readonly Uint8Array[];
   };
   readonly certStore: CertStore;
@@ -73,7 +88,7 @@ export interface OsRelease {
   readonly name: string;
   readonly chipSku: ChipSkuName;
   readonly images: readonly ReleaseImage[];
-  /** SHA-256 of the root key's SPKI: what is fused. */
+  /** SHA-256 of `rootKeyBytes`: what is fused. */
   readonly rootKeyHash: Uint8Array;
 }
 
@@ -100,8 +115,13 @@ export async function buildOsRelease(options: OsReleaseOptions): Promise<OsRelea
   for (const imageType of SYSTEM_IMAGE_TYPES) {
     images.push(await packImage(imageType, contents[imageType], options, CHIP_SKUS[chipSku]));
   }
-  return { name: kernelVersion, chipSku, images, rootKeyHash: sha256(options.root.spki) };
+  return { name: kernelVersion, chipSku, images, rootKeyHash: sha256(rootKeyBytes(rootOf(options))) };
 }
+
+const rootOf = ({ root }: OsReleaseOptions): Pick<TrustedKeystore, 'rootSpki' | 'secondRootSpki'> => ({
+  rootSpki: root.spki,
+  ...(root.second && { secondRootSpki: root.second.spki }),
+});
 
 async function makeContents(
   options: OsReleaseOptions,
@@ -127,8 +147,8 @@ async function makeContents(
   };
   const keystore = encodeKeystore({
     version: options.keystore.version,
-    rootSpki: options.root.spki,
-    keys: options.keystore.keys.map(({ spki, uses }) => ({ spki, uses, thumbprint: thumbprint(spki) })),
+    ...rootOf(options),
+    keys: options.keystore.keys.map((key) => ({ ...key, thumbprint: thumbprint(key.spki) })),
     revokedImageDigests: options.keystore.revokedImageDigests ?? [],
   });
   const certStore = encodeCertStore(options.certStore);
@@ -155,6 +175,14 @@ async function makeContents(
   };
 }
 
+function interfacesOf(imageType: SystemImageTypeName): Partial<ImageFields> {
+  const { provides = [], depends = [] } = STAGE_ABI[imageType] ?? {};
+  return {
+    ...(depends.length > 0 && { abiDepends: depends }),
+    ...(provides.length > 0 && { abiProvides: provides }),
+  };
+}
+
 async function packImage(
   imageType: SystemImageTypeName,
   content: Content,
@@ -172,13 +200,21 @@ async function packImage(
       name: content.name,
       buildTime: BUILD_TIME,
       signerThumbprint: thumbprint(signer.spki),
-      securityVersion: { version: options.securityVersion ?? 1, chipSku },
+      // A keystore's security version is its own: the fused counter then follows the keystores.
+      securityVersion: {
+        version: imageType === 'TrustedKeystore' ? options.keystore.version : (options.securityVersion ?? 1),
+        chipSku,
+      },
+      ...interfacesOf(imageType),
+      ...(signer.second && { secondSignature: new Uint8Array(SECOND_SIGNATURE_LENGTH) }),
     });
   // The id is a hash of everything else in the package, its signer included.
   const imageId = guidFromRandom(sha256(encode('00000000-0000-0000-0000-000000000000')).slice(0, 16));
   const unsigned = encode(imageId);
   const existing = (await options.existing?.(imageId)) ?? null;
-  const bytes = existing === null ? finishImagePackage(unsigned, await signer.sign(unsigned)) : existing;
+  const bytes =
+    existing ??
+    finishImagePackage(unsigned, await signer.sign(unsigned), await signer.second?.sign(unsigned));
   if (existing !== null && toHex(parseImagePackage(existing).signedBytes) !== toHex(unsigned)) {
     throw new DeviceError('ReleaseInvalid', `The package kept for image ${imageId} has another content.`, {
       field: imageType,

@@ -5,11 +5,17 @@ import { guidFromBytes, guidToBytes } from './guid.ts';
 import { utf8Decode, utf8Encode } from './utf8.ts';
 
 /** What an image needs or offers: a version of one of the kinds of `ABI_KINDS`. */
-export interface AbiVersion {
+export type AbiVersion = {
   readonly version: number;
   readonly kind: number;
-}
-export const ABI_KINDS = { SecureWorldRuntime: 1, OSRuntime: 2, ApplicationRuntime: 3 } as const;
+};
+/** Kinds 1 to 3 are the original's; 4, what Pluton's mailbox offers the Security Monitor, is ours. */
+export const ABI_KINDS = {
+  SecureWorldRuntime: 1,
+  OSRuntime: 2,
+  ApplicationRuntime: 3,
+  PlutonRuntime: 4,
+} as const;
 
 /** Flags of the TemporaryImage section. */
 export const TEMPORARY_FLAGS = { none: 0, removeAtBoot: 1, underDevelopment: 2 } as const;
@@ -41,6 +47,10 @@ export interface ImageFields {
   readonly abiProvides?: readonly AbiVersion[];
   /** Required for system image types. */
   readonly securityVersion?: SecurityVersion;
+  /** ML-DSA-65 (FIPS 204) by the second key of the signer; zeros until it is signed; absent: no such section. */
+  readonly secondSignature?: Uint8Array;
+  /** Reserved for the maker's offline signature, in the same form; no device looks at it yet. */
+  readonly makerSignature?: Uint8Array;
 }
 
 const MAGIC = 0x4d345834; // "4X4M"
@@ -50,9 +60,13 @@ const TRAILER_LENGTH = 4;
 const NAME_LENGTH = 32;
 const ECDSA_256 = 1;
 const MAX_ABI_ENTRIES = 16;
+const MOST_ABI_KIND = Math.max(...Object.values(ABI_KINDS));
+/** Length of an ML-DSA-65 signature in bytes (FIPS 204 table 2). */
+export const SECOND_SIGNATURE_LENGTH = 3309;
 
 /**
- * The sections, in the order in which they stand in a package. `SV` is ours: u32 security version, u32 chip SKU.
+ * The sections, in the order in which they stand in a package. `SV` is ours: u32 security version, u32 chip SKU; so
+ * are `S2` and `S3`, which hold signatures: what all signatures cover is the package with the data of these zeroed.
  * Lengths are those of the data, in bytes.
  */
 const SECTIONS = [
@@ -63,6 +77,8 @@ const SECTIONS = [
   { name: 'ND', id: 0x444e, min: 12, max: 4 + 8 * MAX_ABI_ENTRIES },
   { name: 'NP', id: 0x504e, min: 12, max: 4 + 8 * MAX_ABI_ENTRIES },
   { name: 'SV', id: 0x5653, min: 8, max: 8 },
+  { name: 'S2', id: 0x3253, min: SECOND_SIGNATURE_LENGTH, max: SECOND_SIGNATURE_LENGTH },
+  { name: 'S3', id: 0x3353, min: SECOND_SIGNATURE_LENGTH, max: SECOND_SIGNATURE_LENGTH },
 ] as const;
 type SectionName = (typeof SECTIONS)[number]['name'];
 
@@ -155,6 +171,15 @@ function checkFields(fields: ImageFields): void {
       rule: '0 to 3',
     });
   }
+  for (const field of ['secondSignature', 'makerSignature'] as const) {
+    const { length = SECOND_SIGNATURE_LENGTH } = fields[field] ?? {};
+    if (length !== SECOND_SIGNATURE_LENGTH) {
+      throw new FormatError('WrongSignatureLength', `The ${field} has ${length} bytes.`, {
+        field,
+        rule: `${SECOND_SIGNATURE_LENGTH} bytes`,
+      });
+    }
+  }
   for (const [field, entries] of [
     ['abiDepends', fields.abiDepends],
     ['abiProvides', fields.abiProvides],
@@ -170,8 +195,10 @@ function checkAbi(field: string, entries: readonly AbiVersion[]): void {
     });
   }
   const kinds = entries.map((entry) => entry.kind);
-  if (new Set(kinds).size !== kinds.length || kinds.some((kind) => kind < 1 || kind > 3)) {
-    throw new FormatError('InvalidMetadata', `${field} must name each kind once, of 1, 2 and 3.`, { field });
+  if (new Set(kinds).size !== kinds.length || kinds.some((kind) => kind < 1 || kind > MOST_ABI_KIND)) {
+    throw new FormatError('InvalidMetadata', `${field} must name each kind once, of 1 to ${MOST_ABI_KIND}.`, {
+      field,
+    });
   }
 }
 
@@ -201,6 +228,8 @@ export function encodeMetadata(fields: ImageFields): Uint8Array<ArrayBuffer> {
   if (fields.securityVersion !== undefined) {
     sections.push(section('SV', words(fields.securityVersion.version, fields.securityVersion.chipSku)));
   }
+  if (fields.secondSignature !== undefined) sections.push(section('S2', fields.secondSignature));
+  if (fields.makerSignature !== undefined) sections.push(section('S3', fields.makerSignature));
   const body = concatBytes(words(MAGIC, sections.length), ...sections);
   return concatBytes(body, words(body.length + TRAILER_LENGTH));
 }
@@ -265,7 +294,7 @@ function splitSections(block: Uint8Array): ReadonlyMap<SectionName, Uint8Array> 
       });
     }
     lastOrder = order;
-    sections.set(row.name, block.slice(at, at + length));
+    sections.set(row.name, block.subarray(at, at + length));
     at += length;
   }
   if (at !== end) {
@@ -343,6 +372,8 @@ export function parseMetadata(untrusted: Uint8Array): ImageFields {
   const depends = sections.get('ND');
   const provides = sections.get('NP');
   const security = sections.get('SV');
+  const second = sections.get('S2');
+  const maker = sections.get('S3');
   const fields: ImageFields = {
     imageType: viewOf(identity).getUint16(0, true),
     componentId: guidFromBytes(identity.subarray(4, 20)),
@@ -359,7 +390,18 @@ export function parseMetadata(untrusted: Uint8Array): ImageFields {
         chipSku: viewOf(security).getUint32(4, true),
       },
     }),
+    ...(second && { secondSignature: second.slice() }),
+    ...(maker && { makerSignature: maker.slice() }),
   };
   checkFields(fields);
   return fields;
+}
+
+/** A copy of a well-formed metadata block in which the signatures that stand in sections are zeros. */
+export function withoutSignatures(metadata: Uint8Array): Uint8Array {
+  const covered = Uint8Array.from(metadata);
+  const sections = splitSections(covered);
+  sections.get('S2')?.fill(0);
+  sections.get('S3')?.fill(0);
+  return covered;
 }

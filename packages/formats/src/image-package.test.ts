@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CHIP_SKUS, IMAGE_TYPES, SYSTEM_IMAGE_TYPES } from './abi/image-types.ts';
 import { concatBytes, fromHex, toHex, viewOf } from './bytes.ts';
-import { type ImageFields, truncateImageName } from './image-metadata.ts';
+import { type ImageFields, SECOND_SIGNATURE_LENGTH, truncateImageName } from './image-metadata.ts';
 import {
   encodeUnsignedImagePackage,
   finishImagePackage,
@@ -37,6 +37,11 @@ const SYSTEM: ImageFields = {
     { version: 16, kind: 3 },
   ],
   securityVersion: { version: 3, chipSku: CHIP_SKUS['SF-V1'] },
+};
+const TWICE: ImageFields = {
+  ...SYSTEM,
+  secondSignature: new Uint8Array(SECOND_SIGNATURE_LENGTH).fill(3),
+  makerSignature: new Uint8Array(SECOND_SIGNATURE_LENGTH).fill(4),
 };
 const PAYLOAD = new Uint8Array(4096).fill(0xa5);
 const SIGNATURE = Uint8Array.from({ length: 64 }, (_, index) => index);
@@ -100,6 +105,26 @@ describe('image package', () => {
   it('adds the security version as a section of its own', () => {
     const hex = toHex(encodeUnsignedImagePackage(PAYLOAD, SYSTEM));
     expect(hex).toContain('535608000300000001000000');
+  });
+
+  it('covers everything but the signatures, which stand in sections of their own', () => {
+    const unsigned = encodeUnsignedImagePackage(PAYLOAD, {
+      ...TWICE,
+      secondSignature: new Uint8Array(SECOND_SIGNATURE_LENGTH),
+      makerSignature: new Uint8Array(SECOND_SIGNATURE_LENGTH),
+    });
+    const signed = finishImagePackage(unsigned, SIGNATURE, TWICE.secondSignature);
+    const image = parseImagePackage(signed);
+    expect(image.fields.secondSignature).toEqual(TWICE.secondSignature);
+    expect(image.signedBytes).toEqual(unsigned);
+    expect(parseImagePackage(pack(TWICE)).signedBytes).toEqual(unsigned);
+    expect(toHex(signed)).toContain('5332ed0c' + '03'.repeat(20));
+    expect(toHex(pack(TWICE))).toContain('5333ed0c' + '04'.repeat(20));
+    expect(codeOf(() => finishImagePackage(unsigned, SIGNATURE, SIGNATURE))).toBe('WrongSignatureLength');
+    const without = encodeUnsignedImagePackage(PAYLOAD, SYSTEM);
+    expect(codeOf(() => finishImagePackage(without, SIGNATURE, TWICE.secondSignature))).toBe(
+      'WrongSignatureLength',
+    );
   });
 
   it('holds any fields', () => {
@@ -166,7 +191,8 @@ describe('image package', () => {
     ['a name with control characters', { name: 'a\u001b[31m' }, 'InvalidName'],
     ['a component id that is no GUID', { componentId: 'blink' }, 'BadGuid'],
     ['unknown temporary flags', { temporaryFlags: 4 }, 'InvalidMetadata'],
-    ['an unknown ABI kind', { abiDepends: [{ version: 1, kind: 4 }] }, 'InvalidMetadata'],
+    ['an unknown ABI kind', { abiDepends: [{ version: 1, kind: 5 }] }, 'InvalidMetadata'],
+    ['a second signature of another length', { secondSignature: new Uint8Array(64) }, 'WrongSignatureLength'],
     ['an unknown chip', { securityVersion: { version: 1, chipSku: 0 } }, 'UnknownChipSku'],
     ['a build time in the past of 1970', { buildTime: -1 }, 'ValueOutOfRange'],
     [
@@ -299,7 +325,7 @@ describe('image package from an attacker', () => {
     finishImagePackage(encodeUnsignedImagePackage(PAYLOAD.subarray(0, 8), fields), SIGNATURE);
   strictnessSuite({
     name: 'image package',
-    samples: [short(BLINK), short(SYSTEM)],
+    samples: [short(BLINK), short(SYSTEM), short(TWICE)],
     decode: parseImagePackage,
     encode: repack,
     mutations: 6000,

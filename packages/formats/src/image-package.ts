@@ -5,27 +5,33 @@ import {
   type ImageFields,
   MIN_METADATA_LENGTH,
   parseMetadata,
+  SECOND_SIGNATURE_LENGTH,
   THUMBPRINT_OFFSET,
+  withoutSignatures,
 } from './image-metadata.ts';
 
 /** Length of the signature that ends every image package: r‖s of ECDSA P-256. */
 export const IMAGE_SIGNATURE_LENGTH = 64;
 /** No image package is longer than the whole flash of the reference SKU. */
 export const MAX_IMAGE_PACKAGE_LENGTH = 16 * 1024 * 1024;
-const MAX_METADATA_LENGTH = 4096;
+/** Longest metadata block in bytes: room for both signatures that may stand in sections. */
+export const MAX_METADATA_LENGTH = 8192;
 
 /** An image package, taken apart (azure-sphere.md §2.4). Its signature is not verified yet. */
 export interface ImagePackage {
   /** For all types of ours an ASXipFS image, see `parseFileSystem`. */
   readonly payload: Uint8Array;
   readonly fields: ImageFields;
-  /** What the signature covers: everything before it. */
+  /**
+   * What every signature covers: everything before the last one, with the signatures that stand in sections zeroed.
+   * Its SHA-256 names the image whatever is done to its signatures, as whoever revokes it must.
+   */
   readonly signedBytes: Uint8Array;
   /** r‖s, ECDSA P-256 with SHA-256 over `signedBytes`. */
   readonly signature: Uint8Array;
 }
 
-/** Everything of a package before its signature: `[payload][metadata]`. */
+/** Everything of a package before its signature: `[payload][metadata]`. Signatures in sections must still be zeros. */
 export function encodeUnsignedImagePackage(
   payload: Uint8Array,
   fields: ImageFields,
@@ -38,15 +44,31 @@ export function encodeUnsignedImagePackage(
   return unsigned;
 }
 
-/** Appends the signature (r‖s, 64 bytes) to what `encodeUnsignedImagePackage` made. */
-export function finishImagePackage(unsigned: Uint8Array, signature: Uint8Array): Uint8Array<ArrayBuffer> {
+/**
+ * Appends the signature (r‖s, 64 bytes) to what `encodeUnsignedImagePackage` made, and puts the second one (ML-DSA-65)
+ * into the section that was kept free for it. Both are made over `unsigned` as it is given here.
+ */
+export function finishImagePackage(
+  unsigned: Uint8Array,
+  signature: Uint8Array,
+  secondSignature?: Uint8Array,
+): Uint8Array<ArrayBuffer> {
   if (signature.length !== IMAGE_SIGNATURE_LENGTH) {
     throw new FormatError('WrongSignatureLength', 'The signature of an image package has 64 bytes.', {
       field: 'signature',
       rule: '64 bytes',
     });
   }
-  return concatBytes(unsigned, signature);
+  const whole = concatBytes(unsigned, signature);
+  if (secondSignature === undefined) return whole;
+  const { payload, fields } = parseImagePackage(whole);
+  if (fields.secondSignature === undefined || secondSignature.length !== SECOND_SIGNATURE_LENGTH) {
+    throw new FormatError('WrongSignatureLength', 'There is no place for this second signature.', {
+      field: 'secondSignature',
+      rule: `${SECOND_SIGNATURE_LENGTH} bytes, for a package with that section`,
+    });
+  }
+  return concatBytes(payload, encodeMetadata({ ...fields, secondSignature }), signature);
 }
 
 function checkLength(length: number): void {
@@ -69,24 +91,28 @@ export function parseImagePackage(untrusted: Uint8Array): ImagePackage {
     });
   }
   const bytes = plainBytes(untrusted);
-  const signedBytes = bytes.subarray(0, bytes.length - IMAGE_SIGNATURE_LENGTH);
-  const metadataLength = viewOf(signedBytes).getUint32(signedBytes.length - 4, true);
+  const unsigned = bytes.subarray(0, bytes.length - IMAGE_SIGNATURE_LENGTH);
+  const metadataLength = viewOf(unsigned).getUint32(unsigned.length - 4, true);
   if (
     metadataLength < MIN_METADATA_LENGTH ||
     metadataLength > MAX_METADATA_LENGTH ||
-    metadataLength >= signedBytes.length
+    metadataLength >= unsigned.length
   ) {
     throw new FormatError('InvalidMetadata', `The metadata length ${metadataLength} cannot be.`, {
       field: 'metadataLength',
       rule: `${MIN_METADATA_LENGTH} to ${MAX_METADATA_LENGTH}, and less than the package`,
     });
   }
-  const metadataStart = signedBytes.length - metadataLength;
+  const metadataStart = unsigned.length - metadataLength;
+  const payload = unsigned.subarray(0, metadataStart);
+  const metadata = unsigned.subarray(metadataStart);
+  const fields = parseMetadata(metadata);
+  const isPlain = fields.secondSignature === undefined && fields.makerSignature === undefined;
   return {
-    payload: signedBytes.subarray(0, metadataStart),
-    fields: parseMetadata(signedBytes.subarray(metadataStart)),
-    signedBytes,
-    signature: bytes.subarray(signedBytes.length),
+    payload,
+    fields,
+    signedBytes: isPlain ? unsigned : concatBytes(payload, withoutSignatures(metadata)),
+    signature: bytes.subarray(unsigned.length),
   };
 }
 

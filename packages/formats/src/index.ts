@@ -1,3 +1,4 @@
+export * from './abi/abi-versions.ts';
 export * from './abi/application-runtime.ts';
 export * from './abi/calls.ts';
 export * from './abi/entropy.ts';
@@ -8,6 +9,7 @@ export * from './abi/port.ts';
 export * from './abi/boot-record.ts';
 export * from './abi/slot.ts';
 export * from './abi/verify-image.ts';
+export * from './abi/verify-keystore.ts';
 export * from './abi/load-image.ts';
 export * from './abi/port-arguments.ts';
 export * from './asxipfs.ts';

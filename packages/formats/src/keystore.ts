@@ -1,5 +1,5 @@
 import { IMAGE_TYPES, type ImageTypeName } from './abi/image-types.ts';
-import { compareBytes, toHex } from './bytes.ts';
+import { compareBytes, concatBytes, toHex } from './bytes.ts';
 import { type CborValue, decodeCbor, encodeCbor } from './cbor.ts';
 import { cborMap, CborMapReader, readBytes, readText } from './cbor-reader.ts';
 import { FormatError } from './errors.ts';
@@ -10,18 +10,25 @@ export interface KeystoreKey {
   readonly spki: Uint8Array;
   /** SHA-1 of `spki`: how packages and plans name their signer. Whoever uses the key checks that it fits. */
   readonly thumbprint: Uint8Array;
-  /** `plan`, or `image:` and the name of an image type: see `imageUse`. */
+  /** A use of `KEY_USES`, or `image:` and the name of an image type: see `imageUse`. */
   readonly uses: readonly string[];
+  /** SubjectPublicKeyInfo of an ML-DSA-65 key: makes the second signature of whatever image this key signs. */
+  readonly secondSpki?: Uint8Array;
 }
+
+/** What a key may sign besides images: plans; capabilities of one device; apps on devices under development. */
+export const KEY_USES = ['plan', 'capability', 'development'] as const;
 
 /** Payload of a TrustedKeystore image: which keys sign what. */
 export interface TrustedKeystore {
-  /** Grows with each keystore. */
+  /** Grows with each keystore; the same as its image's security version, so that a fused counter follows it. */
   readonly version: number;
   /** The root key whose hash is fused; it signs keystores and nothing else. */
   readonly rootSpki: Uint8Array;
+  /** ML-DSA-65 key of the root, where there is one: the hash that is fused is then that of both, see `rootKeyBytes`. */
+  readonly secondRootSpki?: Uint8Array;
   readonly keys: readonly KeystoreKey[];
-  /** SHA-256 of whole image packages that must not run any more. */
+  /** SHA-256 of what the signatures of an image cover (`signedBytes`): images that must not run any more. */
   readonly revokedImageDigests: readonly Uint8Array[];
 }
 
@@ -49,14 +56,21 @@ export const KEYSTORE_LIMITS = {
   maxUses: 32,
   maxRevoked: 512,
   maxSpki: 512,
+  maxSecondSpki: 2048,
   maxEndpoints: 8,
   maxRoots: 8,
   maxCertificate: 4096,
 } as const;
 const LIMITS = KEYSTORE_LIMITS;
 
-const KEYSTORE_KEYS = { version: 1, rootSpki: 2, keys: 3, revokedImageDigests: 4 } as const;
-const KEY_KEYS = { spki: 1, thumbprint: 2, uses: 3 } as const;
+const KEYSTORE_KEYS = {
+  version: 1,
+  rootSpki: 2,
+  keys: 3,
+  revokedImageDigests: 4,
+  secondRootSpki: 5,
+} as const;
+const KEY_KEYS = { spki: 1, thumbprint: 2, uses: 3, secondSpki: 4 } as const;
 const CERT_STORE_KEYS = { endpoints: 1, tlsRoots: 2 } as const;
 const ENDPOINT_KEYS = { host: 1, port: 2, serverName: 3 } as const;
 
@@ -79,11 +93,13 @@ export function imageUse(imageType: number): string {
 
 function readUse(value: CborValue, field: string): string {
   const use = readText(value, field, 64);
-  const known = use === 'plan' || (use.startsWith('image:') && Object.hasOwn(IMAGE_TYPES, use.slice(6)));
+  const known =
+    KEY_USES.some((name) => name === use) ||
+    (use.startsWith('image:') && Object.hasOwn(IMAGE_TYPES, use.slice(6)));
   if (!known) {
     throw new FormatError('ValueOutOfRange', `${JSON.stringify(use)} is not a use of a key.`, {
       field,
-      rule: 'plan, or image: and the name of an image type',
+      rule: `${KEY_USES.join(', ')}, or image: and the name of an image type`,
     });
   }
   return use;
@@ -103,9 +119,15 @@ export function encodeKeystore(keystore: TrustedKeystore): Uint8Array<ArrayBuffe
       version: keystore.version,
       rootSpki: keystore.rootSpki,
       keys: keystore.keys.map((key) =>
-        cborMap(KEY_KEYS, { spki: key.spki, thumbprint: key.thumbprint, uses: [...key.uses] }),
+        cborMap(KEY_KEYS, {
+          spki: key.spki,
+          thumbprint: key.thumbprint,
+          uses: [...key.uses],
+          secondSpki: key.secondSpki,
+        }),
       ),
       revokedImageDigests: keystore.revokedImageDigests.toSorted(compareBytes),
+      secondRootSpki: keystore.secondRootSpki,
     }),
   );
   decodeKeystore(encoded);
@@ -125,6 +147,7 @@ export function decodeKeystore(untrusted: Uint8Array): TrustedKeystore {
     revokedImageDigests: reader.array('revokedImageDigests', LIMITS.maxRevoked, (item, field) =>
       readBytes(item, field, { length: 32 }),
     ),
+    ...secondOf(reader, 'secondRootSpki'),
   };
   reader.end();
   checkUnique(
@@ -144,12 +167,31 @@ export function decodeKeystore(untrusted: Uint8Array): TrustedKeystore {
   return keystore;
 }
 
+/** An ML-DSA-65 key, where the map has one. */
+function secondOf<Name extends 'secondSpki' | 'secondRootSpki'>(
+  reader: CborMapReader<Readonly<Record<Name, number>>>,
+  name: Name,
+): { readonly [key in Name]?: Uint8Array } {
+  if (!reader.has(name)) return {};
+  const spki = reader.bytes(name, { min: 1, max: LIMITS.maxSecondSpki });
+  return { [name]: spki } as { readonly [key in Name]?: Uint8Array };
+}
+
+/** What is hashed into the fuses: the root's key, or both of its keys. */
+export function rootKeyBytes({
+  rootSpki,
+  secondRootSpki = new Uint8Array(0),
+}: Pick<TrustedKeystore, 'rootSpki' | 'secondRootSpki'>): Uint8Array {
+  return concatBytes(rootSpki, secondRootSpki);
+}
+
 function readKey(value: CborValue, field: string): KeystoreKey {
   const reader = new CborMapReader(value, KEY_KEYS, field);
   const key: KeystoreKey = {
     spki: reader.bytes('spki', { min: 1, max: LIMITS.maxSpki }),
     thumbprint: reader.bytes('thumbprint', { length: 20 }),
     uses: reader.array('uses', LIMITS.maxUses, readUse),
+    ...secondOf(reader, 'secondSpki'),
   };
   reader.end();
   checkUnique(key.uses, reader.at('uses'));

@@ -20,8 +20,10 @@ export interface ChipParts {
 export interface Manufacturing {
   /** A number of `CHIP_SKUS`. */
   readonly chipSku: number;
-  /** SHA-256 of the root key's SPKI. */
+  /** SHA-256 of `rootKeyBytes`: the root's key, or both of its keys. */
   readonly rootKeyHash: Uint8Array;
+  /** True: this chip runs images of the system with two signatures only. */
+  readonly needsSecondSignature?: boolean;
 }
 
 /** Who a chip is, as it tells at its service port. */
@@ -88,11 +90,12 @@ export class Chip {
    * What the silicon maker does, once: burns SKU and root key hash, and has Pluton make its identity inside.
    * Cut short, it can be begun again with the same values and ends the same.
    */
-  manufacture({ chipSku, rootKeyHash }: Manufacturing): ChipIdentity {
+  manufacture({ chipSku, rootKeyHash, needsSecondSignature = false }: Manufacturing): ChipIdentity {
     const sku = new Uint8Array(4);
     new DataView(sku.buffer).setUint32(0, chipSku, true);
     this.fuses.burnOnce('chipSku', sku);
     this.fuses.burnOnce('rootKeyHash', rootKeyHash);
+    if (needsSecondSignature) this.fuses.requireSecondSignature();
     this.pluton.createIdentity();
     return this.identity();
   }

@@ -46,6 +46,16 @@ export function verifyP256(spki: Uint8Array, message: Uint8Array, signature: Uin
   }
 }
 
+/** ML-DSA-65 (FIPS 204), empty context. False for whatever is not such a key or not its signature. */
+export function verifyMlDsa65(spki: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
+  try {
+    const key = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
+    return key.asymmetricKeyType === 'ml-dsa-65' && verify(null, message, key, signature);
+  } catch {
+    return false;
+  }
+}
+
 /** r‖s over SHA-256 of `message`. */
 export function signP256(key: KeyPair, message: Uint8Array): Uint8Array {
   return Uint8Array.from(sign('sha256', message, { key: key.privateKey, dsaEncoding: 'ieee-p1363' }));

@@ -23,6 +23,8 @@ export const FUSE_FIELDS = {
   manufacturingState: { offset: 0, length: 1 },
   /** One bit a field below; once set, the field's bits can no longer change. */
   locks: { offset: 1, length: 1 },
+  /** Bit 0: images of the system carry a second signature (ML-DSA-65). */
+  bootPolicy: { offset: 2, length: 1 },
   chipSku: { offset: 4, length: 4 },
   /** SHA-256 of the root key's SPKI: whoever holds that key decides what boots. */
   rootKeyHash: { offset: 8, length: 32 },
@@ -72,6 +74,16 @@ export class Fuses {
       );
     }
     if (order > 0) this.#burn(FUSE_FIELDS.manufacturingState.offset, (1 << order) - 1);
+  }
+
+  /** True: only images of the system with two signatures run here. */
+  get needsSecondSignature(): boolean {
+    return ((this.#field('bootPolicy')[0] ?? 0) & 1) !== 0;
+  }
+
+  /** From now on two signatures: there is no way back. */
+  requireSecondSignature(): void {
+    this.#burn(FUSE_FIELDS.bootPolicy.offset, 1);
   }
 
   /** 0 while not manufactured. */

@@ -1,6 +1,7 @@
 import {
   IMAGE_TYPES,
   PLUTON_HARDWARE_CALLS,
+  SECOND_SIGNATURE_LENGTH,
   SYSTEM_IMAGE_TYPES,
   PortError,
   booleanArgument,
@@ -15,7 +16,7 @@ import {
   type SystemImageTypeName,
 } from '@sevenfold/formats';
 import type { Chip } from './chip.ts';
-import { sha1, sha256, verifyP256, verifyRsa2048 } from './engines.ts';
+import { sha1, sha256, verifyMlDsa65, verifyP256, verifyRsa2048 } from './engines.ts';
 import {
   DIGESTS,
   GCM_NONCE,
@@ -70,6 +71,7 @@ export function plutonHardware(chip: Chip, handover: RomHandover, startStage: St
         manufacturingState: fuses.manufacturingState,
         rootKeyHash: fuses.rootKeyHash,
         securityVersions: fuses.securityVersions(),
+        needsSecondSignature: fuses.needsSecondSignature,
       };
     },
     programSecurityVersion: ([imageType, version]) => {
@@ -132,6 +134,12 @@ export function plutonHardware(chip: Chip, handover: RomHandover, startStage: St
       keyWrap(bytesArgument(key, 'key', AES_KEY), bytesArgument(plaintext, 'plaintext', SYMMETRIC_KEY)),
     keyUnwrap: ([key, wrapped]) =>
       keyUnwrap(bytesArgument(key, 'key', AES_KEY), bytesArgument(wrapped, 'wrapped', SYMMETRIC_KEY)),
+    verifySecond: ([spki, message, signature]) =>
+      verifyMlDsa65(
+        bytesArgument(spki, 'spki', { max: 4096 }),
+        bytesArgument(message, 'message', MESSAGE),
+        bytesArgument(signature, 'signature', { length: SECOND_SIGNATURE_LENGTH }),
+      ),
     sha256: ([message]) => sha256(bytesArgument(message, 'message', MESSAGE)),
     sha1: ([message]) => sha1(bytesArgument(message, 'message', MESSAGE)),
     random: ([length, fresh]) =>

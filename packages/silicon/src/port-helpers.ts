@@ -27,11 +27,12 @@ export function starts(stage: string, startStage: StartStage): CallImplementatio
 }
 
 /** What `bootSelection` tells: how the ROM came here. */
-export const selectionOf = (chip: Chip, { selection, report }: RomHandover): PortValue => ({
+export const selectionOf = (chip: Chip, { selection, report, provided }: RomHandover): PortValue => ({
   config: selection.config,
   trial: selection.trial,
   record: encodeBootRecord(selection.record),
   stages: report.stages,
   failures: report.failures,
   resetReason: chip.resetReason,
+  provided: provided.map((abi) => ({ ...abi })),
 });

@@ -3,29 +3,25 @@ import {
   DEFAULT_BOOT_RECORD,
   FLASH_MAP,
   IMAGE_TYPES,
-  ImageRefused,
   SYSTEM_IMAGE_FILES,
   attemptMarkOffset,
-  decodeKeystore,
-  equalBytes,
-  imageUse,
+  fileOf,
   loadSystemImage,
-  parseFileSystem,
-  parseImagePackage,
   readBootRecords,
   verifyImage,
+  verifyKeystore,
+  type AbiVersion,
   type BootConfig,
   type BootRecord,
   type BootReport,
-  type ImagePackage,
+  type KeystoreEngines,
   type LoadedImage,
   type SystemImageTypeName,
   type TrustedKeystore,
-  type VerificationEngines,
   type VerifiedImage,
 } from '@sevenfold/formats';
 import type { Chip } from './chip.ts';
-import { sha1, sha256, verifyP256 } from './engines.ts';
+import { sha1, sha256, verifyMlDsa65, verifyP256 } from './engines.ts';
 
 /** What the ROM chose to boot. */
 export interface BootSelection {
@@ -41,8 +37,9 @@ export interface RomHandover {
   readonly report: BootReport;
   /** The keystore package that was verified. */
   readonly keystorePackage: Uint8Array;
-  /** The Pluton runtime's bundle, verified and measured. */
+  /** The Pluton runtime's bundle, verified and measured, and the interfaces it offers. */
   readonly bundle: Uint8Array;
+  readonly provided: readonly AbiVersion[];
 }
 
 /** How the mask ROM ends: with something to run, or not at all. */
@@ -61,9 +58,11 @@ type VerifiedIdentity = VerifiedImage & {
   readonly name: string;
 };
 
-const engines: VerificationEngines = {
+const engines: KeystoreEngines = {
+  sha1: (message) => Promise.resolve(sha1(message)),
   sha256: (message) => Promise.resolve(sha256(message)),
   verify: (spki, message, signature) => Promise.resolve(verifyP256(spki, message, signature)),
+  verifySecond: (spki, message, signature) => Promise.resolve(verifyMlDsa65(spki, message, signature)),
 };
 
 /**
@@ -79,8 +78,11 @@ export async function runRom(chip: Chip, log: (line: string) => void): Promise<R
   const selection = selectConfig(chip, log);
   const slots = selectedConfig(selection).system;
   const report: BootReport = { stages: [], failures: [] };
-  const load = (type: SystemImageTypeName, verify: (untrusted: Uint8Array) => Promise<VerifiedIdentity>) =>
-    loadSystemImage<VerifiedIdentity>({
+  const load = <Image extends VerifiedIdentity>(
+    type: SystemImageTypeName,
+    verify: (untrusted: Uint8Array) => Promise<Image>,
+  ) =>
+    loadSystemImage<Image>({
       type,
       preferred: slots[type],
       readFlash: (offset, length) => Promise.resolve(chip.flash.read(offset, length)),
@@ -89,45 +91,23 @@ export async function runRom(chip: Chip, log: (line: string) => void): Promise<R
       report,
     });
 
-  const keystore = await load('TrustedKeystore', (untrusted) => verifyKeystore(chip, untrusted));
+  const keystore = await load('TrustedKeystore', async (untrusted) =>
+    named(await verifyKeystore(untrusted, policyOf(chip, 'TrustedKeystore'), engines)),
+  );
   if (keystore === null) return stopped(selection, 'TrustedKeystore', log);
   measure(chip, keystore);
 
-  const trusted = decodeKeystore(contentOf(keystore.identity.package, SYSTEM_IMAGE_FILES.keystore));
+  const { keystore: trusted } = keystore.identity;
   const runtime = await load('PlutonRuntime', (untrusted) => verifyRuntime(chip, trusted, untrusted));
   if (runtime === null) return stopped(selection, 'PlutonRuntime', log);
   measure(chip, runtime);
 
-  const bundle = contentOf(runtime.identity.package, SYSTEM_IMAGE_FILES.bundle);
-  return { kind: 'start', handover: { selection, report, keystorePackage: keystore.package, bundle } };
-}
-
-/** The keystore: signed by the very root key whose hash is fused, and not older than the fused counter. */
-async function verifyKeystore(chip: Chip, untrusted: Uint8Array): Promise<VerifiedIdentity> {
-  // 1. Who claims to be the root? Nothing is believed yet but that these bytes parse.
-  const unverified = decodeKeystore(contentOf(parseImagePackage(untrusted), SYSTEM_IMAGE_FILES.keystore));
-  const { rootSpki } = unverified;
-  // 2. Only the fused root counts.
-  if (!equalBytes(sha256(rootSpki), chip.fuses.rootKeyHash)) {
-    throw new ImageRefused('WrongRoot', 'The keystore is under another root key than the fused one.');
-  }
-  // 3. Type, component, signature by that root, chip SKU, security version.
-  const use = imageUse(IMAGE_TYPES.TrustedKeystore);
-  const root = { spki: rootSpki, thumbprint: sha1(rootSpki), uses: [use] };
-  const image = await verifyForChip(
-    chip,
-    'TrustedKeystore',
-    { keys: [root], revokedImageDigests: [] },
-    untrusted,
-  );
-  // 4. Each key is the one that its thumbprint names.
-  if (unverified.keys.some((key) => !equalBytes(sha1(key.spki), key.thumbprint))) {
-    throw new ImageRefused(
-      'InvalidKeystore',
-      'A key of the keystore is not the one that its thumbprint names.',
-    );
-  }
-  return image;
+  const bundle = fileOf(runtime.identity.package, SYSTEM_IMAGE_FILES.bundle);
+  const provided = runtime.identity.package.fields.abiProvides ?? [];
+  return {
+    kind: 'start',
+    handover: { selection, report, keystorePackage: keystore.package, bundle, provided },
+  };
 }
 
 /** The Pluton runtime: signed by a keystore key that may sign it, not revoked, for this chip, recent enough, and whole. */
@@ -136,25 +116,27 @@ async function verifyRuntime(
   trusted: TrustedKeystore,
   untrusted: Uint8Array,
 ): Promise<VerifiedIdentity> {
-  const image = await verifyForChip(chip, 'PlutonRuntime', trusted, untrusted);
-  contentOf(image.package, SYSTEM_IMAGE_FILES.bundle);
-  return image;
+  const image = await verifyImage(
+    untrusted,
+    { ...policyOf(chip, 'PlutonRuntime'), ...trusted, provided: [] },
+    engines,
+  );
+  fileOf(image.package, SYSTEM_IMAGE_FILES.bundle);
+  return named(image);
 }
 
-async function verifyForChip(
-  { fuses }: Chip,
-  type: SystemImageTypeName,
-  { keys, revokedImageDigests }: Pick<TrustedKeystore, 'keys' | 'revokedImageDigests'>,
-  untrusted: Uint8Array,
-): Promise<VerifiedIdentity> {
-  const policy = {
+/** What the fuses say of an image type. */
+function policyOf({ fuses }: Chip, type: SystemImageTypeName) {
+  return {
     imageType: IMAGE_TYPES[type],
+    rootKeyHash: fuses.rootKeyHash,
     chipSku: fuses.chipSku,
     leastSecurityVersion: fuses.securityVersion(type),
-    keys,
-    revokedImageDigests,
+    needsSecondSignature: fuses.needsSecondSignature,
   };
-  const image = await verifyImage(untrusted, policy, engines);
+}
+
+function named<Image extends VerifiedImage>(image: Image): Image & VerifiedIdentity {
   const { imageId, componentId, name } = image.package.fields;
   return { ...image, imageId, componentId, name };
 }
@@ -184,13 +166,6 @@ function selectConfig(chip: Chip, log: (line: string) => void): BootSelection {
 /** The slots of a selection. */
 export function selectedConfig({ record, config }: BootSelection): BootConfig {
   return (config === 'fallback' ? record.fallback : null) ?? record.current;
-}
-
-function contentOf(image: ImagePackage, path: string): Uint8Array {
-  const content = parseFileSystem(image.payload).read(path);
-  if (content === null)
-    throw new ImageRefused('MissingContent', `The image holds no ${path}.`, { field: path });
-  return content;
 }
 
 function measure(chip: Chip, { identity }: LoadedImage<VerifiedIdentity>): void {

@@ -30,6 +30,7 @@ const record: BootRecord = {
     trials: [[1, 2, 3].map((slot) => application(slot).imageId), [application(0).imageId]],
     reason: 'x',
   },
+  applicationVersions: [{ componentId: application(1).componentId, version: 3 }],
 };
 
 /** The region as flash would hold it. */

@@ -35,6 +35,17 @@ export interface BootRecord {
    * another system was committed.
    */
   readonly fellBack: { readonly trials: readonly (readonly string[])[]; readonly reason: string } | null;
+  /**
+   * The highest security version of each app that was ever committed, the newest first: an image below it does not come
+   * back. Apps that never stated one are not here.
+   */
+  readonly applicationVersions: readonly ApplicationVersion[];
+}
+
+/** An app's counter, as the fuses are for an image of the system. */
+export interface ApplicationVersion {
+  readonly componentId: string;
+  readonly version: number;
 }
 
 /** Marks beside a record, each a byte programmed once. */
@@ -63,6 +74,8 @@ const MOST_LEFT_IDS = 16;
 const BETWEEN_TRIALS = '00000000-0000-0000-0000-000000000000';
 /** Highest sequence number: after it, numbers begin again. */
 export const LAST_BOOT_SEQUENCE = 0xffffffff;
+/** Apps whose security versions a record keeps: far more than a device has room for at a time. */
+export const MOST_APPLICATION_VERSIONS = 16;
 const MAGIC = 0x52424653; // "SFBR", little-endian
 const HEADER = 16;
 const MARKS_PAGE = FLASH_SECTOR - 256;
@@ -78,7 +91,8 @@ export function healthyMarkOffset(sector: number): number {
   return FLASH_MAP.bootRecord.offset + sector * FLASH_SECTOR + MARKS_PAGE + BOOT_ATTEMPTS;
 }
 
-const RECORD_KEYS = { current: 1, fallback: 2, trial: 3, fellBack: 4 } as const;
+const RECORD_KEYS = { current: 1, fallback: 2, trial: 3, fellBack: 4, applicationVersions: 5 } as const;
+const VERSION_KEYS = { componentId: 1, version: 2 } as const;
 const CONFIG_KEYS = { system: 1, applications: 2 } as const;
 const APPLICATION_KEYS = { componentId: 1, imageId: 2, slot: 3, size: 4 } as const;
 const FELL_BACK_KEYS = { imageIds: 1, reason: 2 } as const;
@@ -135,6 +149,10 @@ function recordToCbor(record: BootRecord): Uint8Array {
               imageIds: idsOfTrials(record.fellBack.trials),
               reason: record.fellBack.reason,
             }),
+      applicationVersions:
+        record.applicationVersions.length === 0
+          ? undefined
+          : record.applicationVersions.map((each) => cborMap(VERSION_KEYS, { ...each })),
     }),
   );
 }
@@ -190,6 +208,18 @@ function configFrom(value: CborValue, field: string): BootConfig {
   return { system, applications };
 }
 
+function applicationVersionsFrom(reader: CborMapReader<typeof RECORD_KEYS>): readonly ApplicationVersion[] {
+  return reader.array('applicationVersions', MOST_APPLICATION_VERSIONS, (item, path) => {
+    const fields = new CborMapReader(item, VERSION_KEYS, path);
+    const each = {
+      componentId: parseGuid(fields.text('componentId', 36), fields.at('componentId')),
+      version: fields.uint('version', { min: 1, max: 0xffffffff }),
+    };
+    fields.end();
+    return each;
+  });
+}
+
 /** A record from its bytes as `encodeBootRecord` made them; what follows them is ignored. Throws `FormatError`. */
 export function decodeBootRecord(untrusted: Uint8Array): BootRecord {
   const view = viewOf(untrusted);
@@ -218,6 +248,7 @@ export function decodeBootRecord(untrusted: Uint8Array): BootRecord {
       fields.end();
       return fellBack;
     }),
+    applicationVersions: reader.has('applicationVersions') ? applicationVersionsFrom(reader) : [],
   };
   reader.end();
   if (record.trial && record.fallback === null) {
@@ -273,4 +304,5 @@ export const DEFAULT_BOOT_RECORD: BootRecord = {
   fallback: null,
   trial: false,
   fellBack: null,
+  applicationVersions: [],
 };

@@ -136,12 +136,14 @@ export const GATEWAY_CALLS = {
 export const PLUTON_HARDWARE_CALLS = {
   bootSelection: {
     args: [],
-    returns: '{config: "current" | "fallback", record: bytes, failures: [...], resetReason}',
+    returns:
+      '{config: "current" | "fallback", record: bytes, failures: [...], resetReason, provided: [{version, kind}]: interfaces of the Pluton runtime}',
   },
   trustedKeystore: { args: [], returns: 'bytes: the keystore package that the ROM verified' },
   readFuses: {
     args: [],
-    returns: '{chipSku, manufacturingState, rootKeyHash, securityVersions: {[imageType]: n}}',
+    returns:
+      '{chipSku, manufacturingState, rootKeyHash, securityVersions: {[imageType]: n}, needsSecondSignature: boolean}',
   },
   programSecurityVersion: { args: ['imageType', 'version'], returns: 'null; thermometer bits, one way' },
   identityKey: { args: [], returns: 'bytes: SPKI of the attestation key' },
@@ -165,6 +167,10 @@ export const PLUTON_HARDWARE_CALLS = {
   verify: {
     args: ['spki: bytes', 'message', 'signature: bytes64'],
     returns: 'boolean: ECDSA P-256, SHA-256',
+  },
+  verifySecond: {
+    args: ['spki: bytes', 'message', 'signature: bytes3309'],
+    returns: 'boolean: ML-DSA-65 (FIPS 204)',
   },
   sha256: { args: ['message'], returns: 'bytes32' },
   verifyRsa: {

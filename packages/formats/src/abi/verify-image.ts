@@ -1,6 +1,7 @@
 import { equalBytes } from '../bytes.ts';
 import { SevenfoldError } from '../errors.ts';
 import { parseImagePackage, type ImagePackage } from '../image-package.ts';
+import type { AbiVersion } from '../image-metadata.ts';
 import { imageUse, type KeystoreKey } from '../keystore.ts';
 import { SYSTEM_COMPONENT_IDS, SYSTEM_IMAGE_TYPES, IMAGE_TYPES } from './image-types.ts';
 
@@ -10,17 +11,20 @@ export type ImageRefusal =
   | 'WrongComponent'
   | 'UnknownSigner'
   | 'BadSignature'
+  /** This chip wants a second signature (ML-DSA-65) on images of the system: it is missing, or not the signer's. */
+  | 'MissingSecondSignature'
+  | 'BadSecondSignature'
   | 'RevokedImage'
+  /** It needs an interface that no layer below it offers. */
+  | 'AbiNotProvided'
   | 'MissingSecurityVersion'
   | 'WrongChipSku'
   | 'SecurityVersionTooLow'
   /** No fused counter could ever follow it. */
   | 'SecurityVersionTooHigh'
-  /** A keystore under another root than the fused one, or with a key that is not the one its thumbprint names. */
+  /** A keystore under another root than the fused one, or one whose parts do not fit each other. */
   | 'WrongRoot'
   | 'InvalidKeystore'
-  /** A keystore older than the one in force: it would let revoked images run again. */
-  | 'KeystoreTooOld'
   /** The file for which the image was loaded is not in it. */
   | 'MissingContent';
 
@@ -34,11 +38,15 @@ export class ImageRefused extends SevenfoldError<ImageRefusal> {}
 export interface ImagePolicy {
   readonly imageType: number;
   readonly chipSku: number;
-  /** The fused counter of this image type: less is refused. Not asked of apps. */
+  /** The fused counter of this image type, or what the device keeps of an app: less is refused. */
   readonly leastSecurityVersion: number;
   readonly keys: readonly KeystoreKey[];
-  /** SHA-256 digests of image packages that may no longer run. */
+  /** SHA-256 of what the signatures of images cover that may no longer run. */
   readonly revokedImageDigests: readonly Uint8Array[];
+  /** A fuse says so: images of the system carry an ML-DSA-65 signature as well. */
+  readonly needsSecondSignature: boolean;
+  /** What the layers below offer; null where that is not settled yet: while an image is staged. */
+  readonly provided: readonly AbiVersion[] | null;
 }
 
 /** The hardware that a layer verifies with. */
@@ -46,6 +54,8 @@ export interface VerificationEngines {
   sha256(message: Uint8Array): Promise<Uint8Array>;
   /** ECDSA P-256 over SHA-256 of `message`; `signature` is r‖s. */
   verify(spki: Uint8Array, message: Uint8Array, signature: Uint8Array): Promise<boolean>;
+  /** ML-DSA-65 (FIPS 204), with an empty context, over `message` itself. */
+  verifySecond(spki: Uint8Array, message: Uint8Array, signature: Uint8Array): Promise<boolean>;
 }
 
 /** An image that a layer may trust. */
@@ -55,7 +65,7 @@ export interface VerifiedImage {
   readonly digest: Uint8Array;
   /** SHA-256 of the signer's SPKI (RFC 9783 §4.4.1, signer id). */
   readonly signerId: Uint8Array;
-  /** 0 for apps. */
+  /** 0 for apps that state none. */
   readonly securityVersion: number;
 }
 
@@ -65,8 +75,9 @@ const componentIdOf = (imageType: number): string | undefined => {
 };
 
 /**
- * The decision of secure boot: may these bytes run in this place? Each layer asks it of the next one.
- * Throws `FormatError` for what is malformed and `ImageRefused` for everything else that is wrong.
+ * The decision of secure boot: may these bytes run in this place? Each layer asks it of the next one, and whoever
+ * stages or recovers asks it, too. Throws `FormatError` for what is malformed and `ImageRefused` for everything else
+ * that is wrong. What it gives is measured before it runs.
  */
 export async function verifyImage(
   untrusted: Uint8Array,
@@ -74,16 +85,14 @@ export async function verifyImage(
   engines: VerificationEngines,
 ): Promise<VerifiedImage> {
   const image = parseImagePackage(untrusted);
-  const { fields } = image;
   isOfTheRightType(image, policy);
   const signer = signerFor(image, policy);
-  if (!(await engines.verify(signer.spki, image.signedBytes, image.signature))) {
-    throw new ImageRefused('BadSignature', `The signature of image ${fields.imageId} is not its signer's.`);
-  }
+  await isSignedBy(signer, image, engines);
+  await isSignedTwice(signer, image, policy, engines);
+  await isNotRevoked(image, policy, engines);
+  const securityVersion = isForThisChipAndRecent(image, policy);
+  if (policy.provided !== null) hasItsInterfaces(image.fields, policy.provided);
   const digest = await engines.sha256(untrusted);
-  isNotRevoked(image, digest, policy);
-  const securityVersion =
-    componentIdOf(policy.imageType) === undefined ? 0 : isForThisChipAndRecent(image, policy);
   return { package: image, digest, signerId: await engines.sha256(signer.spki), securityVersion };
 }
 
@@ -122,26 +131,77 @@ function signerFor({ fields }: ImagePackage, { keys, imageType }: ImagePolicy): 
   return signer;
 }
 
-function isNotRevoked(
-  { fields }: ImagePackage,
-  digest: Uint8Array,
+async function isSignedBy(
+  { spki }: KeystoreKey,
+  { fields, signedBytes, signature }: ImagePackage,
+  engines: VerificationEngines,
+): Promise<void> {
+  if (!(await engines.verify(spki, signedBytes, signature))) {
+    throw new ImageRefused('BadSignature', `The signature of image ${fields.imageId} is not its signer's.`);
+  }
+}
+
+/** Where the fuse asks for it, images of the system are signed by the second key of the same signer as well. */
+async function isSignedTwice(
+  { secondSpki }: KeystoreKey,
+  { fields, signedBytes }: ImagePackage,
+  { imageType, needsSecondSignature }: ImagePolicy,
+  engines: VerificationEngines,
+): Promise<void> {
+  if (!needsSecondSignature || componentIdOf(imageType) === undefined) return;
+  const { imageId, secondSignature } = fields;
+  if (secondSignature === undefined || secondSpki === undefined) {
+    const whose = secondSignature === undefined ? `Image ${imageId}` : `The signer of image ${imageId}`;
+    throw new ImageRefused('MissingSecondSignature', `${whose} has no ML-DSA-65 part.`, {
+      rule: 'two signatures, as the fuses say',
+    });
+  }
+  if (!(await engines.verifySecond(secondSpki, signedBytes, secondSignature))) {
+    throw new ImageRefused(
+      'BadSecondSignature',
+      `The second signature of image ${imageId} is not its signer's.`,
+    );
+  }
+}
+
+async function isNotRevoked(
+  { fields, signedBytes }: ImagePackage,
   { revokedImageDigests }: ImagePolicy,
-): void {
+  engines: VerificationEngines,
+): Promise<void> {
+  if (revokedImageDigests.length === 0) return;
+  // Not of the whole package: whoever has one can make another valid signature of it, and so another digest.
+  const digest = await engines.sha256(signedBytes);
   if (revokedImageDigests.some((revoked) => equalBytes(revoked, digest))) {
     throw new ImageRefused('RevokedImage', `Image ${fields.imageId} is revoked by the trusted keystore.`);
   }
 }
 
+/** Throws `AbiNotProvided` unless each interface that an image depends on is there, in that version or a later one. */
+export function hasItsInterfaces(
+  { imageId, abiDepends = [] }: Pick<ImagePackage['fields'], 'imageId' | 'abiDepends'>,
+  provided: readonly AbiVersion[],
+): void {
+  for (const { kind, version } of abiDepends) {
+    if (provided.some((offer) => offer.kind === kind && offer.version >= version)) continue;
+    throw new ImageRefused(
+      'AbiNotProvided',
+      `Image ${imageId} needs version ${version} of the interface ${kind}.`,
+      { field: 'abiDepends', rule: 'offered by a layer below, in this version or a later one' },
+    );
+  }
+}
+
 function isForThisChipAndRecent(
   { fields }: ImagePackage,
-  { chipSku, leastSecurityVersion }: ImagePolicy,
+  { imageType, chipSku, leastSecurityVersion }: ImagePolicy,
 ): number {
   const { securityVersion } = fields;
+  const isApp = componentIdOf(imageType) === undefined;
+  // An app may leave it out: then it runs on any chip, and goes back to any version that has none either.
+  if (securityVersion === undefined && isApp && leastSecurityVersion === 0) return 0;
   if (securityVersion === undefined) {
-    throw new ImageRefused(
-      'MissingSecurityVersion',
-      `System image ${fields.imageId} states no security version.`,
-    );
+    throw new ImageRefused('MissingSecurityVersion', `Image ${fields.imageId} states no security version.`);
   }
   if (securityVersion.chipSku !== chipSku) {
     throw new ImageRefused(

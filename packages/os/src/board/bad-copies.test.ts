@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  ABI_KINDS,
   FLASH_MAP,
   SLOT_PACKAGE_OFFSET,
   SYSTEM_IMAGE_TYPES,
@@ -11,10 +12,12 @@ import {
   copyBits,
   makeDevice,
   manufactureBits,
+  settled,
+  stage,
   type ChipBits,
   type TestDevice,
 } from './testing/device.fixture.ts';
-import { keys, makeImage, makeRelease, makeSystemImage, sha256 } from './testing/release.fixture.ts';
+import { keys, makeImage, makeRelease, makeSystemImage, revocationOf } from './testing/release.fixture.ts';
 
 /** Deterministic, spread over the range. */
 const spread = (seed: number, below: number): number =>
@@ -155,7 +158,7 @@ describe('an image that is whole but does not belong there', () => {
   });
 
   it('for another chip SKU is refused on this one', async () => {
-    const device = await bootAfter(manufactureBits(await makeRelease(), 2), () => {});
+    const device = await bootAfter(manufactureBits(await makeRelease(), { chipSku: 2 }), () => {});
     expect(device.board.lastOutcome).toMatchObject({ kind: 'stopped', code: 'NoBootableImage' });
     expect(device.board.bootLog[0]).toContain('TrustedKeystore slot A refused: WrongChipSku');
   });
@@ -181,6 +184,57 @@ describe('an image that is whole but does not belong there', () => {
     await device.board.powerOff();
   });
 
+  it('of a keystore that was replaced is refused once its successor is confirmed, in both slots', async () => {
+    const old = await makeSystemImage('TrustedKeystore', { keystoreVersion: 1 });
+    const device = makeDevice(manufactureBits(await makeRelease()));
+    await device.board.powerOn();
+    const next = await makeSystemImage('TrustedKeystore', { keystoreVersion: 2 });
+    await device.call('commit', [await stage(device, next)], []);
+    await device.call('restart').catch(() => {});
+    await settled(device);
+    // Until then the old one is what the device could have to go back to.
+    expect(device.chip.fuses.securityVersion('TrustedKeystore')).toBe(1);
+    await device.call('confirmHealthy');
+    await device.board.powerOff();
+    device.chip.powerOn();
+    for (const slot of ['A', 'B'] as const) writeSlot(device.chip.flash, 'TrustedKeystore', slot, old);
+    device.chip.powerOff();
+    expect(await device.board.powerOn()).toMatchObject({ kind: 'stopped', code: 'NoBootableImage' });
+    expect(device.board.bootLog.join('\n')).toContain(
+      'TrustedKeystore slot B refused: SecurityVersionTooLow',
+    );
+  });
+
+  it('of a keystore whose version the fuses could not follow is refused', async () => {
+    const { bits } = await factory;
+    const image = await makeSystemImage('TrustedKeystore', { keystoreVersion: 7 }, { securityVersion: 9 });
+    const device = await bootAfter(bits, (chip) => writeSlotAs(chip, 'TrustedKeystore', image));
+    expect(device.board.bootLog[0]).toContain('TrustedKeystore slot A refused: InvalidKeystore');
+    await device.board.powerOff();
+  });
+
+  it('needs an interface that the layer below does not offer is refused before it runs', async () => {
+    const { bits } = await factory;
+    const fields = { abiDepends: [{ version: 2, kind: ABI_KINDS.SecureWorldRuntime }] };
+    const kernel = await makeSystemImage('NormalWorldKernel', {}, { fields });
+    const device = await bootAfter(bits, (chip) => writeSlotAs(chip, 'NormalWorldKernel', kernel));
+    expect(device.board.bootLog.find((line) => line.includes('refused'))).toContain(
+      'NormalWorldKernel slot A refused: AbiNotProvided',
+    );
+    await device.board.powerOff();
+    const monitor = await makeSystemImage(
+      'SecurityMonitor',
+      {},
+      { fields: { abiProvides: [{ version: 3, kind: ABI_KINDS.SecureWorldRuntime }] } },
+    );
+    const newer = await bootAfter(bits, (chip) => {
+      writeSlotAs(chip, 'NormalWorldKernel', kernel);
+      writeSlotAs(chip, 'SecurityMonitor', monitor);
+    });
+    expect(newer.board.bootLog.filter((line) => line.includes('refused'))).toEqual([]);
+    await newer.board.powerOff();
+  });
+
   it('older than the fused counter is refused, the keystore included', async () => {
     const bits = manufactureBits(await makeRelease({ securityVersion: 3 }));
     const first = makeDevice(bits);
@@ -196,10 +250,29 @@ describe('an image that is whole but does not belong there', () => {
     }
   });
 
+  it('on the keystore’s list of revoked images is refused with any other signature of it as well', async () => {
+    const old = await makeSystemImage('NormalWorldKernel', { version: '0.9.0' });
+    const bits = manufactureBits(await makeRelease({ revoked: [revocationOf(old)] }));
+    const twin = withTwinSignature(old);
+    for (const image of [old, twin]) {
+      const device = await bootAfter(bits, (chip) => writeSlotAs(chip, 'NormalWorldKernel', image));
+      expect(device.board.bootLog.find((line) => line.includes('refused'))).toContain(
+        'NormalWorldKernel slot A refused: RevokedImage',
+      );
+      await device.board.powerOff();
+    }
+    // That the twin is as good as the original is seen where nothing is revoked.
+    const device = await bootAfter(manufactureBits(await makeRelease()), (chip) =>
+      writeSlotAs(chip, 'NormalWorldKernel', twin),
+    );
+    expect(device.board.bootLog.join('\n')).toContain('NormalWorldKernel slot A verified: kernel 0.9.0');
+    await device.board.powerOff();
+  });
+
   it('on the keystore’s list of revoked images is refused, whichever slot it is in', async () => {
     const release = await makeRelease();
     const kernel = release.find(({ type }) => type === 'NormalWorldKernel')?.package ?? new Uint8Array(0);
-    const keystore = await makeSystemImage('TrustedKeystore', { revoked: [sha256(kernel)] });
+    const keystore = await makeSystemImage('TrustedKeystore', { revoked: [revocationOf(kernel)] });
     const bits = manufactureBits(
       release.map((image) => (image.type === 'TrustedKeystore' ? { ...image, package: keystore } : image)),
     );
@@ -208,6 +281,17 @@ describe('an image that is whole but does not belong there', () => {
     expect(device.board.bootLog.join('\n')).toContain('NormalWorldKernel slot B refused: RevokedImage');
   });
 });
+
+/** Order of the P-256 group. */
+const P256_ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
+
+/** The same image with the twin of its signature, r and n − s: as valid, and another digest. */
+function withTwinSignature(image: Uint8Array): Uint8Array {
+  const twin = Uint8Array.from(image);
+  const s = BigInt(`0x${Buffer.from(image.subarray(-32)).toString('hex')}`);
+  twin.set(Buffer.from((P256_ORDER - s).toString(16).padStart(64, '0'), 'hex'), image.length - 32);
+  return twin;
+}
 
 /** As an attacker with a soldering iron: any image into slot A of any type. */
 function writeSlotAs(chip: Chip, type: SystemImageTypeName, image: Uint8Array): void {

@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import {
+  ABI_KINDS,
   DEFAULT_BOOT_RECORD,
   FLASH_MAP,
   FLASH_SECTOR,
   IMAGE_TYPES,
+  SLOT_PACKAGE_OFFSET,
+  SYSTEM_IMAGE_TYPES,
   encodeBootRecord,
   parseImagePackage,
 } from '@sevenfold/formats';
@@ -22,6 +25,7 @@ import {
   makeApp,
   makeRelease,
   makeSystemImage,
+  revocationOf,
   sha256,
 } from './testing/release.fixture.ts';
 
@@ -31,6 +35,14 @@ async function newDevice(wiring: 'inline' | 'thread' = 'inline'): Promise<TestDe
   const device = makeDevice(copyBits(await factory), wiring);
   await device.board.powerOn();
   return device;
+}
+
+/** The Pluton runtime that the device booted, out of its flash. */
+async function runtimeOf(device: TestDevice): Promise<Uint8Array> {
+  const images = (await device.call('listImages')) as { imageType: number; slot: string; size: number }[];
+  const { slot, size } = images.find(({ imageType }) => imageType === IMAGE_TYPES.PlutonRuntime) ?? {};
+  expect(slot).toBe('A');
+  return device.chip.flash.read(FLASH_MAP.system.PlutonRuntime.A.offset + SLOT_PACKAGE_OFFSET, size ?? 0);
 }
 
 /** Stages and commits system images, and restarts into them. */
@@ -126,14 +138,8 @@ describe('an update of the system', () => {
 
   it('to a keystore under which nothing may run any more is left like any other failed trial', async () => {
     const device = await newDevice();
-    const { slot, digest } = (
-      (await device.call('listImages')) as { imageType: number; slot: string; digest: Uint8Array }[]
-    ).find(({ imageType }) => imageType === IMAGE_TYPES.PlutonRuntime) ?? {
-      slot: '',
-      digest: new Uint8Array(0),
-    };
-    expect(slot).toBe('A');
-    await update(device, [await makeSystemImage('TrustedKeystore', { revoked: [digest] })]);
+    const revoked = [revocationOf(await runtimeOf(device))];
+    await update(device, [await makeSystemImage('TrustedKeystore', { keystoreVersion: 2, revoked })]);
     expect(device.board.state, device.board.bootLog.join('\n')).toBe('running');
     expect(await device.call('bootInfo')).toMatchObject({
       trial: false,
@@ -217,13 +223,56 @@ describe('an update of the system', () => {
 
   it('may change the keys: images of the new keystore follow it', async () => {
     const device = await newDevice();
-    const stranger = { platformKeys: [keys.platform, keys.stranger] };
+    const stranger = { platformKeys: [keys.platform, keys.stranger], keystoreVersion: 2 };
     const services = await makeSystemImage('Services', { version: '3.0.0' }, { signer: keys.stranger });
     await expect(stage(device, services)).rejects.toMatchObject({ code: 'UnknownSigner' });
     await update(device, [await makeSystemImage('TrustedKeystore', stranger)]);
     await device.call('confirmHealthy');
     await update(device, [services]);
     expect(await activeNames(device)).toMatchObject({ Services: 'services 3.0.0' });
+    await device.board.powerOff();
+  });
+
+  it('to a keystore without the key of what runs is refused, until that is signed by a key of it', async () => {
+    const device = await newDevice();
+    const both = { platformKeys: [keys.platform, keys.stranger], keystoreVersion: 2 };
+    const only = { platformKeys: [keys.stranger], keystoreVersion: 3 };
+    const last = await makeSystemImage('TrustedKeystore', only);
+    await expect(device.call('commit', [await stage(device, last)], [])).rejects.toMatchObject({
+      code: 'KeystoreLocksOut',
+      field: 'PlutonRuntime',
+    });
+    await update(device, [await makeSystemImage('TrustedKeystore', both)]);
+    await device.call('confirmHealthy');
+    const release = await Promise.all(
+      SYSTEM_IMAGE_TYPES.filter((type) => type !== 'TrustedKeystore').map((type) =>
+        makeSystemImage(type, { version: '2.0.0' }, { signer: keys.stranger }),
+      ),
+    );
+    await update(device, release);
+    await device.call('confirmHealthy');
+    await update(device, [last]);
+    await device.call('confirmHealthy');
+    expect(await activeNames(device)).toMatchObject({
+      TrustedKeystore: 'keystore 1.0.0',
+      PlutonRuntime: 'pluton 2.0.0',
+    });
+    // From now on the former key signs nothing any more.
+    const former = await makeSystemImage('Services', { version: '3.0.0' });
+    await expect(stage(device, former)).rejects.toMatchObject({ code: 'UnknownSigner' });
+    await device.board.powerOff();
+  });
+
+  it('to an image that needs an interface which no other image offers is refused at its commit', async () => {
+    const device = await newDevice();
+    const depends = [{ version: 2, kind: ABI_KINDS.SecureWorldRuntime }];
+    const kernel = await makeSystemImage('NormalWorldKernel', {}, { fields: { abiDepends: depends } });
+    const id = await stage(device, kernel);
+    await expect(device.call('commit', [id], [])).rejects.toMatchObject({ code: 'AbiNotProvided' });
+    const monitor = await makeSystemImage('SecurityMonitor', {}, { fields: { abiProvides: depends } });
+    expect(await device.call('commit', [id, await stage(device, monitor)], [])).toEqual({
+      restartRequired: true,
+    });
     await device.board.powerOff();
   });
 
@@ -251,11 +300,11 @@ describe('an update of the system', () => {
     const old = await makeSystemImage('TrustedKeystore', { keystoreVersion: 2 });
     const revoked = await makeSystemImage('NormalWorldKernel', { version: '0.9.0' });
     await update(device, [
-      await makeSystemImage('TrustedKeystore', { keystoreVersion: 3, revoked: [sha256(revoked)] }),
+      await makeSystemImage('TrustedKeystore', { keystoreVersion: 3, revoked: [revocationOf(revoked)] }),
     ]);
     await device.call('confirmHealthy');
     await expect(stage(device, revoked)).rejects.toMatchObject({ code: 'RevokedImage' });
-    await expect(stage(device, old)).rejects.toMatchObject({ code: 'KeystoreTooOld' });
+    await expect(stage(device, old)).rejects.toMatchObject({ code: 'SecurityVersionTooLow' });
     await device.board.powerOff();
   });
 
@@ -299,6 +348,58 @@ describe('staging', () => {
       ...changes,
     }) as Promise<{ stagingId: number; written: number }>;
   };
+
+  it('takes no app back below the security version that it has had, removed and installed again or not', async () => {
+    const device = await newDevice();
+    const [first, second, same] = [
+      makeApp('blink 1', 50, { securityVersion: 1 }),
+      makeApp('blink 2', 50, { securityVersion: 3 }),
+      makeApp('blink 3', 50, { securityVersion: 3 }),
+    ];
+    await device.call('commit', [await stage(device, first)], []);
+    await device.call('commit', [await stage(device, second)], []);
+    for (const older of [first, makeApp('blink 0', 50)]) {
+      await expect(stage(device, older)).rejects.toMatchObject({ code: 'SecurityVersionTooLow' });
+    }
+    await device.call('commit', [], [APP_COMPONENT]);
+    await device.board.powerOff();
+    await device.board.powerOn();
+    await expect(stage(device, first)).rejects.toMatchObject({ code: 'SecurityVersionTooLow' });
+    await device.call('commit', [await stage(device, same)], []);
+    // Nor by a soldering iron, as long as the record of it is there.
+    await device.board.powerOff();
+    device.chip.powerOn();
+    const slot = FLASH_MAP.applications.findIndex(({ offset }) =>
+      Buffer.from(device.chip.flash.read(offset + SLOT_PACKAGE_OFFSET, same.length)).equals(same),
+    );
+    const { offset } = FLASH_MAP.applications[slot] ?? { offset: 0 };
+    device.chip.flash.erase(offset + SLOT_PACKAGE_OFFSET, 4 * FLASH_SECTOR);
+    device.chip.flash.program(offset + SLOT_PACKAGE_OFFSET, first);
+    device.chip.powerOff();
+    await device.board.powerOn();
+    await expect(device.call('loadApplication', APP_COMPONENT)).rejects.toMatchObject({
+      code: 'SecurityVersionTooLow',
+    });
+    await device.board.powerOff();
+  });
+
+  it('refuses an app that needs another application runtime than the kernel offers', async () => {
+    const runtime = (version: number) => [{ version, kind: ABI_KINDS.ApplicationRuntime }];
+    const release = await makeRelease();
+    const kernel = await makeSystemImage('NormalWorldKernel', {}, { fields: { abiProvides: runtime(16) } });
+    const device = makeDevice(
+      manufactureBits(
+        release.map((image) => (image.type === 'NormalWorldKernel' ? { ...image, package: kernel } : image)),
+      ),
+    );
+    await device.board.powerOn();
+    const newer = await stage(device, makeApp('blink', 50, { fields: { abiDepends: runtime(17) } }));
+    await expect(device.call('commit', [newer], [])).rejects.toMatchObject({ code: 'AbiNotProvided' });
+    const older = makeApp('blink', 50, { fields: { abiDepends: runtime(12) } });
+    await device.call('commit', [await stage(device, older)], []);
+    expect(await device.call('loadApplication', APP_COMPONENT)).toEqual(older);
+    await device.board.powerOff();
+  });
 
   it('installs, replaces and removes apps without a restart', async () => {
     const device = await newDevice();

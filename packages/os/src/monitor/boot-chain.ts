@@ -1,8 +1,7 @@
 import {
   IMAGE_TYPES,
-  ImageRefused,
+  fileOf,
   loadSystemImage,
-  parseFileSystem,
   parseImagePackage,
   type BootConfig,
   type BootReport,
@@ -57,8 +56,5 @@ export async function verifyStage(
 
 /** A file of an image package. Throws `ImageRefused`, `FormatError`. */
 export function fileIn(imagePackage: Uint8Array, path: string): Uint8Array {
-  const content = parseFileSystem(parseImagePackage(imagePackage).payload).read(path);
-  if (content === null)
-    throw new ImageRefused('MissingContent', `The image holds no ${path}.`, { field: path });
-  return content;
+  return fileOf(parseImagePackage(imagePackage), path);
 }

@@ -126,7 +126,8 @@ export function serveMonitor(state: MonitorState): PortHandler {
     commit: ordered(async ([untrustedIds, untrustedRemoved]) => {
       const ids = listArgument(untrustedIds, 'stagingIds', 16, (id) => stagingId(id));
       const removed = listArgument(untrustedRemoved, 'removeComponentIds', 16, componentId);
-      const restartRequired = await slots.commit(stagings.committable(ids), removed);
+      const next = stagings.committable(ids);
+      const restartRequired = await slots.commit(next, removed, await images.requireFit(next));
       stagings.forget(ids);
       return { restartRequired };
     }),

@@ -18,6 +18,8 @@ export type MonitorErrorCode =
   | 'StagingNotFinished'
   | 'DigestMismatch'
   | 'ImageIdentityInconsistency'
+  /** A keystore under which the system that it is committed with could not boot. */
+  | 'KeystoreLocksOut'
   /** Nothing may be committed or replaced while a configuration is on trial, or before the restart that begins one. */
   | 'TrialInProgress'
   | 'RestartRequired'

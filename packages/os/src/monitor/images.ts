@@ -2,22 +2,32 @@ import {
   FLASH_MAP,
   IMAGE_SIGNATURE_LENGTH,
   IMAGE_TYPES,
+  MAX_METADATA_LENGTH,
   SLOT_COMPLETE_MARK,
   SLOT_PACKAGE_OFFSET,
+  SYSTEM_IMAGE_FILES,
   SYSTEM_IMAGE_TYPES,
+  decodeKeystore,
+  equalBytes,
+  hasItsInterfaces,
+  imageUse,
+  parseImagePackage,
   parseMetadata,
   viewOf,
+  type AbiVersion,
+  type ApplicationVersion,
   type FlashRegion,
   type ImageFields,
+  type KeystoreKey,
   type PortValue,
   type SlotHeader,
+  type SystemImageTypeName,
 } from '@sevenfold/formats';
+import { fileIn } from './boot-chain.ts';
 import { MonitorError } from './errors.ts';
 import type { FlashPort, PlutonPort } from './ports.ts';
-import { readSlotHeader, type Slots } from './slots.ts';
+import { readSlotHeader, type CommitImage, type Slots } from './slots.ts';
 import type { Stagings } from './staging.ts';
-
-const MOST_METADATA = 4096;
 
 /** What lies in the slots, and the app images that are loaded from there. */
 export class Images {
@@ -67,12 +77,83 @@ export class Images {
     }
     const bytes = await this.#flash.read(region.offset + SLOT_PACKAGE_OFFSET, application.size);
     const image = await this.#pluton.verifyImage(bytes, IMAGE_TYPES.Applications, false);
+    this.#slots.requireRecentApplication(image);
+    hasItsInterfaces(parseImagePackage(bytes).fields, await this.#interfacesAfter([]));
     if (image.componentId !== componentId || image.imageId !== application.imageId) {
       throw new MonitorError('ImageIdentityInconsistency', `The slot of ${componentId} holds another app.`, {
         field: 'componentId',
       });
     }
     return bytes;
+  }
+
+  /**
+   * Refuses a commit after which a layer, or an app that comes with it, would lack an interface, or the next boot a key.
+   * Gives the security versions of its apps.
+   */
+  async requireFit(next: readonly CommitImage[]): Promise<readonly ApplicationVersion[]> {
+    const provided = await this.#interfacesAfter(next);
+    await this.#keysFit(next);
+    const versions: ApplicationVersion[] = [];
+    for (const image of next) {
+      if (image.kind === 'system') continue;
+      const { slot, componentId } = image.application;
+      const fields = await this.#fieldsIn(FLASH_MAP.applications[slot]);
+      if (fields === null) continue;
+      hasItsInterfaces(fields, provided);
+      versions.push({ componentId, version: fields.securityVersion?.version ?? 0 });
+    }
+    return versions;
+  }
+
+  /** What the layers of the system offer once these images are part of it, each checked against those below it. */
+  async #interfacesAfter(next: readonly CommitImage[]): Promise<readonly AbiVersion[]> {
+    const provided: AbiVersion[] = [];
+    for (const type of SYSTEM_IMAGE_TYPES) {
+      const fields = await this.#fieldsIn(this.#regionAfter(type, next));
+      if (fields === null) continue;
+      hasItsInterfaces(fields, provided);
+      provided.push(...(fields.abiProvides ?? []));
+    }
+    return provided;
+  }
+
+  /** A keystore without the key of an image that would run under it would lock the device out of that image. */
+  async #keysFit(next: readonly CommitImage[]): Promise<void> {
+    if (!next.some((image) => image.kind === 'system' && image.type === 'TrustedKeystore')) return;
+    const region = this.#regionAfter('TrustedKeystore', next);
+    const header = await readSlotHeader(this.#flash, region);
+    if (header === null) return;
+    const bytes = await this.#flash.read(region.offset + SLOT_PACKAGE_OFFSET, header.size);
+    const { keys } = decodeKeystore(fileIn(bytes, SYSTEM_IMAGE_FILES.keystore));
+    for (const type of SYSTEM_IMAGE_TYPES) {
+      if (type === 'TrustedKeystore') continue;
+      const fields = await this.#fieldsIn(this.#regionAfter(type, next));
+      const isKnown = (key: KeystoreKey): boolean =>
+        fields !== null &&
+        equalBytes(key.thumbprint, fields.signerThumbprint) &&
+        key.uses.includes(imageUse(IMAGE_TYPES[type]));
+      if (keys.some(isKnown)) continue;
+      throw new MonitorError(
+        'KeystoreLocksOut',
+        `The keystore lacks the key that signed the ${type} in use.`,
+        {
+          field: type,
+          rule: 'first images that are signed by its keys, then the keystore',
+        },
+      );
+    }
+  }
+
+  #regionAfter(type: SystemImageTypeName, next: readonly CommitImage[]): FlashRegion {
+    const committed = next.find((image) => image.kind === 'system' && image.type === type);
+    const slot = committed?.kind === 'system' ? committed.slot : this.#slots.runningSlot(type);
+    return FLASH_MAP.system[type][slot];
+  }
+
+  async #fieldsIn(region: FlashRegion | undefined): Promise<ImageFields | null> {
+    const header = region === undefined ? null : await readSlotHeader(this.#flash, region);
+    return region === undefined || header === null ? null : this.#metadata(region, header);
   }
 
   async #describe(
@@ -103,7 +184,7 @@ export class Images {
 
   /** The metadata at the end of a package, or null where it is damaged. */
   async #metadata(region: FlashRegion, { size }: SlotHeader): Promise<ImageFields | null> {
-    const length = Math.min(size, MOST_METADATA + IMAGE_SIGNATURE_LENGTH);
+    const length = Math.min(size, MAX_METADATA_LENGTH + IMAGE_SIGNATURE_LENGTH);
     const end = await this.#flash.read(region.offset + SLOT_PACKAGE_OFFSET + size - length, length);
     const unsigned = end.subarray(0, Math.max(0, length - IMAGE_SIGNATURE_LENGTH));
     if (unsigned.length < 4) return null;

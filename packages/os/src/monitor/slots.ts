@@ -3,13 +3,16 @@ import {
   DEFAULT_BOOT_RECORD,
   FLASH_MAP,
   FLASH_SECTOR,
+  ImageRefused,
   LAST_BOOT_SEQUENCE,
+  MOST_APPLICATION_VERSIONS,
   SYSTEM_IMAGE_TYPES,
   decodeSlotHeader,
   encodeBootRecord,
   healthyMarkOffset,
   readBootRecords,
   trialsThatFit,
+  type ApplicationVersion,
   type BootApplication,
   type BootConfig,
   type BootRecord,
@@ -21,7 +24,7 @@ import {
   IMAGE_TYPES,
 } from '@sevenfold/formats';
 import { MonitorError } from './errors.ts';
-import type { FlashPort, PlutonPort } from './ports.ts';
+import type { FlashPort, PlutonPort, VerifiedByPluton } from './ports.ts';
 
 /** How ROM and Pluton came to start this monitor. */
 export interface BootFacts {
@@ -81,6 +84,7 @@ export class Slots {
         fallback: null,
         trial: false,
         fellBack: { trials, reason },
+        applicationVersions: record.applicationVersions,
       });
     }
     return slots;
@@ -133,9 +137,14 @@ export class Slots {
 
   /**
    * Makes images part of the configuration and takes components out of it, all or nothing: the moment at which the
-   * new boot record is whole decides. Images of the system begin a trial. True: a restart is required.
+   * new boot record is whole decides. Images of the system begin a trial. `versions`: the security versions of the apps
+   * among them, which from that moment on are the least. True: a restart is required.
    */
-  async commit(images: readonly CommitImage[], removed: readonly string[]): Promise<boolean> {
+  async commit(
+    images: readonly CommitImage[],
+    removed: readonly string[],
+    versions: readonly ApplicationVersion[],
+  ): Promise<boolean> {
     this.requireSettled();
     const running = this.#runningConfig();
     for (const componentId of removed) {
@@ -163,6 +172,7 @@ export class Slots {
       fallback: isSystemChange ? running : null,
       trial: isSystemChange,
       fellBack: this.#leftAfter(images, isSystemChange),
+      applicationVersions: this.#versionsAfter(versions),
     });
     this.#needsRestart = isSystemChange;
     return isSystemChange;
@@ -181,6 +191,33 @@ export class Slots {
     for (const { imageType, securityVersion } of this.#report.stages) {
       await pluton.raiseSecurityVersion(imageType, securityVersion);
     }
+  }
+
+  /** An app's image below the highest security version that this device has had of it does not come back. */
+  requireRecentApplication({ componentId, imageId, securityVersion }: VerifiedByPluton): void {
+    const least = this.#leastVersion(componentId);
+    if (securityVersion >= least) return;
+    throw new ImageRefused(
+      'SecurityVersionTooLow',
+      `Image ${imageId} has security version ${securityVersion}.`,
+      { rule: `at least ${least}` },
+    );
+  }
+
+  #leastVersion(componentId: string): number {
+    return this.#record.applicationVersions.find((each) => each.componentId === componentId)?.version ?? 0;
+  }
+
+  /** The highest version of each app; of those that were committed last, should there be too many. */
+  #versionsAfter(committed: readonly ApplicationVersion[]): readonly ApplicationVersion[] {
+    const raised = committed.map(({ componentId, version }) => ({
+      componentId,
+      version: Math.max(version, this.#leastVersion(componentId)),
+    }));
+    const others = this.#record.applicationVersions.filter(
+      (each) => !raised.some(({ componentId }) => componentId === each.componentId),
+    );
+    return [...raised.filter(({ version }) => version > 0), ...others].slice(0, MOST_APPLICATION_VERSIONS);
   }
 
   /** What runs now, with every image in the slot that it was really loaded from. */

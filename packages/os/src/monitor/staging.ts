@@ -302,6 +302,7 @@ export class Stagings {
       });
     }
     const type = SYSTEM_IMAGE_TYPES.find((name) => IMAGE_TYPES[name] === header.imageType);
+    if (type === undefined) this.#slots.requireRecentApplication(image);
     for (const path of type === undefined ? [] : NEEDED_FILES[type]) fileIn(bytes, path);
   }
 }

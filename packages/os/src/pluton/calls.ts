@@ -37,7 +37,7 @@ export function servePluton({ hardware, verifier, boot, report }: PlutonState): 
       return { deviceId: toHex(await hardware.sha256(spki)), spki, chipSku, manufacturingState };
     },
     async verifyImage(untrusted, imageType, measure) {
-      const image = await verifier.verify(untrusted, imageType);
+      const image = await verifier.verify(untrusted, imageType, measure);
       if (measure) await verifier.measure(image);
       const { imageId, componentId, name, digest, signerId, securityVersion } = image;
       return { imageId, componentId, name, digest, signerId, securityVersion };

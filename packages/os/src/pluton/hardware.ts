@@ -42,6 +42,8 @@ export function plutonHardwareOver(port: Port) {
       return {
         chipSku: numberOf(fuses['chipSku']),
         manufacturingState: textOf(fuses['manufacturingState']),
+        rootKeyHash: bytesOf(fuses['rootKeyHash'] ?? null),
+        needsSecondSignature: fuses['needsSecondSignature'] !== false,
         /** Fused counter of an image type; 0 for types without one. */
         securityVersion: (imageType: number): number => numberOf(versions[String(imageType)] ?? 0),
       };
@@ -65,6 +67,8 @@ export function plutonHardwareOver(port: Port) {
     exportKey: async (slot: number) => bytesOf(await port.call('exportKey', slot)),
     verify: async (spki: Uint8Array, message: Uint8Array, signature: Uint8Array) =>
       (await port.call('verify', spki, message, signature)) === true,
+    verifySecond: async (spki: Uint8Array, message: Uint8Array, signature: Uint8Array) =>
+      (await port.call('verifySecond', spki, message, signature)) === true,
     sha256: async (message: Uint8Array) => bytesOf(await port.call('sha256', message)),
     /** For thumbprints only. */
     sha1: async (message: Uint8Array) => bytesOf(await port.call('sha1', message)),

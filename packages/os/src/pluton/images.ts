@@ -1,15 +1,15 @@
 import {
   IMAGE_TYPES,
-  ImageRefused,
   SYSTEM_IMAGE_FILES,
   decodeKeystore,
   equalBytes,
-  imageUse,
-  parseFileSystem,
+  fileOf,
   parseImagePackage,
   verifyImage,
+  verifyKeystore,
+  type AbiVersion,
   type BootPhase,
-  type KeystoreKey,
+  type ImagePackage,
   type LoadedIdentity,
   type TrustedKeystore,
 } from '@sevenfold/formats';
@@ -21,7 +21,9 @@ export interface ImageIdentity extends LoadedIdentity {
   readonly imageType: number;
   /** SHA-256 of the signer's SPKI. */
   readonly signerId: Uint8Array;
-  readonly payload: Uint8Array;
+  readonly abiProvides?: readonly AbiVersion[];
+  readonly abiDepends?: readonly AbiVersion[];
+  readonly package: ImagePackage;
 }
 
 /** Verifies and measures images under the keystore that the mask ROM trusted. */
@@ -29,75 +31,48 @@ export class ImageVerifier {
   readonly #hardware: PlutonHardwarePort;
   readonly #keystore: TrustedKeystore;
   readonly #measured = new Set<number>();
+  /** What the layers offer that were measured so far. */
+  #provided: readonly AbiVersion[];
 
-  private constructor(hardware: PlutonHardwarePort, keystore: TrustedKeystore) {
+  private constructor(
+    hardware: PlutonHardwarePort,
+    keystore: TrustedKeystore,
+    provided: readonly AbiVersion[],
+  ) {
     this.#hardware = hardware;
     this.#keystore = keystore;
+    this.#provided = provided;
   }
 
-  /** Takes over the keystore as the ROM verified it. */
-  static async open(hardware: PlutonHardwarePort): Promise<ImageVerifier> {
-    const { payload } = parseImagePackage(await hardware.trustedKeystore());
-    return new ImageVerifier(hardware, decodeKeystore(fileOf(payload, SYSTEM_IMAGE_FILES.keystore)));
+  /** Takes over the keystore as the ROM verified it, and what the Pluton runtime offers. */
+  static async open(hardware: PlutonHardwarePort, provided: readonly AbiVersion[]): Promise<ImageVerifier> {
+    const image = parseImagePackage(await hardware.trustedKeystore());
+    const keystore = decodeKeystore(fileOf(image, SYSTEM_IMAGE_FILES.keystore));
+    return new ImageVerifier(hardware, keystore, provided);
   }
 
-  /** May this image package run as an image of this type here and now? Throws `FormatError` or `ImageRefused`. */
-  async verify(untrusted: Uint8Array, imageType: number): Promise<ImageIdentity> {
+  /**
+   * May this image package run as an image of this type? `toRun`: here and now, over what has been measured so far;
+   * otherwise it is to be staged. Throws `FormatError` or `ImageRefused`.
+   */
+  async verify(untrusted: Uint8Array, imageType: number, toRun: boolean): Promise<ImageIdentity> {
     const fuses = await this.#hardware.fuses();
-    const isKeystore = imageType === IMAGE_TYPES.TrustedKeystore;
     const policy = {
       imageType,
+      rootKeyHash: fuses.rootKeyHash,
       chipSku: fuses.chipSku,
       leastSecurityVersion: fuses.securityVersion(imageType),
-      keys: isKeystore ? [await this.#root()] : this.#keystore.keys,
+      needsSecondSignature: fuses.needsSecondSignature,
+      keys: this.#keystore.keys,
       revokedImageDigests: this.#keystore.revokedImageDigests,
+      provided: toRun ? this.#provided : null,
     };
-    const {
-      package: image,
-      digest,
-      signerId,
-      securityVersion,
-    } = await verifyImage(untrusted, policy, this.#hardware);
-    if (isKeystore) await this.#isFitKeystore(image.payload);
-    const { imageId, componentId, name } = image.fields;
-    return {
-      imageType,
-      imageId,
-      componentId,
-      name,
-      digest,
-      signerId,
-      securityVersion,
-      payload: image.payload,
-    };
-  }
-
-  /** The next keystore is signed by the root that the fuses name, like the present one. */
-  async #root(): Promise<KeystoreKey> {
-    const { rootSpki } = this.#keystore;
-    const thumbprint = await this.#hardware.sha1(rootSpki);
-    return { spki: rootSpki, thumbprint, uses: [imageUse(IMAGE_TYPES.TrustedKeystore)] };
-  }
-
-  /** A keystore that the ROM would refuse, or that takes back what a newer one says, is refused before it is staged. */
-  async #isFitKeystore(payload: Uint8Array): Promise<void> {
-    const next = decodeKeystore(fileOf(payload, SYSTEM_IMAGE_FILES.keystore));
-    if (!equalBytes(next.rootSpki, this.#keystore.rootSpki)) {
-      throw new ImageRefused('WrongRoot', 'The keystore is under another root key than the fused one.');
-    }
-    if (next.version < this.#keystore.version) {
-      throw new ImageRefused('KeystoreTooOld', `The keystore has version ${next.version}.`, {
-        rule: `at least ${this.#keystore.version}`,
-      });
-    }
-    for (const { spki, thumbprint } of next.keys) {
-      if (!equalBytes(await this.#hardware.sha1(spki), thumbprint)) {
-        throw new ImageRefused(
-          'InvalidKeystore',
-          'A key of the keystore is not the one that its thumbprint names.',
-        );
-      }
-    }
+    const verified =
+      imageType === IMAGE_TYPES.TrustedKeystore
+        ? await verifyKeystore(untrusted, policy, this.#hardware)
+        : await verifyImage(untrusted, policy, this.#hardware);
+    const { package: image, digest, signerId, securityVersion } = verified;
+    return { ...image.fields, digest, signerId, securityVersion, package: image };
   }
 
   /** Where this boot stands, by what was measured here; null: not even the monitor was. */
@@ -110,7 +85,14 @@ export class ImageVerifier {
    * Extends the measurement registers with a verified image: before it runs. Once for the same bytes; and nothing
    * any more once the last layer is measured (`MeasurementsClosed`).
    */
-  async measure({ imageType, name, digest, signerId, securityVersion }: ImageIdentity): Promise<void> {
+  async measure({
+    imageType,
+    name,
+    digest,
+    signerId,
+    securityVersion,
+    abiProvides = [],
+  }: ImageIdentity): Promise<void> {
     const present = await this.#hardware.measurements();
     if (present.some((entry) => entry.imageType === imageType && equalBytes(entry.digest, digest))) return;
     if (this.phase === 'running') {
@@ -124,6 +106,7 @@ export class ImageVerifier {
     }
     await this.#hardware.extendMeasurement({ imageType, name, digest, signerId, securityVersion });
     this.#measured.add(imageType);
+    this.#provided = [...this.#provided, ...abiProvides];
   }
 
   /** Says whether `message` was signed by a keystore key that has `use`. `keyId` is the key's thumbprint. */
@@ -138,12 +121,4 @@ export class ImageVerifier {
     );
     return key !== undefined && this.#hardware.verify(key.spki, message, signature);
   }
-}
-
-/** A file of a verified payload. Throws `ImageRefused` where it is missing. */
-export function fileOf(payload: Uint8Array, path: string): Uint8Array {
-  const content = parseFileSystem(payload).read(path);
-  if (content === null)
-    throw new ImageRefused('MissingContent', `The image holds no ${path}.`, { field: path });
-  return content;
 }

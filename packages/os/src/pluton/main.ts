@@ -3,7 +3,9 @@ import {
   SYSTEM_IMAGE_FILES,
   bytesArgument,
   decodeBootRecord,
+  fileOf,
   loadSystemImage,
+  type AbiVersion,
   type BootFailure,
   type BootReport,
   type BootStage,
@@ -12,7 +14,7 @@ import {
 import { servePluton } from './calls.ts';
 import { PlutonError } from './errors.ts';
 import { plutonHardwareOver } from './hardware.ts';
-import { ImageVerifier, fileOf } from './images.ts';
+import { ImageVerifier } from './images.ts';
 
 /**
  * The Pluton runtime: takes over the trusted keystore, serves the mailbox, then loads, verifies, measures and
@@ -22,7 +24,6 @@ export async function start(handle: StageHandle): Promise<void> {
   const port = handle.ports['hardware'];
   if (port === undefined) throw new PlutonError('HardwareFault', 'Pluton was started without its hardware.');
   const hardware = plutonHardwareOver(port);
-  const verifier = await ImageVerifier.open(hardware);
 
   const {
     config = '',
@@ -31,10 +32,12 @@ export async function start(handle: StageHandle): Promise<void> {
     record,
     stages,
     failures,
+    provided,
   } = await hardware.bootSelection();
   const bootRecord = decodeBootRecord(bytesArgument(record, 'record', { max: 4096 }));
   const slots = ((config === 'fallback' ? bootRecord.fallback : null) ?? bootRecord.current).system;
   // Straight from the ROM, which lies beneath us.
+  const verifier = await ImageVerifier.open(hardware, provided as readonly AbiVersion[]);
   const report: BootReport = {
     stages: [...(stages as BootStage[])],
     failures: [...(failures as BootFailure[])],
@@ -47,8 +50,8 @@ export async function start(handle: StageHandle): Promise<void> {
     preferred: slots.SecurityMonitor,
     readFlash: hardware.readFlash,
     async verify(untrusted) {
-      const image = await verifier.verify(untrusted, IMAGE_TYPES.SecurityMonitor);
-      return { ...image, bundle: fileOf(image.payload, SYSTEM_IMAGE_FILES.bundle) };
+      const image = await verifier.verify(untrusted, IMAGE_TYPES.SecurityMonitor, true);
+      return { ...image, bundle: fileOf(image.package, SYSTEM_IMAGE_FILES.bundle) };
     },
     log: (line) => handle.log(line),
     report,

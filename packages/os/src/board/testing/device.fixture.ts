@@ -7,6 +7,7 @@ import {
   provisionFlash,
   type Chip,
   type ChipParts,
+  type Manufacturing,
   type MemoryFlash,
   type MemoryFuses,
   type ProvisionImage,
@@ -26,12 +27,12 @@ export interface ChipBits {
 /** A manufactured chip with a release in both slots of everything. */
 export function manufactureBits(
   images: readonly ProvisionImage[],
-  chipSku: number = CHIP_SKUS['SF-V1'],
+  manufacturing: Partial<Manufacturing> = {},
 ): ChipBits {
   const bits = { flash: memoryFlash(), fuses: memoryFuses() };
   const chip = openChip({ ...bits, entropy: insecureSeededEntropy('factory') });
   chip.powerOn();
-  chip.manufacture({ chipSku, rootKeyHash });
+  chip.manufacture({ chipSku: CHIP_SKUS['SF-V1'], rootKeyHash, ...manufacturing });
   provisionFlash(chip.flash, images);
   chip.setManufacturingState('DeviceComplete');
   return bits;

@@ -4,6 +4,7 @@ import { build } from 'esbuild';
 import {
   CHIP_SKUS,
   IMAGE_TYPES,
+  SECOND_SIGNATURE_LENGTH,
   SYSTEM_COMPONENT_IDS,
   SYSTEM_IMAGE_FILES,
   SYSTEM_IMAGE_TYPES,
@@ -13,9 +14,12 @@ import {
   finishImagePackage,
   guidFromRandom,
   imageUse,
+  parseImagePackage,
+  rootKeyBytes,
   utf8Encode,
   writeFileSystem,
   type FileEntry,
+  type ImageFields,
   type ImageTypeName,
   type SystemImageTypeName,
 } from '@sevenfold/formats';
@@ -26,12 +30,23 @@ export interface TestKey {
   readonly privateKey: KeyObject;
   readonly spki: Uint8Array;
   readonly thumbprint: Uint8Array;
+  /** ML-DSA-65, for second signatures. */
+  readonly second: { readonly privateKey: KeyObject; readonly spki: Uint8Array };
 }
 
 function makeKey(): TestKey {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const spki = Uint8Array.from(publicKey.export({ format: 'der', type: 'spki' }));
-  return { privateKey, spki, thumbprint: Uint8Array.from(createHash('sha1').update(spki).digest()) };
+  const second = generateKeyPairSync('ml-dsa-65');
+  return {
+    privateKey,
+    spki,
+    thumbprint: Uint8Array.from(createHash('sha1').update(spki).digest()),
+    second: {
+      privateKey: second.privateKey,
+      spki: Uint8Array.from(second.publicKey.export({ format: 'der', type: 'spki' })),
+    },
+  };
 }
 
 export const sha256 = (bytes: Uint8Array): Uint8Array =>
@@ -44,6 +59,19 @@ export function signWith({ privateKey }: TestKey, message: Uint8Array): Uint8Arr
 /** The keys of a device family: root, platform (system images), service (apps and plans). */
 export const keys = { root: makeKey(), platform: makeKey(), service: makeKey(), stranger: makeKey() };
 export const rootKeyHash = sha256(keys.root.spki);
+/** What is fused where the root has a second key as well. */
+export const bothRootKeysHash = sha256(
+  rootKeyBytes({ rootSpki: keys.root.spki, secondRootSpki: keys.root.second.spki }),
+);
+
+/** What a keystore lists to revoke an image. */
+export const revocationOf = (imagePackage: Uint8Array): Uint8Array =>
+  sha256(parseImagePackage(imagePackage).signedBytes);
+
+/** ML-DSA-65 by the second half of a key. */
+function signTwiceWith({ second }: TestKey, message: Uint8Array): Uint8Array {
+  return Uint8Array.from(sign(null, message, second.privateKey));
+}
 
 let nextImage = 1;
 
@@ -56,6 +84,10 @@ export interface ImageVariant {
   readonly componentId?: string;
   readonly securityVersion?: number;
   readonly chipSku?: number;
+  /** Adds a second signature, by this key, over what it makes of the bytes that it should be over. */
+  readonly second?: { readonly by?: TestKey; readonly over?: (signed: Uint8Array) => Uint8Array };
+  /** Any other fields. */
+  readonly fields?: Partial<ImageFields>;
 }
 
 /** An image package of any type, signed as it should be unless a variant says otherwise. */
@@ -68,6 +100,7 @@ export function makeImage(
   const isApp = type === 'Applications';
   const properSigner = type === 'TrustedKeystore' ? keys.root : isApp ? keys.service : keys.platform;
   const signer = variant.signer ?? properSigner;
+  const { second } = variant;
   const id = new Uint8Array(16);
   new DataView(id.buffer).setUint32(0, nextImage++);
   const unsigned = encodeUnsignedImagePackage(writeFileSystem(files), {
@@ -78,7 +111,7 @@ export function makeImage(
     name,
     buildTime: 1_790_000_000,
     signerThumbprint: signer.thumbprint,
-    ...(isApp
+    ...(isApp && variant.securityVersion === undefined
       ? {}
       : {
           securityVersion: {
@@ -86,8 +119,15 @@ export function makeImage(
             chipSku: variant.chipSku ?? CHIP_SKUS['SF-V1'],
           },
         }),
+    ...(second && { secondSignature: new Uint8Array(SECOND_SIGNATURE_LENGTH) }),
+    ...variant.fields,
   });
-  return finishImagePackage(unsigned, signWith(variant.signatureBy ?? signer, unsigned));
+  const { by = signer, over = (signed: Uint8Array) => signed } = second ?? {};
+  return finishImagePackage(
+    unsigned,
+    signWith(variant.signatureBy ?? signer, unsigned),
+    second && signTwiceWith(by, over(unsigned)),
+  );
 }
 
 export const APP_COMPONENT = '11111111-2222-4333-8444-555555555555';
@@ -140,11 +180,13 @@ export interface ReleaseVariant {
   /** Sources in place of the small ones above. */
   readonly kernel?: string;
   readonly services?: string;
-  readonly platformKeys?: readonly TestKey[];
+  readonly platformKeys?: readonly (Omit<TestKey, 'second'> & Partial<TestKey>)[];
   readonly revoked?: readonly Uint8Array[];
   readonly keystoreVersion?: number;
   readonly monitor?: string;
   readonly root?: TestKey;
+  /** Root and platform have second keys, and sign twice. */
+  readonly twice?: boolean;
 }
 
 /** One image of a release. */
@@ -157,9 +199,10 @@ export async function makeSystemImage(
     services = SERVICES,
     platformKeys,
     revoked,
-    keystoreVersion = 1,
+    keystoreVersion = securityVersion,
     monitor,
     root = keys.root,
+    twice = false,
   }: ReleaseVariant = {},
   variant: ImageVariant = {},
 ): Promise<Uint8Array> {
@@ -173,11 +216,13 @@ export async function makeSystemImage(
         const bytes = encodeKeystore({
           version: keystoreVersion,
           rootSpki: root.spki,
+          ...(twice && { secondRootSpki: root.second.spki }),
           keys: [
-            ...(platformKeys ?? [keys.platform]).map(({ spki, thumbprint }) => ({
+            ...(platformKeys ?? [keys.platform]).map(({ spki, thumbprint, second }) => ({
               spki,
               thumbprint,
               uses: systemUses,
+              ...(twice && second && { secondSpki: second.spki }),
             })),
             {
               spki: keys.service.spki,
@@ -219,7 +264,11 @@ export async function makeSystemImage(
     NormalWorldKernel: 'kernel',
     Services: 'services',
   };
-  return makeImage(type, `${label[type]} ${version}`, await files(), { securityVersion, ...variant });
+  return makeImage(type, `${label[type]} ${version}`, await files(), {
+    securityVersion: type === 'TrustedKeystore' ? keystoreVersion : securityVersion,
+    ...(twice && { second: {} }),
+    ...variant,
+  });
 }
 
 /** All images of a release. */
