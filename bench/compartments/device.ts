@@ -126,6 +126,7 @@ export async function deviceWith(
       fallback: null,
       trial: false,
       fellBack: null,
+      applicationVersions: [],
     }),
   );
   chip.powerOff();
