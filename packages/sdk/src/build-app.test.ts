@@ -102,6 +102,63 @@ describe('buildApps', () => {
       versions[0]?.imagePackage,
     );
     expect(decodeSymbolMap(await readFile(join(outDir, 'blink.symbols')))).toEqual(versions[0]?.symbols);
+    const debug = await readFile(join(outDir, 'debug', `${versions[0]?.imageId ?? ''}.wasm`));
+    expect(debug.includes('.debug_line')).toBe(true);
+  });
+
+  it('tells what was linked, and nothing that was not', async () => {
+    const bill = JSON.parse(await readFile(join(outDir, 'blink.cdx.json'), 'utf8')) as {
+      serialNumber: string;
+      components: { name: string; components?: { name: string }[] }[];
+    };
+    expect(bill).toMatchObject({ bomFormat: 'CycloneDX', specVersion: '1.6' });
+    expect(bill.serialNumber).toBe(`urn:uuid:${versions[0]?.imageId ?? ''}`);
+    const names = bill.components.flatMap(({ name, components = [] }) => [
+      name,
+      ...components.map((part) => part.name),
+    ]);
+    expect(names).toEqual(expect.arrayContaining(['main.c', 'gpio.c', 'mqtt.c', 'wasi-libc']));
+    expect(names).not.toContain('rtc.c');
+  });
+});
+
+describe('an app as samples have it', () => {
+  it('finds the sample appliance’s header, and keeps its own where the SDK has one of the same name', async () => {
+    const sourceDir = await project({
+      'app_manifest.json': manifest({
+        Capabilities: { Gpio: ['$SAMPLE_LED'], Uart: ['$SAMPLE_UART_LOOPBACK'] },
+      }),
+      'main.c': `#include <hw/sample_appliance.h>
+#include <applibs/gpio.h>
+#include "eventloop_timer_utilities.h"
+static_assert(SAMPLE_UART_LOOPBACK == 4, "");
+int main(void) { return Own() + GPIO_OpenAsOutput(SAMPLE_LED, GPIO_OutputMode_PushPull, GPIO_Value_High); }
+`.replace('#include <hw', '#include <assert.h>\n#include <hw'),
+      'eventloop_timer_utilities.h': '#pragma once\nint Own(void);\nint DisarmEventLoopTimer(void *timer);\n',
+      'eventloop_timer_utilities.c':
+        '#include "eventloop_timer_utilities.h"\nint DisarmEventLoopTimer(void *timer) { return timer != 0; }\nint Own(void) { return DisarmEventLoopTimer(0); }\n',
+    });
+    try {
+      const app = await buildApp({ sourceDir, signer });
+      expect(app.warnings).toEqual([]);
+      const { payload } = parseImagePackage(app.imagePackage);
+      expect(parseAppImage(payload).manifest.capabilities).toMatchObject({ gpio: [8], uart: ['ISU0'] });
+    } finally {
+      await rm(sourceDir, { recursive: true });
+    }
+  });
+
+  it('may be written in C++17', async () => {
+    const sourceDir = await project({
+      'app_manifest.json': manifest(),
+      'main.cpp':
+        '#include <applibs/log.h>\n#include <string_view>\nint main() { constexpr std::string_view name = "two"; return Log_Debug("%s\\n", name.data()); }\n',
+    });
+    try {
+      expect((await buildApp({ sourceDir, signer })).warnings).toEqual([]);
+    } finally {
+      await rm(sourceDir, { recursive: true });
+    }
   });
 });
 

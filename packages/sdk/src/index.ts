@@ -2,3 +2,5 @@ export { buildApp, buildApps, type BuildOptions, type BuiltApp } from './build-a
 export { SdkError, type SdkErrorCode } from './errors.ts';
 export type { ManifestOverrides } from './manifest.ts';
 export { formatDiagnostic, type Diagnostic } from './toolchain/diagnostics.ts';
+export { headerName, readHardware } from './hardware.ts';
+export { Toolchain } from './toolchain/run-toolchain.ts';

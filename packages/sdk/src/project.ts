@@ -1,43 +1,42 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import {
-  hardwareHeader,
-  loadHardwareDefinition,
-  utf8Encode,
-  type HardwareDefinition,
-  type HardwareDefinitionFile,
-} from '@sevenfold/formats';
+import type { HardwareDefinition } from '@sevenfold/formats';
 import { SdkError } from './errors.ts';
+import { projectHardware, readIfThere } from './hardware.ts';
 import type { SourceFile } from './toolchain/job.ts';
 
 const SDK = fileURLToPath(new URL('..', import.meta.url));
 const MANIFEST = 'app_manifest.json';
-const HARDWARE = 'hardware.json';
-/** Never sources: what was built, and what belongs to other tools. */
-const SKIPPED: readonly string[] = ['out', 'node_modules'];
+/** Never sources: what was built, what tests it, and what belongs to other tools. */
+const SKIPPED: readonly string[] = ['out', 'node_modules', 'tests'];
+const SOURCE = /\.(?:c|cc|cpp|cxx)$/;
+const READ_BY_COMPILER = /\.(?:c|cc|cpp|cxx|h|hh|hpp|inc)$/;
 
 /** An app's folder, read: sources, manifest, hardware. */
 export interface Project {
-  /** C sources and headers, with the header generated from the hardware definition. */
+  /** C and C++ sources and headers, with the headers generated from hardware definitions. */
   readonly files: readonly SourceFile[];
   readonly manifest: Uint8Array;
-  /** Null: the project has no hardware definition. */
-  readonly hardware: HardwareDefinition | null;
+  readonly hardware: HardwareDefinition;
   /** Files of the folder `resources`, to be packed beside the app. */
   readonly resources: readonly SourceFile[];
 }
 
 /** Files of a folder with all below it, by path with `/`, sorted. */
 async function filesBelow(folder: string, skipped: readonly string[] = []): Promise<readonly SourceFile[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const paths = entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/'))
-    .filter((path) => !path.startsWith('.') && !skipped.includes(path.split('/')[0] ?? ''))
-    .sort();
+  const paths: string[] = [];
+  const walk = async (at: string): Promise<void> => {
+    for (const entry of await readdir(at, { withFileTypes: true })) {
+      const path = relative(folder, join(at, entry.name)).split(sep).join('/');
+      if (entry.name.startsWith('.') || skipped.includes(path)) continue;
+      if (entry.isDirectory()) await walk(join(at, entry.name));
+      else if (entry.isFile()) paths.push(path);
+    }
+  };
+  await walk(folder);
   return Promise.all(
-    paths.map(async (path) => ({ path, bytes: new Uint8Array(await readFile(join(folder, path))) })),
+    paths.sort().map(async (path) => ({ path, bytes: new Uint8Array(await readFile(join(folder, path))) })),
   );
 }
 
@@ -49,44 +48,23 @@ export async function readSdkFiles(): Promise<{
   return { headers: await filesBelow(join(SDK, 'include')), library: await filesBelow(join(SDK, 'lib')) };
 }
 
-async function readIfThere(path: string): Promise<Uint8Array | null> {
-  try {
-    return new Uint8Array(await readFile(path));
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
-    throw error;
-  }
-}
-
-/** Definitions import each other relative to themselves, and those of chips and boards from the SDK. */
-async function loadHardware(folder: string): Promise<HardwareDefinition | null> {
-  if ((await readIfThere(join(folder, HARDWARE))) === null) return null;
-  return loadHardwareDefinition(HARDWARE, async (path, from): Promise<HardwareDefinitionFile | null> => {
-    for (const base of [from === null ? folder : join(from, '..'), join(SDK, 'hardware')]) {
-      const id = join(base, path);
-      const content = await readIfThere(id);
-      if (content !== null) return { id, content };
-    }
-    return null;
-  });
-}
-
-/** Reads an app's folder. Throws `ProjectIncomplete`, or `FormatError` for its hardware definition. */
-export async function readProject(folder: string): Promise<Project> {
+/**
+ * Reads an app's folder; `hardware` names a definition in place of the project's own.
+ * Throws `ProjectIncomplete`, or `FormatError` for its hardware definition.
+ */
+export async function readProject(folder: string, hardware: string | null = null): Promise<Project> {
   const manifest = await readIfThere(join(folder, MANIFEST));
   if (manifest === null) {
     throw new SdkError('ProjectIncomplete', `There is no ${MANIFEST} in ${folder}.`, { field: MANIFEST });
   }
   const all = await filesBelow(folder, SKIPPED);
-  const sources = all.filter(({ path }) => /\.[ch]$/.test(path));
-  if (!sources.some(({ path }) => path.endsWith('.c'))) {
+  const files = all.filter(({ path }) => READ_BY_COMPILER.test(path) && !path.startsWith('resources/'));
+  if (!files.some(({ path }) => SOURCE.test(path))) {
     throw new SdkError('ProjectIncomplete', `There is no C source in ${folder}.`, { field: '*.c' });
   }
-  const hardware = await loadHardware(folder);
-  const header =
-    hardware === null ? [] : [{ path: 'hw/hardware.h', bytes: utf8Encode(hardwareHeader(hardware)) }];
+  const { definition, headers } = await projectHardware(folder, hardware);
   const resources = all
     .filter(({ path }) => path.startsWith('resources/'))
     .map(({ path, bytes }) => ({ path: path.slice('resources/'.length), bytes }));
-  return { files: [...sources, ...header], manifest, hardware, resources };
+  return { files: [...files, ...headers], manifest, hardware: definition, resources };
 }

@@ -27,3 +27,13 @@ export const runClang: Tool = tool('runClang');
 
 /** The other tools of LLVM, by name as the first argument. */
 export const runLLVM: Tool = tool('runLLVM');
+
+function versionOf(): string {
+  const version: unknown =
+    typeof tools === 'object' && tools !== null ? Reflect.get(tools, 'version') : undefined;
+  if (typeof version !== 'string') throw new TypeError('The compiler package says no version.');
+  return version;
+}
+
+/** The compiler package's version: part of every cache key, and of an app's bill of materials. */
+export const compilerVersion: string = versionOf();

@@ -19,12 +19,16 @@ export interface ToolchainRequest {
   readonly headers: readonly SourceFile[];
   readonly library: readonly SourceFile[];
   readonly apps: readonly AppJob[];
+  /** Folder in which results are kept by the hash of what went into them. */
+  readonly cacheDir: string;
 }
 
 /** An app that compiled. */
 export interface BuiltModule {
   /** The module as it is shipped: no custom sections. */
   readonly module: Uint8Array;
+  /** The linker's output: the same code with names and DWARF. */
+  readonly linked: Uint8Array;
   readonly functions: readonly SymbolFunction[];
   readonly lines: readonly SymbolLine[];
   readonly warnings: readonly Diagnostic[];
