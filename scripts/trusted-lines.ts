@@ -9,16 +9,16 @@ import { parseSync, type Expression } from 'oxc-parser';
 const MOST_TRUSTED_LINES = 5000;
 const root = join(import.meta.dirname, '..');
 const BUNDLES = {
-  rom: 'packages/silicon/src/rom.ts',
-  pluton: 'packages/os/src/pluton/main.ts',
-  monitor: 'packages/os/src/monitor/main.ts',
+  rom: ['packages/silicon/src/rom.ts', 'packages/silicon/src/recovery.ts'],
+  pluton: ['packages/os/src/pluton/main.ts'],
+  monitor: ['packages/os/src/monitor/main.ts'],
 } as const;
 
 /** The code of each module of a bundle, as it was bundled. */
-async function modulesOf(entry: string): Promise<Map<string, string>> {
+async function modulesOf(entries: readonly string[]): Promise<Map<string, string>> {
   const { outputFiles } = await build({
     absWorkingDir: root,
-    entryPoints: [entry],
+    stdin: { contents: entries.map((entry) => `export * from './${entry}';`).join('\n'), resolveDir: root },
     bundle: true,
     format: 'esm',
     platform: 'node',
@@ -86,9 +86,9 @@ function codeLines(code: string): readonly string[] {
 /** How often each line is there, in whichever bundle holds it most often. */
 const trusted = new Map<string, Map<string, number>>();
 const perBundle: string[] = [];
-for (const [name, entry] of Object.entries(BUNDLES)) {
+for (const [name, entries] of Object.entries(BUNDLES)) {
   let lines = 0;
-  for (const [module, code] of await modulesOf(entry)) {
+  for (const [module, code] of await modulesOf(entries)) {
     const counts = new Map<string, number>();
     for (const line of codeLines(code)) {
       counts.set(line, (counts.get(line) ?? 0) + 1);

@@ -45,6 +45,11 @@ export interface VirtualDevice {
   boot(): Promise<BootOutcome>;
   /** Takes the power away. */
   powerOff(): Promise<void>;
+  /**
+   * Rewrites all of flash from a recovery set, one signed image of each system type, and boots it. Rejects with what
+   * the set is refused for; flash is then as it was.
+   */
+  recover(untrustedSet: readonly Uint8Array[]): Promise<BootOutcome>;
   /** `off`, `booting`, `running` or `stopped`. */
   readonly state: VirtualBoard['state'];
   /** The attached-device gateway, see `GATEWAY_CALLS`. */
@@ -107,6 +112,7 @@ export function runDevice(
     chip,
     boot: () => board.powerOn(),
     powerOff: () => board.powerOff(),
+    recover: (untrustedSet) => board.recover(untrustedSet),
     get state() {
       return board.state;
     },

@@ -13,6 +13,8 @@ export type SiliconErrorCode =
   | 'FuseLocked'
   | 'FuseOneWay'
   | 'NotManufactured'
+  /** A recovery set is one image of each system type. */
+  | 'RecoverySetIncomplete'
   | 'OutOfRange'
   | 'NoSuchKey'
   /** Sealed or wrapped bytes that were made with another key, or changed since. */

@@ -19,5 +19,6 @@ export type { Measurement, PlutonHardware } from './pluton.ts';
 export { plutonHardware } from './pluton-port.ts';
 export type { StartStage } from './port-helpers.ts';
 export type { Fault, PowerSupply } from './power.ts';
-export * from './provision.ts';
+export { provisionFlash, writeSlot, type ProvisionImage } from './provision.ts';
+export { runRecovery } from './recovery.ts';
 export * from './rom.ts';

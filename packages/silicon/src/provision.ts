@@ -40,18 +40,28 @@ export function provisionFlash(flash: Flash, images: readonly ProvisionImage[]):
   for (const { type, package: bytes } of images) {
     for (const slot of ['A', 'B'] as const) writeSlot(flash, type, slot, bytes);
   }
+  writeFirstRecord(flash);
+}
+
+/** Slot A of everything and no apps, into erased flash. */
+export function writeFirstRecord(flash: Flash): void {
   flash.program(FLASH_MAP.bootRecord.offset, encodeBootRecord({ ...DEFAULT_BOOT_RECORD, sequence: 1 }));
+}
+
+/** Throws `OutOfRange` for an image that is too long for its slots. */
+export function requireRoom(type: SystemImageTypeName, { length }: Uint8Array): void {
+  const room = slotCapacity(FLASH_MAP.system[type].A);
+  if (length <= room) return;
+  throw new SiliconError('OutOfRange', `${type} has ${length} bytes.`, {
+    field: type,
+    rule: `at most ${room} bytes`,
+  });
 }
 
 /** Writes one image into one slot, as a factory or an attacker with a soldering iron would. */
 export function writeSlot(flash: Flash, type: SystemImageTypeName, slot: SlotName, bytes: Uint8Array): void {
   const region = FLASH_MAP.system[type][slot];
-  if (bytes.length > slotCapacity(region)) {
-    throw new SiliconError('OutOfRange', `${type} has ${bytes.length} bytes.`, {
-      field: type,
-      rule: `at most ${slotCapacity(region)} bytes`,
-    });
-  }
+  requireRoom(type, bytes);
   const { imageId, componentId } = parseImagePackage(bytes).fields;
   eraseUsed(flash, region);
   flash.program(region.offset + SLOT_PACKAGE_OFFSET, bytes);
@@ -67,7 +77,7 @@ export function writeSlot(flash: Flash, type: SystemImageTypeName, slot: SlotNam
 }
 
 /** Erases the sectors of a region that are not blank. */
-function eraseUsed(flash: Flash, { offset, length }: FlashRegion): void {
+export function eraseUsed(flash: Flash, { offset, length }: FlashRegion): void {
   for (let at = offset; at < offset + length; at += FLASH_SECTOR) {
     if (flash.read(at, FLASH_SECTOR).some((byte) => byte !== 0xff)) flash.erase(at, FLASH_SECTOR);
   }

@@ -2,26 +2,20 @@ import {
   BOOT_ATTEMPTS,
   DEFAULT_BOOT_RECORD,
   FLASH_MAP,
-  IMAGE_TYPES,
   SYSTEM_IMAGE_FILES,
   attemptMarkOffset,
   fileOf,
   loadSystemImage,
   readBootRecords,
-  verifyImage,
-  verifyKeystore,
   type AbiVersion,
   type BootConfig,
   type BootRecord,
   type BootReport,
-  type KeystoreEngines,
   type LoadedImage,
   type SystemImageTypeName,
-  type TrustedKeystore,
-  type VerifiedImage,
 } from '@sevenfold/formats';
 import type { Chip } from './chip.ts';
-import { sha1, sha256, verifyMlDsa65, verifyP256 } from './engines.ts';
+import { verifyRomImage, verifyRomKeystore, type RomImage } from './rom-verify.ts';
 
 /** What the ROM chose to boot. */
 export interface BootSelection {
@@ -52,19 +46,6 @@ export type RomOutcome =
       readonly message: string;
     };
 
-type VerifiedIdentity = VerifiedImage & {
-  readonly imageId: string;
-  readonly componentId: string;
-  readonly name: string;
-};
-
-const engines: KeystoreEngines = {
-  sha1: (message) => Promise.resolve(sha1(message)),
-  sha256: (message) => Promise.resolve(sha256(message)),
-  verify: (spki, message, signature) => Promise.resolve(verifyP256(spki, message, signature)),
-  verifySecond: (spki, message, signature) => Promise.resolve(verifyMlDsa65(spki, message, signature)),
-};
-
 /**
  * The mask ROM: chooses a configuration, trusts a keystore because its root key's hash is fused, trusts a Pluton
  * runtime because a key of that keystore signed it, and measures both. Throws `PowerCut` and nothing else.
@@ -78,7 +59,7 @@ export async function runRom(chip: Chip, log: (line: string) => void): Promise<R
   const selection = selectConfig(chip, log);
   const slots = selectedConfig(selection).system;
   const report: BootReport = { stages: [], failures: [] };
-  const load = <Image extends VerifiedIdentity>(
+  const load = <Image extends RomImage>(
     type: SystemImageTypeName,
     verify: (untrusted: Uint8Array) => Promise<Image>,
   ) =>
@@ -91,14 +72,14 @@ export async function runRom(chip: Chip, log: (line: string) => void): Promise<R
       report,
     });
 
-  const keystore = await load('TrustedKeystore', async (untrusted) =>
-    named(await verifyKeystore(untrusted, policyOf(chip, 'TrustedKeystore'), engines)),
-  );
+  const keystore = await load('TrustedKeystore', (untrusted) => verifyRomKeystore(chip, untrusted));
   if (keystore === null) return stopped(selection, 'TrustedKeystore', log);
   measure(chip, keystore);
 
   const { keystore: trusted } = keystore.identity;
-  const runtime = await load('PlutonRuntime', (untrusted) => verifyRuntime(chip, trusted, untrusted));
+  const runtime = await load('PlutonRuntime', (untrusted) =>
+    verifyRomImage(chip, 'PlutonRuntime', { trusted, provided: [] }, untrusted),
+  );
   if (runtime === null) return stopped(selection, 'PlutonRuntime', log);
   measure(chip, runtime);
 
@@ -108,37 +89,6 @@ export async function runRom(chip: Chip, log: (line: string) => void): Promise<R
     kind: 'start',
     handover: { selection, report, keystorePackage: keystore.package, bundle, provided },
   };
-}
-
-/** The Pluton runtime: signed by a keystore key that may sign it, not revoked, for this chip, recent enough, and whole. */
-async function verifyRuntime(
-  chip: Chip,
-  trusted: TrustedKeystore,
-  untrusted: Uint8Array,
-): Promise<VerifiedIdentity> {
-  const image = await verifyImage(
-    untrusted,
-    { ...policyOf(chip, 'PlutonRuntime'), ...trusted, provided: [] },
-    engines,
-  );
-  fileOf(image.package, SYSTEM_IMAGE_FILES.bundle);
-  return named(image);
-}
-
-/** What the fuses say of an image type. */
-function policyOf({ fuses }: Chip, type: SystemImageTypeName) {
-  return {
-    imageType: IMAGE_TYPES[type],
-    rootKeyHash: fuses.rootKeyHash,
-    chipSku: fuses.chipSku,
-    leastSecurityVersion: fuses.securityVersion(type),
-    needsSecondSignature: fuses.needsSecondSignature,
-  };
-}
-
-function named<Image extends VerifiedImage>(image: Image): Image & VerifiedIdentity {
-  const { imageId, componentId, name } = image.package.fields;
-  return { ...image, imageId, componentId, name };
 }
 
 /**
@@ -168,7 +118,7 @@ export function selectedConfig({ record, config }: BootSelection): BootConfig {
   return (config === 'fallback' ? record.fallback : null) ?? record.current;
 }
 
-function measure(chip: Chip, { identity }: LoadedImage<VerifiedIdentity>): void {
+function measure(chip: Chip, { identity }: LoadedImage<RomImage>): void {
   const { name, digest, signerId, securityVersion } = identity;
   chip.pluton.extendMeasurement({
     imageType: identity.package.fields.imageType,

@@ -60,6 +60,16 @@ export const SYSTEM_IMAGE_FILES = {
   certStore: '/certstore.cbor',
 } as const;
 
+/** Files without which a system image is of no use. */
+export const NEEDED_FILES: Readonly<Record<SystemImageTypeName, readonly string[]>> = {
+  TrustedKeystore: [SYSTEM_IMAGE_FILES.keystore],
+  PlutonRuntime: [SYSTEM_IMAGE_FILES.bundle],
+  SecurityMonitor: [SYSTEM_IMAGE_FILES.bundle],
+  UpdateCertStore: [SYSTEM_IMAGE_FILES.certStore],
+  NormalWorldKernel: [SYSTEM_IMAGE_FILES.bundle, SYSTEM_IMAGE_FILES.compartment],
+  Services: [SYSTEM_IMAGE_FILES.bundle],
+};
+
 /** Chip SKUs. 0 was the original's MT3620AN, whose name is not ours to use. */
 export const CHIP_SKUS = { 'SF-V1': 1 } as const;
 export type ChipSkuName = keyof typeof CHIP_SKUS;

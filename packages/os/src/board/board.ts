@@ -31,6 +31,12 @@ export interface VirtualBoard {
   powerOn(): Promise<BootOutcome>;
   /** Takes the power away: whatever runs, stops where it is. */
   powerOff(): Promise<void>;
+  /**
+   * The service port: resets with the recovery strap held, hands the mask ROM a set of signed images, one of each system
+   * type, and boots what it wrote. Works in any state of flash; only signatures decide. Rejects with what the set is
+   * refused for, and then flash is as it was and the board off.
+   */
+  recover(untrustedSet: readonly Uint8Array[]): Promise<BootOutcome>;
   readonly state: 'off' | 'booting' | 'running' | 'stopped';
   /** How the last boot ended; null while none has. */
   readonly lastOutcome: BootOutcome | null;

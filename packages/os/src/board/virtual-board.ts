@@ -2,6 +2,7 @@ import type { StageName } from '@sevenfold/formats';
 import {
   normalWorldHardware,
   plutonHardware,
+  runRecovery,
   runRom,
   secureWorldHardware,
   type RomHandover,
@@ -131,6 +132,21 @@ class Board implements VirtualBoard {
     this.#state = 'off';
   }
 
+  async recover(untrustedSet: readonly Uint8Array[]): Promise<BootOutcome> {
+    await this.powerOff();
+    this.chip.powerOn();
+    try {
+      await runRecovery(this.chip, untrustedSet, (line) => this.#log.write('ROM', line));
+    } catch (error) {
+      this.chip.powerOff();
+      if (describeFailure(error).problem.code !== 'PowerCut') throw error;
+      this.#lastOutcome = { kind: 'powerLost' };
+      return this.#lastOutcome;
+    }
+    this.chip.powerOff();
+    return this.powerOn();
+  }
+
   /** Settles when the run that was last begun has been torn down. */
   #over: Promise<void> = Promise.resolve();
 
@@ -158,6 +174,9 @@ class Board implements VirtualBoard {
       }
     }
     await this.#loader.release();
+    if (outcome.kind === 'stopped' && outcome.code !== 'NotManufactured') {
+      this.#log.write('BOARD', 'recovery mode: the service port takes a signed recovery set');
+    }
     this.#state = outcome.kind === 'running' ? 'running' : outcome.kind === 'stopped' ? 'stopped' : 'off';
     this.#lastOutcome = outcome;
     return outcome;

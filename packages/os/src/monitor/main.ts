@@ -1,5 +1,6 @@
 import {
   IMAGE_TYPES,
+  NEEDED_FILES,
   SYSTEM_IMAGE_FILES,
   decodeCertStore,
   type BootFailure,
@@ -16,7 +17,7 @@ import { MutableStorage } from './mutable.ts';
 import { fieldsOf, flashOver, plutonOver, textOf } from './ports.ts';
 import { RecordLog } from './records.ts';
 import { Slots, type BootFacts } from './slots.ts';
-import { NEEDED_FILES, Stagings } from './staging.ts';
+import { Stagings } from './staging.ts';
 
 /**
  * Time in ms that a configuration on trial has to be confirmed healthy; then the next attempt begins. What crashes or

@@ -2,18 +2,17 @@ import {
   FLASH_MAP,
   FLASH_SECTOR,
   IMAGE_TYPES,
+  NEEDED_FILES,
   SLOT_COMPLETE_MARK,
   SLOT_PACKAGE_OFFSET,
   SLOT_PROGRESS_MARKS,
   SYSTEM_COMPONENT_IDS,
-  SYSTEM_IMAGE_FILES,
   SYSTEM_IMAGE_TYPES,
   encodeSlotHeader,
   equalBytes,
   slotCapacity,
   type FlashRegion,
   type SlotHeader,
-  type SystemImageTypeName,
 } from '@sevenfold/formats';
 import { fileIn } from './boot-chain.ts';
 import { MonitorError } from './errors.ts';
@@ -21,16 +20,6 @@ import type { FlashPort, PlutonPort } from './ports.ts';
 import { readSlotHeader, type CommitImage, type Slots } from './slots.ts';
 
 const MOST_STAGINGS = 10;
-
-/** Files without which a system image is of no use. */
-export const NEEDED_FILES: Readonly<Record<SystemImageTypeName, readonly string[]>> = {
-  TrustedKeystore: [SYSTEM_IMAGE_FILES.keystore],
-  PlutonRuntime: [SYSTEM_IMAGE_FILES.bundle],
-  SecurityMonitor: [SYSTEM_IMAGE_FILES.bundle],
-  UpdateCertStore: [SYSTEM_IMAGE_FILES.certStore],
-  NormalWorldKernel: [SYSTEM_IMAGE_FILES.bundle, SYSTEM_IMAGE_FILES.compartment],
-  Services: [SYSTEM_IMAGE_FILES.bundle],
-};
 
 interface Staging {
   readonly id: number;

@@ -24,12 +24,17 @@ export interface ChipBits {
   readonly fuses: MemoryFuses;
 }
 
+/** A chip that nobody has manufactured. */
+export function blankBits(): ChipBits {
+  return { flash: memoryFlash(), fuses: memoryFuses() };
+}
+
 /** A manufactured chip with a release in both slots of everything. */
 export function manufactureBits(
   images: readonly ProvisionImage[],
   manufacturing: Partial<Manufacturing> = {},
 ): ChipBits {
-  const bits = { flash: memoryFlash(), fuses: memoryFuses() };
+  const bits = blankBits();
   const chip = openChip({ ...bits, entropy: insecureSeededEntropy('factory') });
   chip.powerOn();
   chip.manufacture({ chipSku: CHIP_SKUS['SF-V1'], rootKeyHash, ...manufacturing });
