@@ -19,13 +19,13 @@ import type { VirtualClock } from './virtual-clock.ts';
 
 /** How a device is run. */
 export interface DeviceRunOptions {
-  /** `thread`: a worker thread a stage, on the host's time. `inline`: one thread, on any clock. */
+  /** `inline`: one thread, on any clock. `thread` or `process`: one for each stage, on the host's time. See docs/wiring.md. */
   readonly wiring: Wiring;
   /** For `inline` wiring; default: the host's time. On a virtual clock network operations hold time. */
   readonly clock?: Clock | VirtualClock;
   /** How the board reaches the world: names, limits. Default: the machine's network. */
   readonly network?: BoardNetworkOptions;
-  /** For `thread` wiring: what `bundleStageWorker` gives, so that threads start sooner and smaller. */
+  /** What `bundleStageWorker` gives: for `process` wiring, and for `thread`, which then starts sooner and smaller. */
   readonly stageWorker?: string;
 }
 
@@ -77,7 +77,7 @@ export async function openDevice(options: OpenDeviceOptions): Promise<VirtualDev
   const info = await requireChipInfo(dir);
   const lock = await lockChip(dir);
   try {
-    const needsWorker = options.wiring === 'thread' && options.stageWorker === undefined;
+    const needsWorker = options.wiring !== 'inline' && options.stageWorker === undefined;
     const stageWorker = needsWorker ? { stageWorker: await bundleStageWorker() } : {};
     const chip = openChip({
       flash: fileFlash(join(dir, CHIP_FILES.flash)),

@@ -8,6 +8,7 @@ import { installationFolder } from '../profile.ts';
 interface UpFlags {
   readonly once: boolean;
   readonly data: string;
+  readonly wiring: 'thread' | 'process';
 }
 
 /** `npm start`: brings up the whole platform, runs the main job on it and stays up. */
@@ -29,6 +30,12 @@ export const upCommand: Command<CliContext> = buildCommand<UpFlags, [], CliConte
         ...textFlag('Folder in which everything is kept', 'DIR'),
         default: join(installationFolder, 'data'),
       },
+      wiring: {
+        kind: 'enum',
+        values: ['thread', 'process'],
+        default: 'thread',
+        brief: 'What each layer of the device runs in; process also holds hostile native code',
+      },
     },
   },
   async func(flags) {
@@ -39,6 +46,7 @@ export const upCommand: Command<CliContext> = buildCommand<UpFlags, [], CliConte
       await runUntilStopped({
         dataDir: resolve(flags.data),
         once: flags.once,
+        wiring: flags.wiring,
         narrator,
         process: this.process,
       });

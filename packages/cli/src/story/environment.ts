@@ -1,5 +1,6 @@
 import type { Clock, Entropy } from '@sevenfold/formats';
 import type { VirtualClock } from '@sevenfold/device';
+import type { Wiring } from '@sevenfold/os';
 import { CliError } from '../errors.ts';
 import type { Narrator } from '../narrator.ts';
 
@@ -13,7 +14,7 @@ export interface StoryEnvironment {
   /** Ends the story between two of its looks at the world. */
   readonly signal: AbortSignal;
   /** How the layers of the devices are wired. */
-  readonly wiring: 'inline' | 'thread';
+  readonly wiring: Wiring;
 }
 
 /** What a step hands on: what it proved, in words, and what must come out the same from the same seed. */

@@ -2,7 +2,7 @@ import { relative } from 'node:path';
 import { systemEntropy } from '@sevenfold/silicon';
 import type { Narrator } from '../narrator.ts';
 import { installationFolder } from '../profile.ts';
-import { hostClock } from '@sevenfold/os';
+import { hostClock, type Wiring } from '@sevenfold/os';
 import { tellStory, type ToldStory } from './story.ts';
 
 /** How long a stop waits for what is under way. */
@@ -31,6 +31,7 @@ function whatToTry(story: ToldStory, dataDir: string): string {
 export async function runUntilStopped(options: {
   readonly dataDir: string;
   readonly once: boolean;
+  readonly wiring: Wiring;
   readonly narrator: Narrator;
   readonly process: NodeJS.Process;
 }): Promise<void> {
@@ -51,7 +52,7 @@ export async function runUntilStopped(options: {
   let story: ToldStory;
   try {
     const { signal } = stopping;
-    const world = { clock: hostClock(), entropy: systemEntropy(), wiring: 'thread' } as const;
+    const world = { clock: hostClock(), entropy: systemEntropy(), wiring: options.wiring };
     story = await tellStory({ dataDir, narrator, signal, ...world });
   } catch (error) {
     if (!stopping.signal.aborted) throw error;

@@ -12,6 +12,8 @@ export type BoardErrorCode =
   | 'NotServing'
   /** A value that no port carries: a function, `undefined`, a cycle, something too deep or too large. */
   | 'NotPlainData'
+  /** Whoever calls has as many calls waiting for their answer as it may have. */
+  | 'TooManyCalls'
   | 'DeviceNotRunning'
   | 'NoSuchCompartment'
   | 'CompartmentExists'

@@ -7,9 +7,9 @@ import type { Wiring } from './stage-loader.ts';
 export interface VirtualBoardOptions {
   readonly chip: Chip;
   readonly wiring: Wiring;
-  /** Time for `inline` wiring, such as a virtual one; absent: the host's. `thread` always runs on the host's time. */
+  /** Time for `inline` wiring, such as a virtual one; absent: the host's, on which every other wiring always runs. */
   readonly clock?: Clock;
-  /** For `thread` wiring: the program of `stage-worker.ts` as one plain script, to start threads sooner and smaller. */
+  /** The program of `stage-worker.ts` as one plain script. `thread` starts sooner and smaller with it, `process` needs it. */
   readonly stageWorker?: string;
   /** Makes the board's network, anew at every power-on or reset: what was open before is closed. */
   network(): BoardNetwork;

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { WIRINGS } from './stage-loader.ts';
 import { decodePsaClaims, decodeSign1, toHex, type PortValue } from '@sevenfold/formats';
 import { activeNames, makeDevice, manufactureBits } from './testing/device.fixture.ts';
 import { keys, makeRelease, sha256, signWith } from './testing/release.fixture.ts';
 import { createPublicKey, verify } from 'node:crypto';
 
-describe.each(['inline', 'thread'] as const)('a new device, wired %s', (wiring) => {
+describe.each(WIRINGS)('a new device, wired %s', (wiring) => {
   it('boots through every layer, each verifying the next, and attests what it booted', async () => {
     const release = await makeRelease();
     const device = makeDevice(manufactureBits(release), wiring);

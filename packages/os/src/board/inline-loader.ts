@@ -8,6 +8,7 @@ import { portOf, portTo, type LoadedStage, type StageLoader } from './stage-load
  */
 export function inlineLoader(): StageLoader {
   return {
+    walls: [],
     prepare() {},
     release: () => Promise.resolve(),
     async start({ stage, bundle, ports, clock, log }, onServing) {

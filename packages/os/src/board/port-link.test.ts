@@ -100,4 +100,22 @@ describe('calls between threads', () => {
     await expect(link.call('a', 'x', [])).rejects.toMatchObject({ code: 'StageStopped' });
     close();
   });
+
+  it('refuse who has thousands of calls waiting already, and answer again once they are through', async () => {
+    let release = (): void => {};
+    const held = new Promise<void>((resolve) => (release = resolve));
+    const { link, close } = linked(async () => {
+      await held;
+      return null;
+    });
+    const calls = Array.from({ length: 5000 }, () => link.call('pluton', 'random', []));
+    const refused = await Promise.allSettled(calls.slice(4096).map((call) => call));
+    expect(
+      refused.every((outcome) => outcome.status === 'rejected' && outcome.reason.code === 'TooManyCalls'),
+    ).toBe(true);
+    release();
+    await Promise.all(calls.slice(0, 4096));
+    expect(await link.call('pluton', 'random', [])).toBeNull();
+    close();
+  });
 });

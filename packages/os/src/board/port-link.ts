@@ -2,7 +2,7 @@ import type { PortValue, Problem } from '@sevenfold/formats';
 import { BoardError, describeFailure, problemToError } from './board-error.ts';
 import { copyPlainData } from './plain-data.ts';
 
-/** One end of a channel between two threads: a `MessagePort` or a `Worker`. */
+/** One end of a channel: a `MessagePort` or a `Worker` between threads, a pair of streams between processes. */
 export interface Endpoint {
   postMessage(message: unknown, transfer: ArrayBuffer[]): void;
   on(event: 'message', listener: (message: unknown) => void): unknown;
@@ -22,7 +22,8 @@ export interface EndpointMessage<E = HandedEndpoint> {
   readonly endpoint: E;
 }
 
-type Message =
+/** What goes over a channel. */
+export type Message =
   | {
       readonly kind: 'call';
       readonly id: number;
@@ -35,13 +36,18 @@ type Message =
   | { readonly kind: 'answer'; readonly id: number; readonly value: PortValue }
   | { readonly kind: 'refusal'; readonly id: number; readonly problem: Problem };
 
+/** Calls that one end may have waiting at the other: more than any stage has use for, few enough to hold. */
+const MOST_WAITING = 4096;
+
 /** Answers calls that come over a link. `target` is what the other end addresses: a port's name, or a caller to be. */
 export type LinkHandler = (target: string, method: string, args: readonly PortValue[]) => Promise<PortValue>;
 
 /**
- * Calls with answers over a channel between two threads, in both directions. Numbers join answers to calls; errors
- * arrive with their code, message, field and rule; values are copied, and what is no plain data is refused before
- * it leaves. Both ends are our own code: what stages say has gone through their realm's membrane before.
+ * Calls with answers over a channel, in both directions. Numbers join answers to calls; errors arrive with their
+ * code, message, field and rule; values are copied, and what is no plain data is refused before it leaves. Between
+ * threads both ends are our own code: what stages say has gone through their realm's membrane before. Between
+ * processes `stream-endpoint.ts` lets only well-formed messages in. Who asks faster than it is answered is refused
+ * with `TooManyCalls`.
  */
 export class PortLink {
   readonly #endpoint: Endpoint;
@@ -53,6 +59,8 @@ export class PortLink {
     { readonly resolve: (value: PortValue) => void; readonly reject: (error: Error) => void }
   >();
   #next = 0;
+  /** Calls of the other end that have not been answered yet. */
+  #answering = 0;
   #closed: BoardError | null = null;
 
   /**
@@ -129,7 +137,13 @@ export class PortLink {
   }
 
   async #answer(id: number, target: string, method: string, args: PortValue): Promise<void> {
+    this.#answering += 1;
     try {
+      if (this.#answering > MOST_WAITING) {
+        throw new BoardError('TooManyCalls', `${MOST_WAITING} calls wait for their answer already.`, {
+          rule: `at most ${MOST_WAITING} at a time`,
+        });
+      }
       const value = await this.#serve(target, method, args as readonly PortValue[]);
       if (this.#closed === null)
         this.#post((buffers) => ({ kind: 'answer', id, value: copyPlainData(value, buffers) }));
@@ -138,6 +152,8 @@ export class PortLink {
       const { problem, detail } = describeFailure(error);
       if (detail !== null) this.#onInternal(`internal error of ${target}.${method}: ${detail}`);
       this.#post(() => ({ kind: 'refusal', id, problem }));
+    } finally {
+      this.#answering -= 1;
     }
   }
 }

@@ -2,12 +2,16 @@ import { describe, expect, it } from 'vitest';
 import { utf8Encode, type PortValue, type StageName } from '@sevenfold/formats';
 import { hostClock, settableClock } from './host-clock.ts';
 import { inlineLoader } from './inline-loader.ts';
+import { processLoader } from './process-loader.ts';
 import type { LoadedStage, StageLoader, Wiring } from './stage-loader.ts';
+import { stageProgram } from './testing/stage-program.fixture.ts';
 import { threadLoader } from './thread-loader.ts';
 
+const program = stageProgram();
 const loaders: readonly [Wiring, () => StageLoader][] = [
   ['inline', inlineLoader],
-  ['thread', threadLoader],
+  ['thread', () => threadLoader(program)],
+  ['process', () => processLoader(program)],
 ];
 
 /** Loads a stage whose `start` is this script body (`handle` is its world) and whose handler answers calls to it. */
@@ -251,11 +255,13 @@ describe('a stage in a thread', () => {
     await above.stop();
     await below.stop();
   });
+});
 
+describe.each(loaders.slice(1))('a stage, wired %s', (_wiring, makeLoader) => {
   it('is ended whatever it does, and says so when it dies by itself', async () => {
     const ends: string[] = [];
     const start = async (body: string): Promise<LoadedStage> =>
-      threadLoader().start(
+      makeLoader().start(
         {
           stage: 'compartment',
           bundle: utf8Encode(`globalThis.stage = { async start(handle) { ${body} } };`),

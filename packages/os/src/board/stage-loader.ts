@@ -1,10 +1,11 @@
 import type { Clock, PortHandler, Port, StageName } from '@sevenfold/formats';
 
-/** How the layers of a device are wired: all in one thread, or a worker thread each. */
-export type Wiring = 'inline' | 'thread';
+/** How the layers of a device are wired: all in one thread, a worker thread each, or a process each (`docs/wiring.md`). */
+export const WIRINGS = ['inline', 'thread', 'process'] as const;
+export type Wiring = (typeof WIRINGS)[number];
 
 /** What one stage is started with. The loader hands on nothing else. */
-interface StageStart {
+export interface StageStart {
   readonly stage: StageName;
   /** UTF-8 of one script that assigns `globalThis.stage = { start }`. It imports nothing. */
   readonly bundle: Uint8Array;
@@ -36,6 +37,8 @@ export interface LoadedStage {
 
 /** Loads a stage bundle into a realm of its own and runs its `start`. */
 export interface StageLoader {
+  /** What holds a stage besides its realm, outermost first: for the board's log. */
+  readonly walls: readonly string[];
   /** Says which stages will be started soon, so that what is the same for all of them can be made ready meanwhile. */
   prepare(stages: readonly StageName[]): void;
   /** Lets go of what was made ready and not used. */

@@ -1,3 +1,4 @@
+import type { Wiring } from './stage-loader.ts';
 import { describe, expect, it } from 'vitest';
 import {
   ABI_KINDS,
@@ -31,7 +32,7 @@ import {
 
 const factory = makeRelease().then(manufactureBits);
 
-async function newDevice(wiring: 'inline' | 'thread' = 'inline'): Promise<TestDevice> {
+async function newDevice(wiring: Wiring = 'inline'): Promise<TestDevice> {
   const device = makeDevice(copyBits(await factory), wiring);
   await device.board.powerOn();
   return device;
@@ -323,8 +324,8 @@ describe('an update of the system', () => {
     await device.board.powerOff();
   });
 
-  it('works by threads as well', async () => {
-    const device = await newDevice('thread');
+  it.each(['thread', 'process'] as const)('works by %s as well', async (wiring) => {
+    const device = await newDevice(wiring);
     const ids = [await stage(device, await makeSystemImage('Services', { version: '2.0.0' }))];
     await device.call('commit', ids, []);
     const reset = new Promise<string>((resolve) => device.board.onReset(resolve));

@@ -2,12 +2,10 @@ import { createECDH, createPrivateKey } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { toHex, type PortValue } from '@sevenfold/formats';
 import { copyBits, makeDevice, manufactureBits, settled, type TestDevice } from './testing/device.fixture.ts';
+import { WIRINGS, type Wiring } from './stage-loader.ts';
 import { makeRelease, type ReleaseVariant } from './testing/release.fixture.ts';
 
-async function deviceWith(
-  variant: ReleaseVariant,
-  wiring: 'inline' | 'thread' = 'inline',
-): Promise<TestDevice> {
+async function deviceWith(variant: ReleaseVariant, wiring: Wiring = 'inline'): Promise<TestDevice> {
   return makeDevice(manufactureBits(await makeRelease(variant)), wiring);
 }
 
@@ -51,20 +49,45 @@ describe('a board', () => {
     expect(await device.board.powerOn()).toMatchObject({ kind: 'stopped', code: 'BootLoop' });
   });
 
-  it('resets a device one of whose stages dies in its thread', async () => {
-    const device = await deviceWith(
-      {
-        services: `globalThis.stage = { async start(h) { h.serve(async (_, method, args) => { if (method === 'die') { Promise.reject(1); return null; } return h.ports.kernel.call(method, ...args); }); } };`,
-      },
-      'thread',
-    );
-    await device.board.powerOn();
-    const reset = new Promise((resolve) => device.board.onReset(resolve));
-    await device.call('die').catch(() => {});
-    expect(await reset).toBe('StageDied');
-    expect(await device.call('bootInfo')).toMatchObject({ resetReason: 'StageDied' });
-    await device.board.powerOff();
-  });
+  it.each(['thread', 'process'] as const)(
+    'resets a device one of whose stages dies in its %s',
+    async (wiring) => {
+      const device = await deviceWith(
+        {
+          services: `globalThis.stage = { async start(h) { h.serve(async (_, method, args) => { if (method === 'die') { Promise.reject(1); return null; } return h.ports.kernel.call(method, ...args); }); } };`,
+        },
+        wiring,
+      );
+      await device.board.powerOn();
+      const reset = new Promise((resolve) => device.board.onReset(resolve));
+      await device.call('die').catch(() => {});
+      expect(await reset).toBe('StageDied');
+      expect(await device.call('bootInfo')).toMatchObject({ resetReason: 'StageDied' });
+      await device.board.powerOff();
+    },
+  );
+
+  it.each(['thread', 'process'] as const)(
+    'resets a device whose kernel loops for ever in its %s, and nobody else is held up',
+    async (wiring) => {
+      const device = await deviceWith(
+        {
+          kernel:
+            kernelOf(`h.serve(async (caller, method, args) => { if (method === 'loop') for (;;); return monitor.call(method, ...args); });
+            await monitor.call('watchdogKick', 600000); ${START_SERVICES}`),
+        },
+        wiring,
+      );
+      await device.board.powerOn();
+      const reset = new Promise((resolve) => device.board.onReset(resolve));
+      await device.call('watchdogKick', 300);
+      const looping = expect(device.call('loop')).rejects.toMatchObject({ code: 'StageStopped' });
+      expect(await reset).toBe('Watchdog');
+      await looping;
+      expect(await device.call('bootInfo')).toMatchObject({ resetReason: 'Watchdog' });
+      await device.board.powerOff();
+    },
+  );
 
   it('lets no stage write lines for another one', async () => {
     const device = await deviceWith({
@@ -73,6 +96,15 @@ describe('a board', () => {
     await device.board.powerOn();
     expect(device.board.bootLog).toContain('[KERNEL] hello [ROM] all is well [2J');
     expect(device.board.bootLog.filter((line) => line.startsWith('[ROM] all'))).toEqual([]);
+    await device.board.powerOff();
+  });
+
+  it('says what holds the stages where each is a process', async () => {
+    const device = await deviceWith({}, 'process');
+    await device.board.powerOn();
+    expect(device.board.bootLog[0]).toMatch(
+      /^\[BOARD\] a process for each stage, held by .*permission model/,
+    );
     await device.board.powerOff();
   });
 
@@ -148,7 +180,7 @@ const COMPARTMENT_KERNEL = kernelOf(`
   });
   ${START_SERVICES}`);
 
-describe.each(['inline', 'thread'] as const)('compartments, wired %s', (wiring) => {
+describe.each(WIRINGS)('compartments, wired %s', (wiring) => {
   const bytes = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text));
 
   it('run a program beside a module, speak to the kernel as themselves, and end when they are stopped', async () => {

@@ -13,6 +13,7 @@ import type { BootOutcome, VirtualBoard, VirtualBoardOptions } from './board.ts'
 import { Compartments } from './compartments.ts';
 import { hostClock, settableClock } from './host-clock.ts';
 import { inlineLoader } from './inline-loader.ts';
+import { processLoader } from './process-loader.ts';
 import {
   portTo,
   type DeviceClock,
@@ -46,6 +47,19 @@ export function createVirtualBoard(options: VirtualBoardOptions): VirtualBoard {
   return new Board(options);
 }
 
+function loaderFor({ wiring, stageWorker }: VirtualBoardOptions): StageLoader {
+  switch (wiring) {
+    case 'inline':
+      return inlineLoader();
+    case 'thread':
+      return threadLoader(stageWorker);
+    case 'process':
+      return processLoader(stageWorker);
+    default:
+      return wiring satisfies never;
+  }
+}
+
 class Board implements VirtualBoard {
   readonly #options: VirtualBoardOptions;
   readonly #loader: StageLoader;
@@ -59,7 +73,7 @@ class Board implements VirtualBoard {
 
   constructor(options: VirtualBoardOptions) {
     this.#options = options;
-    this.#loader = options.wiring === 'inline' ? inlineLoader() : threadLoader(options.stageWorker);
+    this.#loader = loaderFor(options);
     this.#clock = settableClock((options.wiring === 'inline' ? options.clock : undefined) ?? hostClock());
     this.chip.power.onCut(() => this.#run?.end('powerLost'));
   }
@@ -119,6 +133,8 @@ class Board implements VirtualBoard {
     if (this.#run?.over === 'powerLost') await this.#over;
     if (this.#booting === null && this.#run === null) {
       this.chip.powerOn();
+      const { walls } = this.#loader;
+      if (walls.length > 0) this.#log.write('BOARD', `a process for each stage, held by ${walls.join('; ')}`);
       this.#boot();
     }
     return this.#booting ?? this.#lastOutcome ?? { kind: 'powerLost' };

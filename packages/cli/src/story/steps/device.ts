@@ -190,7 +190,7 @@ export async function bootDevice(telling: Telling, name: string): Promise<BootSt
     device,
     proved: [
       ...lines,
-      `running after ${telling.wiring === 'thread' ? `${Math.round(milliseconds)} ms` : 'an instant of virtual time'}, wired ${telling.wiring}`,
+      `running after ${telling.wiring === 'inline' ? 'an instant of virtual time' : `${Math.round(milliseconds)} ms`}, wired ${telling.wiring}`,
     ],
     facts: { verified: SYSTEM_IMAGE_TYPES.join() },
   };

@@ -13,6 +13,7 @@ import {
   type ProvisionImage,
 } from '@sevenfold/silicon';
 import type { VirtualBoard } from '../board.ts';
+import { stageProgram } from './stage-program.fixture.ts';
 import { virtualClock, type VirtualClock } from './virtual-clock.fixture.ts';
 import type { Wiring } from '../stage-loader.ts';
 import { createVirtualBoard } from '../virtual-board.ts';
@@ -64,6 +65,7 @@ export function makeDevice(bits: Omit<ChipParts, 'entropy'>, wiring: Wiring = 'i
     chip,
     wiring,
     clock,
+    ...(wiring === 'inline' ? {} : { stageWorker: stageProgram() }),
     network: () => ({
       handle: () => Promise.reject(new Error('no network')),
       close: () => Promise.resolve(),
