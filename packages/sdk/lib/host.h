@@ -54,6 +54,25 @@ HOST_CALL(socket_option_set) int host_socket_option_set(int fd, int option, int 
 HOST_CALL(resolve)
 int host_resolve(const char *name, size_t length, uint32_t *outAddresses, size_t most, size_t *outCount);
 
+/* Signals: of those in the mask (bit n is signal n; SIGTERM alone is ever sent) each ends whatever call waits with EINTR,
+ * and every waiting call after it, until host_signal_next has taken it. outSignal: 0 when there is none left. An app
+ * that watches SIGTERM has half a second after it; one that does not is ended at once. */
+HOST_CALL(signal_watch) int host_signal_watch(uint64_t mask);
+HOST_CALL(signal_next) int host_signal_next(int *outSignal);
+/* applibs/sysevent.h: reads of outFd, which can be polled, give one event each: four u32 {event, status, update type,
+ * minutes}. EACCES without the capability, EINVAL for a second registration; closing ends it. */
+HOST_CALL(system_event_open) int host_system_event_open(uint32_t mask, int *outFd);
+HOST_CALL(system_event_defer) int host_system_event_defer(uint32_t event, uint32_t minutes);
+HOST_CALL(system_event_resume) int host_system_event_resume(uint32_t event);
+/* The app is ended as failed unless it calls again within this time; 0: it is watched no longer. */
+HOST_CALL(watchdog_set) int host_watchdog_set(uint32_t milliseconds);
+/* KiB: with what the OS holds for the app, the app's own memory, the most that was its own. */
+HOST_CALL(memory_usage) int host_memory_usage(uint32_t outKib[3]);
+HOST_CALL(os_version) int host_os_version(char *outText, size_t size);
+/* clock_settime(CLOCK_REALTIME): EACCES without SystemTime. reboot: EACCES without ForceReboot. */
+HOST_CALL(time_set) int host_time_set(int64_t nanoseconds);
+HOST_CALL(reboot) int host_reboot(void);
+
 /* What O_NONBLOCK is to the host. */
 #define HOST_NON_BLOCKING 4
 

@@ -113,6 +113,14 @@ export const KERNEL_CALLS = {
     returns: 'null; from now on apps of that tenant may use it, none may read the key',
   },
   setTime: { args: ['milliseconds since 1970'], returns: 'null' },
+  updateState: {
+    args: ['"none" | "started" | "complete"'],
+    returns: 'null; apps that registered are told (applibs/sysevent.h)',
+  },
+  updateReady: {
+    args: ['"application" | "system"'],
+    returns: 'number: ms for which apps put the installation off; 0: install now',
+  },
   appList: {
     args: [],
     returns:

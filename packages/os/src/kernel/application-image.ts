@@ -19,7 +19,7 @@ export interface Application {
   /** What its manifest names. */
   readonly capabilities: AppCapabilities;
   readonly module: Uint8Array;
-  readonly options: CompartmentOptions;
+  readonly options: Omit<CompartmentOptions, 'osVersion'>;
 }
 
 const KIB = 1024;

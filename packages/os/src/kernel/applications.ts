@@ -8,11 +8,13 @@ import {
 } from '@sevenfold/formats';
 import { readApplication, type Application } from './application-image.ts';
 import { Compartment, type ApplicationEnd } from './compartments.ts';
+import { requireUnclaimed } from './claims.ts';
 import type { Connections } from './connections.ts';
 import { KernelError } from './errors.ts';
 import type { FailureLog } from './failures.ts';
 import type { Pins } from './pins.ts';
 import type { Sockets } from './sockets.ts';
+import type { SystemEvents } from './system-events.ts';
 import { deathsInARow, restartDelay } from './restart-policy.ts';
 import type { ModuleLimits } from './wasm-module.ts';
 
@@ -25,11 +27,17 @@ export interface ApplicationHost {
   readonly pins: Pins;
   readonly connections: Connections;
   readonly sockets: Sockets;
+  readonly systemEvents: SystemEvents;
   readonly failures: FailureLog;
   /** The program that runs beside every module. */
   readonly program: Uint8Array;
   readonly limits: ModuleLimits;
+  readonly osVersion: string;
 }
+
+/** `SIGTERM`, and ms between it and the end of the thread (azure-sphere.md §4.6). */
+const SIGTERM = 15;
+const GRACE = 500;
 
 interface Entry {
   readonly componentId: string;
@@ -90,7 +98,10 @@ export class Applications {
     if (!isBytes(packageBytes)) throw new KernelError('BadReply', 'The monitor gave no package.');
     const image = parseImagePackage(packageBytes);
     try {
-      return readApplication(image, componentId, limits);
+      const application = readApplication(image, componentId, limits);
+      const installed = [...this.#entries.values()].flatMap((entry) => entry.application ?? []);
+      requireUnclaimed(application, installed);
+      return application;
     } catch (error) {
       const { code, message } = toProblem(error);
       log(`app ${image.fields.name} refused: ${code}: ${message}`);
@@ -126,6 +137,7 @@ export class Applications {
   async ended(compartment: Compartment, end: ApplicationEnd): Promise<void> {
     if (this.#live.get(compartment.id) !== compartment) return;
     this.#live.delete(compartment.id);
+    compartment.leave();
     const uptime = this.#host.clock.monotonic() - compartment.startedAt;
     await this.#inTurn(() => this.#bury(compartment, end, uptime));
   }
@@ -137,6 +149,8 @@ export class Applications {
       `app ${application.name} ${end.kind === 'exit' ? `exited with ${end.exitCode}` : `trapped: ${end.trap}`}`,
     );
     await this.#end(compartment);
+    // It was asked to: that is no failure.
+    if (compartment.isTerminating) return;
     try {
       await failures.append({ application, end, uptime, log: compartment.lines });
     } catch (error) {
@@ -175,6 +189,7 @@ export class Applications {
         entryPoint: application.options.entryPoint,
         files: application.options.files.map((file) => ({ ...file })),
         mutableQuota: application.options.mutableQuota,
+        osVersion: this.#host.osVersion,
       });
       log(`app ${application.name} (${application.imageId.slice(0, 8)}) started`);
     } catch (error) {
@@ -193,13 +208,45 @@ export class Applications {
     entry.application = null;
     const { compartment } = entry;
     entry.compartment = null;
-    if (compartment !== null) await this.#end(compartment);
+    if (compartment === null) return;
+    await this.#terminate(compartment);
+    await this.#end(compartment);
+  }
+
+  /** SIGTERM to an app that handles it, and a moment to put its things in order. */
+  async #terminate(compartment: Compartment): Promise<void> {
+    compartment.isTerminating = true;
+    if (!compartment.handlesSignals || !this.#live.has(compartment.id)) return;
+    compartment.events.push({ kind: 'signal', signal: SIGTERM });
+    await Promise.race([compartment.gone, this.#host.clock.sleep(GRACE)]);
+  }
+
+  /** Ends all apps, before the device restarts. None comes back. */
+  stopAll(): Promise<void> {
+    return this.#inTurn(async () => {
+      await Promise.all([...this.#entries.values()].map((entry) => this.#reset(entry)));
+    });
+  }
+
+  /** Watches a compartment that asked for it: once it is overdue it is ended like one that trapped. */
+  async watch(compartment: Compartment, milliseconds: number): Promise<void> {
+    const { clock } = this.#host;
+    const wasWatched = compartment.watchdogDue !== null;
+    compartment.watchdogDue = milliseconds === 0 ? null : clock.monotonic() + milliseconds;
+    if (wasWatched) return;
+    while (compartment.watchdogDue !== null && this.#live.has(compartment.id)) {
+      const left = compartment.watchdogDue - clock.monotonic();
+      if (left <= 0) return this.ended(compartment, { kind: 'trap', trap: 'watchdog', frames: [] });
+      await clock.sleep(left);
+    }
   }
 
   async #end(compartment: Compartment): Promise<void> {
     // From here on its calls are refused: nothing new can be opened while what is open is closed.
     this.#live.delete(compartment.id);
     compartment.isEnded = true;
+    compartment.leave();
+    this.#host.systemEvents.forget(compartment);
     const { hardware, pins, connections, sockets, log } = this.#host;
     for (const step of [
       () => hardware.call('stopCompartment', compartment.id),

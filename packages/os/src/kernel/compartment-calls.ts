@@ -27,6 +27,21 @@ export const COMPARTMENT_CALLS = {
   tlsRead: { args: ['connection', 'most'], returns: 'bytes; empty at the end; waits for data' },
   tlsWrite: { args: ['connection', 'bytes'], returns: 'null' },
   tlsClose: { args: ['connection'], returns: 'null' },
+  watchSignals: {
+    args: [],
+    returns: 'null; from now on SIGTERM is an event, and its end comes half a second later',
+  },
+  nextEvent: {
+    args: [],
+    returns: '{kind: "signal", signal} | {kind: "system", event, status, updateType, minutes}; waits for one',
+  },
+  systemEvents: { args: ['mask: SysEvent_Events'], returns: 'null; once' },
+  systemEventsEnd: { args: [], returns: 'null' },
+  deferUpdate: { args: ['event', 'minutes'], returns: 'null' },
+  resumeUpdate: { args: ['event'], returns: 'null' },
+  watchdog: { args: ['milliseconds; 0: no longer'], returns: 'null; ended unless asked again in time' },
+  setSystemTime: { args: ['milliseconds since 1970'], returns: 'null' },
+  reboot: { args: [], returns: 'null; every app gets SIGTERM, then the device restarts' },
   netResolve: { args: ['name'], returns: '[IPv4 addresses as numbers] of a name that the manifest names' },
   netConnect: { args: ['address', 'port'], returns: '{socket, localAddress, localPort}' },
   netListen: { args: ['port', 'backlog'], returns: '{socket}' },
@@ -54,4 +69,5 @@ export interface CompartmentOptions {
   readonly files: readonly { readonly path: string; readonly bytes: Uint8Array }[];
   /** Bytes of mutable storage; 0: none. */
   readonly mutableQuota: number;
+  readonly osVersion: string;
 }

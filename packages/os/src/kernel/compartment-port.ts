@@ -17,10 +17,12 @@ import {
 import type { Applications } from './applications.ts';
 import { COMPARTMENT_CALLS } from './compartment-calls.ts';
 import type { ApplicationEnd, Compartment } from './compartments.ts';
+import { KernelError } from './errors.ts';
 import type { Connections } from './connections.ts';
 import type { Sockets } from './sockets.ts';
 import type { Pins } from './pins.ts';
 import type { MutableStorage } from './storage.ts';
+import type { SystemEvents } from './system-events.ts';
 
 /** What compartments' calls work on. */
 export interface CompartmentServices {
@@ -29,7 +31,11 @@ export interface CompartmentServices {
   readonly connections: Connections;
   readonly sockets: Sockets;
   readonly storage: MutableStorage;
+  readonly systemEvents: SystemEvents;
   readonly monitor: Port;
+  readonly hardware: Port;
+  /** Ends every app and restarts the device. */
+  readonly restart: () => Promise<void>;
   readonly clock: Clock;
   /** A line of an app's log. */
   readonly say: (compartment: Compartment, line: string) => void;
@@ -44,6 +50,8 @@ const MOST_FRAMES = 64;
 const LONGEST_TRAP = 64;
 const LEVELS = { min: 0, max: 1 };
 const U32 = { max: 0xffffffff };
+/** The last instant that a Date can be. */
+const LATEST = { max: 8.64e15 };
 const LONGEST_DATAGRAM = 65_507;
 const MOST_PORT = 65_535;
 
@@ -69,6 +77,13 @@ function endArgument(untrusted: PortValue | undefined): ApplicationEnd {
       };
     }),
   };
+}
+
+function requireCapability(field: string, isThere: boolean): void {
+  if (!isThere)
+    throw new KernelError('AccessDenied', `The manifest does not name ${field}.`, {
+      field: `Capabilities.${field}`,
+    });
 }
 
 /** Answers the calls of compartments that run; each only for what it itself holds and its manifest names. */
@@ -141,6 +156,47 @@ export function serveCompartments(services: CompartmentServices): PortHandler {
       ),
     ),
     tlsClose: of((compartment, connection) => connections.close(compartment, connectionOf(connection))),
+    watchSignals: of((compartment) => {
+      compartment.handlesSignals = true;
+      return null;
+    }),
+    nextEvent: of((compartment) => compartment.events.next()),
+    systemEvents: of((compartment, mask) => {
+      services.systemEvents.register(compartment, uintArgument(mask, 'mask', U32));
+      return null;
+    }),
+    systemEventsEnd: of((compartment) => {
+      services.systemEvents.forget(compartment);
+      return null;
+    }),
+    deferUpdate: of((compartment, event, minutes) => {
+      services.systemEvents.defer(
+        compartment,
+        uintArgument(event, 'event', U32),
+        uintArgument(minutes, 'minutes', U32),
+      );
+      return null;
+    }),
+    resumeUpdate: of((compartment, event) => {
+      services.systemEvents.resume(compartment, uintArgument(event, 'event', U32));
+      return null;
+    }),
+    watchdog: of((compartment, milliseconds) => {
+      void applications.watch(compartment, uintArgument(milliseconds, 'milliseconds', U32));
+      return null;
+    }),
+    setSystemTime: of(async (compartment, milliseconds) => {
+      requireCapability('SystemTime', compartment.application.capabilities.systemTime);
+      await services.hardware.call('setTime', uintArgument(milliseconds, 'milliseconds', LATEST));
+      return null;
+    }),
+    reboot: of((compartment) => {
+      const { powerControls } = compartment.application.capabilities;
+      requireCapability('PowerControls', powerControls.includes('ForceReboot'));
+      // Not waited for: it ends the very compartment that this answers.
+      void services.restart();
+      return null;
+    }),
     netResolve: of((compartment, name) =>
       sockets.resolve(compartment, textArgument(name, 'name', LONGEST_HOST)),
     ),

@@ -1,3 +1,4 @@
+import { EventQueue } from './event-queue.ts';
 import type { Application } from './application-image.ts';
 
 /** Lines of an app's log that travel with the report of its death, and characters of each. */
@@ -23,6 +24,17 @@ export class Compartment {
   readonly connections = new Set<number>();
   /** Connections that are being opened: they count as well. */
   connecting = 0;
+  /** What the kernel has to tell it. */
+  readonly events = new EventQueue();
+  /** It asked to be told of SIGTERM: it gets it, and a moment, before its thread is ended. */
+  handlesSignals = false;
+  /** It was asked to end: its end is neither a failure nor a reason to start it again. */
+  isTerminating = false;
+  /** Monotonic ms by which it wanted to say that it is alive; null: it did not ask to be watched. */
+  watchdogDue: number | null = null;
+  /** Resolves when it has ended. */
+  readonly gone: Promise<void>;
+  readonly #leave: () => void;
   /** Once set, what it holds has been released: what opens for it from then on is closed again. */
   isEnded = false;
   #lines: string[] = [];
@@ -31,6 +43,14 @@ export class Compartment {
     this.id = id;
     this.application = application;
     this.startedAt = startedAt;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.gone = promise;
+    this.#leave = resolve;
+  }
+
+  /** It has ended, by itself or not. */
+  leave(): void {
+    this.#leave();
   }
 
   note(line: string): void {

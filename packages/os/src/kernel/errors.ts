@@ -14,7 +14,13 @@ export type KernelErrorCode =
   | 'QuotaExceeded'
   | 'NotReady'
   | 'StorageFailed'
+  | 'NotAllowedNow'
   | 'NameNotResolved'
+  // what another app has already (azure-sphere.md §3.6)
+  | 'RequestedGpioAlreadyInUse'
+  | 'GpioBlockConflict'
+  | 'RequestedPeripheralAlreadyInUse'
+  | 'DuplicateTcpUdpPortDetected'
   // images and modules
   | 'NotAnApplication'
   | 'ComponentMismatch'

@@ -112,6 +112,16 @@ export const IMPORT_TABLE = {
     socket_send_to: waits('iiiiii'),
     socket_receive_from: waits('iiiiii'),
     resolve: waits('iiiii'),
+    signal_watch: waits('I'),
+    signal_next: inside('i'),
+    system_event_open: waits('ii'),
+    system_event_defer: waits('ii'),
+    system_event_resume: waits('i'),
+    watchdog_set: waits('i'),
+    memory_usage: inside('i'),
+    os_version: inside('ii'),
+    time_set: waits('I'),
+    reboot: waits(''),
   },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, ImportRow>>>>;
 

@@ -18,6 +18,7 @@ import { Pins } from './pins.ts';
 import { STABLE_UPTIME } from './restart-policy.ts';
 import { serveServices } from './services-port.ts';
 import { Sockets } from './sockets.ts';
+import { SystemEvents } from './system-events.ts';
 import { MutableStorage } from './storage.ts';
 
 /** Linear memory of an app on the reference SKU (azure-sphere.md §3.4). */
@@ -82,6 +83,7 @@ export async function start(handle: StageHandle): Promise<void> {
     readDeviceId(await monitor.call('identity')),
   );
   const sockets = new Sockets(hardware, clock, new Firewall(hardware, clock));
+  const systemEvents = new SystemEvents(clock);
   const failures = new FailureLog(monitor, clock, boot.osVersion);
   const applications = new Applications({
     monitor,
@@ -91,17 +93,34 @@ export async function start(handle: StageHandle): Promise<void> {
     pins,
     connections,
     sockets,
+    systemEvents,
+    osVersion: boot.osVersion,
     failures,
     program: await load(monitor, 'loadCompartmentProgram'),
     limits: { memory: MEMORY_QUOTA },
   });
+  const restart = async (): Promise<void> => {
+    await applications.stopAll();
+    await monitor.call('restart');
+  };
   const applicationLog = new ApplicationLog(clock, log);
-  const services = serveServices({ monitor, hardware, applications, connections, failures });
+  const services = serveServices({
+    monitor,
+    hardware,
+    applications,
+    connections,
+    systemEvents,
+    failures,
+    restart,
+  });
   const compartments = serveCompartments({
     applications,
     pins,
     connections,
     sockets,
+    systemEvents,
+    hardware,
+    restart,
     storage: new MutableStorage(monitor, clock),
     monitor,
     clock,

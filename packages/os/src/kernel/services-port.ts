@@ -1,5 +1,6 @@
 import {
   bytesArgument,
+  choiceArgument,
   KERNEL_CALLS,
   listArgument,
   MONITOR_CALLS,
@@ -14,6 +15,7 @@ import {
 } from '@sevenfold/formats';
 import type { Applications } from './applications.ts';
 import type { ClientIdentity, Connections } from './connections.ts';
+import type { SystemEvents } from './system-events.ts';
 import type { FailureLog } from './failures.ts';
 
 /** What the services' calls work on. */
@@ -22,7 +24,10 @@ export interface ServicesHost {
   readonly hardware: Port;
   readonly applications: Applications;
   readonly connections: Connections;
+  readonly systemEvents: SystemEvents;
   readonly failures: FailureLog;
+  /** Ends every app and restarts the device. */
+  readonly restart: () => Promise<void>;
 }
 
 const LONGEST_ID = 64;
@@ -46,7 +51,7 @@ const isServices = (caller: string): boolean => caller === 'services';
 
 /** Answers the OS services: the kernel's own calls, and those of the monitor that pass through unchanged. */
 export function serveServices(host: ServicesHost): PortHandler {
-  const { monitor, hardware, applications, connections, failures } = host;
+  const { monitor, hardware, applications, connections, systemEvents, failures, restart } = host;
   const componentOf = (value: PortValue | undefined): string =>
     textArgument(value, 'componentId', LONGEST_ID);
   const own = serveCalls(KERNEL_CALLS, isServices, {
@@ -59,6 +64,11 @@ export function serveServices(host: ServicesHost): PortHandler {
       connections.setIdentity(identityArgument(identity));
       return null;
     },
+    updateState: ([state]) => {
+      systemEvents.announce(choiceArgument(state, 'state', ['none', 'started', 'complete']));
+      return null;
+    },
+    updateReady: ([type]) => systemEvents.ready(choiceArgument(type, 'type', ['application', 'system'])),
     appList: () => applications.list(),
     appInstalled: async ([componentId]) => {
       await applications.install(componentOf(componentId));
@@ -78,6 +88,10 @@ export function serveServices(host: ServicesHost): PortHandler {
       throw new PortError('BadArgument', `${passed} takes ${MONITOR_CALLS[passed].args.length} arguments.`, {
         field: 'args',
       });
+    }
+    if (passed === 'restart') {
+      await restart();
+      return null;
     }
     if (passed !== 'recordList') return monitor.call(passed, ...args);
     // What the services have seen may be on its way: from now on it stays as it is.

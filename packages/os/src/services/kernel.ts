@@ -192,6 +192,11 @@ export function kernelOver(port: Port) {
       identity: { tenantId: string; chain: readonly Uint8Array[]; key: Uint8Array } | null,
     ) => port.call('setClientIdentity', identity),
     setTime: (milliseconds: number) => port.call('setTime', milliseconds),
+    updateState: (state: 'none' | 'started' | 'complete') => port.call('updateState', state),
+    /** Milliseconds for which apps put the installation off; 0: install now. */
+    async updateReady(type: 'application' | 'system'): Promise<number> {
+      return numberValue(await port.call('updateReady', type), 'updateReady');
+    },
     appListRaw: (): Promise<PortValue> => port.call('appList'),
     appInstalled: (componentId: string) => port.call('appInstalled', componentId),
     appRemoved: (componentId: string) => port.call('appRemoved', componentId),

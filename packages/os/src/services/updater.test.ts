@@ -20,6 +20,18 @@ describe('an update', () => {
     expect(world.service.received.plans.at(-1)?.images).toMatchObject([{ imageId: first.imageId }]);
   });
 
+  it('waits while apps put it off, keeps what it downloaded, and says when', async () => {
+    const image = world.publish(APP, 5, 300_000);
+    world.device.memory.deferral = 10 * 60_000;
+    expect(await world.bootAndCheck()).toMatchObject({ lastError: null });
+    expect(world.device.memory.events).toEqual([]);
+    expect(world.device.memory.staged.get(image.imageId)).toBeDefined();
+    expect(world.device.log.join('\n')).toContain('apps put the update off for 10 minutes');
+    world.device.memory.deferral = 0;
+    await world.device.gateway('checkNow');
+    expect(world.device.memory.events).toEqual(['commit 1', `appInstalled ${APP}`]);
+  });
+
   it('removes an app', async () => {
     world.publish(APP, 5, 1000);
     await world.bootAndCheck();

@@ -44,6 +44,8 @@ export interface UpdaterContext {
 /** Bytes of one download request, and of one write to flash. */
 const DOWNLOAD = 256 * 1024;
 const WRITE = 64 * 1024;
+/** Milliseconds after which apps that put an update off are asked again, since they may have changed their mind. */
+const ASK_AGAIN = 15 * 60_000;
 /** Tries of one part of an image over fresh connections, and the pause before the second one in milliseconds. */
 const DOWNLOAD_TRIES = 3;
 const DOWNLOAD_PAUSE = 1000;
@@ -55,8 +57,10 @@ export async function runUpdate(context: UpdaterContext, identity: TlsIdentity):
   const work = decideWork(plan, await kernel.listImages(), context.left);
   const outcome = { held: work.held, nextCheck: plan.nextCheck * 1000, removed: work.remove };
   if (work.missing.length === 0 && work.remove.length === 0) {
+    await kernel.updateState('none');
     return { ...outcome, installed: [], restartRequired: false };
   }
+  await kernel.updateState('started');
 
   const stagingIds: number[] = [];
   const download = new Download(context, identity);
@@ -65,11 +69,22 @@ export async function runUpdate(context: UpdaterContext, identity: TlsIdentity):
   } finally {
     await download.close();
   }
+  const isSystem = work.missing.some(({ imageType }) => imageType !== IMAGE_TYPES.Applications);
+  const deferral = await kernel.updateReady(isSystem ? 'system' : 'application');
+  if (deferral > 0) {
+    // What was downloaded stays in flash: the next round finds it there and asks again.
+    context.log(`apps put the update off for ${Math.ceil(deferral / 60_000)} minutes`);
+    const nextCheck = Math.min(outcome.nextCheck, deferral, ASK_AGAIN);
+    return { ...outcome, nextCheck, removed: [], installed: [], restartRequired: false };
+  }
   const restartRequired = await kernel.commit(stagingIds, work.remove);
   const installed = work.missing.map((image) => image.name);
   context.log(`committed: ${[...installed, ...work.remove.map((id) => `without ${id}`)].join(', ')}`);
   // After a restart every app starts from what was committed anyway.
-  if (!restartRequired) await announceApps(context, work);
+  if (!restartRequired) {
+    await announceApps(context, work);
+    await kernel.updateState('complete');
+  }
   return { ...outcome, installed, restartRequired };
 }
 

@@ -5,6 +5,7 @@ import { CallRefused } from './errno.ts';
 import type { Guest } from './guest.ts';
 import { MutableFile } from './mutable-file.ts';
 import { NON_BLOCKING } from './open-file.ts';
+import type { SystemCall } from './system-calls.ts';
 import { PinFile } from './pin-file.ts';
 import { TimerFile } from './timer-file.ts';
 import { TlsFile } from './tls-file.ts';
@@ -18,8 +19,8 @@ const MOST_EVENTS = 64;
 const EPOLL_EVENT_SIZE = 16;
 
 type Sevenfold = 'sevenfold';
-/** Bound by `net-calls.ts`. */
-type NetCall = `socket_${string}` | 'resolve';
+/** Bound by `net-calls.ts` and `system-calls.ts`. */
+type BoundElsewhere = `socket_${string}` | 'resolve' | SystemCall;
 
 /** The Applibs calls that are answered inside. */
 export function applibsCalls(guest: Guest) {
@@ -46,7 +47,7 @@ export function applibsCalls(guest: Guest) {
       fds.getAs(epfd, EpollFile).control(operation, fd, events, BigInt.asUintN(64, data));
     },
   } satisfies Readonly<
-    Record<Exclude<ImportsAnswered<Sevenfold, 'inside'>, NetCall>, (...args: never[]) => void>
+    Record<Exclude<ImportsAnswered<Sevenfold, 'inside'>, BoundElsewhere>, (...args: never[]) => void>
   >;
 }
 
@@ -122,6 +123,9 @@ export function waitingApplibsCalls(guest: Guest, waiting: Waiting) {
       memory.write32(out, fds.add(await TlsFile.connect(kernel, waker, { host, port, identity }, flags)));
     },
   } satisfies Readonly<
-    Record<Exclude<ImportsAnswered<Sevenfold, 'waits'>, NetCall>, (...args: never[]) => void | Promise<void>>
+    Record<
+      Exclude<ImportsAnswered<Sevenfold, 'waits'>, BoundElsewhere>,
+      (...args: never[]) => void | Promise<void>
+    >
   >;
 }

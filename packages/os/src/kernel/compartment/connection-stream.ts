@@ -140,7 +140,7 @@ export class ConnectionStream {
 
   async #send(part: Uint8Array): Promise<number> {
     while (this.#isSending || (this.#connection === null && this.#failure === null))
-      await this.#waker.until(null);
+      await this.#waker.pause(null);
     const { connection } = this;
     this.#isSending = true;
     try {
@@ -158,7 +158,7 @@ export class ConnectionStream {
   /** Resolves when what was given to be sent has been handed on and the connection is closed. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    while (this.#isSending) await this.#waker.until(null);
+    while (this.#isSending) await this.#waker.pause(null);
     const connection = this.#connection;
     this.#connection = null;
     if (connection !== null) await this.#kernel.call(this.#calls.close, connection);

@@ -12,6 +12,11 @@ export class GuestMemory {
     this.#memory = memory;
   }
 
+  /** Bytes that it has now. */
+  get size(): number {
+    return this.#memory.buffer.byteLength;
+  }
+
   /** The bytes themselves, not a copy: do not keep them over an `await`, since memory may grow. */
   bytes(pointer: number, length: number): Uint8Array {
     // Arguments arrive as signed 32-bit numbers.

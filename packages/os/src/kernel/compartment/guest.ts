@@ -3,6 +3,7 @@ import type { CompartmentOptions } from '../compartment-calls.ts';
 import type { FdTable } from './fd-table.ts';
 import type { GuestMemory } from './guest-memory.ts';
 import type { ImageTree } from './image-files.ts';
+import type { GuestEvents } from './guest-events.ts';
 import type { LogFile } from './log-file.ts';
 import type { Waker } from './waker.ts';
 
@@ -16,4 +17,5 @@ export interface Guest {
   readonly tree: ImageTree;
   readonly log: LogFile;
   readonly waker: Waker;
+  readonly events: GuestEvents;
 }

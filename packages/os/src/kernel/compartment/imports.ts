@@ -3,6 +3,7 @@ import { applibsCalls, waitingApplibsCalls } from './applibs.ts';
 import { CallRefused, ERRNO, errnoOf, isEnded } from './errno.ts';
 import type { Guest } from './guest.ts';
 import { netCalls, socketCalls, waitingNetCalls } from './net-calls.ts';
+import { systemCalls, waitingSystemCalls } from './system-calls.ts';
 import { Waiting } from './waiting.ts';
 import { engine, type HostFunction } from './wasm-engine.ts';
 import { fileCalls, waitingFileCalls } from './wasi-files.ts';
@@ -52,6 +53,8 @@ export function bindImports(guest: Guest): Readonly<Record<string, Readonly<Reco
       ...waitingApplibsCalls(guest, waiting),
       ...netCalls(guest),
       ...waitingNetCalls(guest),
+      ...systemCalls(guest),
+      ...waitingSystemCalls(guest),
     },
   };
   return Object.fromEntries(

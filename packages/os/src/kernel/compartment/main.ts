@@ -1,6 +1,7 @@
 import { type Port, type PortValue, type StageHandle } from '@sevenfold/formats';
 import { isEnded } from './errno.ts';
 import { FdTable } from './fd-table.ts';
+import { GuestEvents } from './guest-events.ts';
 import { GuestMemory } from './guest-memory.ts';
 import { ImageDirectory, ImageTree } from './image-files.ts';
 import { bindImports } from './imports.ts';
@@ -66,6 +67,7 @@ export async function start(handle: StageHandle): Promise<void> {
   let memory: { readonly buffer: ArrayBufferLike } | null = null;
   const fds = new FdTable();
   const log = new LogFile(kernel);
+  const waker = new Waker(handle.clock);
   const guest = {
     memory: new GuestMemory({
       get buffer() {
@@ -79,7 +81,8 @@ export async function start(handle: StageHandle): Promise<void> {
     fds,
     tree: new ImageTree([{ path: options.entryPoint, bytes: module }, ...options.files]),
     log,
-    waker: new Waker(handle.clock),
+    waker,
+    events: new GuestEvents(kernel, waker),
   };
   // Descriptors 0 to 3: standard input, output and error, and the root of the image.
   for (const file of [new EmptyFile(), log, log, new ImageDirectory('')]) fds.add(file);

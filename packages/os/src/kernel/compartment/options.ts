@@ -20,16 +20,17 @@ function isFile(value: PortValue): value is { readonly path: string; readonly by
 /** Reads the answer of the hardware's `module`. The kernel made it: anything odd is a defect and throws TypeError. */
 export function readStart(value: PortValue): CompartmentStart {
   if (isRecord(value) && isBytes(value['module']) && isRecord(value['options'])) {
-    const { args, entryPoint, files, mutableQuota } = value['options'];
+    const { args, entryPoint, files, mutableQuota, osVersion } = value['options'];
     if (
       Array.isArray(args) &&
       args.every(isText) &&
       typeof entryPoint === 'string' &&
       Array.isArray(files) &&
       files.every(isFile) &&
-      typeof mutableQuota === 'number'
+      typeof mutableQuota === 'number' &&
+      typeof osVersion === 'string'
     ) {
-      return { module: value['module'], options: { args, entryPoint, files, mutableQuota } };
+      return { module: value['module'], options: { args, entryPoint, files, mutableQuota, osVersion } };
     }
   }
   throw new TypeError('The hardware gave no module and options.');

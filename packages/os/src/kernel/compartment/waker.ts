@@ -1,4 +1,5 @@
 import type { Clock } from '@sevenfold/formats';
+import { CallRefused } from './errno.ts';
 
 /**
  * Waits for a time or for something that happens. A clock's sleep cannot be taken back, so the pending ones are
@@ -21,8 +22,20 @@ export class Waker {
     for (const resume of waiting) resume();
   }
 
+  /** A signal that the app has yet to take: what it waits for in its own name ends with EINTR meanwhile. */
+  isInterrupted = false;
+
+  /**
+   * As `pause`, for what the app itself waits for: EINTR when a signal has come (POSIX, signal concepts). What was
+   * waited for is lost to nobody: it is still there for the next call.
+   */
+  async until(time: number | null): Promise<void> {
+    if (!this.isInterrupted) await this.pause(time);
+    if (this.isInterrupted) throw new CallRefused('EINTR');
+  }
+
   /** Resolves at the next `wake`, at a pending time, or at `time` (monotonic ms; null: never); callers look again. */
-  until(time: number | null): Promise<void> {
+  pause(time: number | null): Promise<void> {
     const woken = new Promise<void>((resolve) => {
       this.#waiting.push(resolve);
     });

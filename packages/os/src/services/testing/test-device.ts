@@ -65,6 +65,8 @@ interface DeviceMemory {
   records: { id: number; record: Uint8Array }[];
   readonly identities: PortValue[];
   readonly events: string[];
+  /** Ms for which apps put updates off. */
+  deferral: number;
   /** What `bootInfo` says. */
   boot: { trial: boolean; failures: PortValue[]; fellBack: PortValue };
   /** Makes one call fail, once or for good. */
@@ -122,6 +124,7 @@ export function createTestDevice(options: {
     records: [],
     identities: [],
     events: [],
+    deferral: 0,
     boot: { trial: false, failures: [], fellBack: null },
     failing: new Map(),
     staged: new Map(),
@@ -267,6 +270,8 @@ export function createTestDevice(options: {
       memory.events.push('setTime');
       return null;
     },
+    updateState: () => null,
+    updateReady: () => memory.deferral,
     appList: () => [],
     appInstalled: (id) => {
       memory.events.push(`appInstalled ${text(id)}`);
