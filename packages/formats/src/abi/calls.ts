@@ -59,6 +59,14 @@ export const MONITOR_CALLS = {
   createSessionKey: { args: ['ticket: bytes | null'], returns: 'as Pluton' },
   signWithSessionKey: { args: ['keyId', 'message'], returns: 'as Pluton' },
   exportSessionKey: { args: ['keyId'], returns: 'as Pluton' },
+  seal: {
+    args: ['policy: "measured" | "authorised"', 'label: string, at most 64', 'bytes: at most 32768'],
+    returns: 'bytes: as Pluton, for the normal world under this label',
+  },
+  unseal: {
+    args: ['label', 'box: bytes'],
+    returns: 'as Pluton: what the normal world sealed under this label',
+  },
   sha256: { args: ['message'], returns: 'as Pluton' },
   random: { args: ['length'], returns: 'as Pluton' },
 } as const satisfies CallTable;
@@ -111,6 +119,14 @@ export const KERNEL_CALLS = {
   setClientIdentity: {
     args: ['{tenantId, chain: [DER], key: PKCS#8} | null'],
     returns: 'null; from now on apps of that tenant may use it, none may read the key',
+  },
+  credentialsRead: {
+    args: [],
+    returns: 'bytes | null: what these very services on this very system kept, through any number of boots',
+  },
+  credentialsWrite: {
+    args: ['bytes, at most 32000 | null'],
+    returns: 'null; kept in flash, sealed to what is measured; null: nothing is kept',
   },
   setTime: { args: ['milliseconds since 1970'], returns: 'null' },
   updateState: {

@@ -95,7 +95,7 @@ export const PLUTON_COMMANDS = {
       '{keyId: number, spki: bytes, ticket: bytes}: a new pair, or the one of the ticket, which this very software on this very chip alone gets back',
     phases: RUNNING,
     lifecycles: ANY_LIFECYCLE,
-    errors: ['EntropyFailure', 'KeySlotsFull', 'FormatError', 'PolicyNotMet', 'NotAuthentic'],
+    errors: ['EntropyFailure', 'KeySlotsFull', 'NotABox', 'PolicyNotMet', 'NotAuthentic'],
   },
   signWithSessionKey: {
     args: [number('keyId', 255), upTo('message', LARGEST_MESSAGE)],
@@ -148,7 +148,7 @@ export const PLUTON_COMMANDS = {
     returns: 'bytes: the plaintext',
     phases: ANY_PHASE,
     lifecycles: ANY_LIFECYCLE,
-    errors: ['FormatError', 'PolicyNotMet', 'NotAuthentic'],
+    errors: ['NotABox', 'PolicyNotMet', 'NotAuthentic'],
   },
   sha256: {
     args: [upTo('message', LARGEST_PACKAGE)],

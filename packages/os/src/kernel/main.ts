@@ -10,6 +10,7 @@ import { Applications } from './applications.ts';
 import { readBootFacts, readDeviceId, readInstalledApplications } from './boot-facts.ts';
 import { serveCompartments, serveHardware } from './compartment-port.ts';
 import { Connections } from './connections.ts';
+import { CredentialStore } from './credentials.ts';
 import { KernelError } from './errors.ts';
 import { Firewall } from './firewall.ts';
 import { FailureLog } from './failures.ts';
@@ -112,6 +113,7 @@ export async function start(handle: StageHandle): Promise<void> {
     systemEvents,
     failures,
     restart,
+    credentials: new CredentialStore(monitor),
   });
   const compartments = serveCompartments({
     applications,

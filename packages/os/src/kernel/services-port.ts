@@ -16,6 +16,7 @@ import {
 import type { Applications } from './applications.ts';
 import type { ClientIdentity, Connections } from './connections.ts';
 import type { SystemEvents } from './system-events.ts';
+import type { CredentialStore } from './credentials.ts';
 import type { FailureLog } from './failures.ts';
 
 /** What the services' calls work on. */
@@ -25,6 +26,7 @@ export interface ServicesHost {
   readonly applications: Applications;
   readonly connections: Connections;
   readonly systemEvents: SystemEvents;
+  readonly credentials: CredentialStore;
   readonly failures: FailureLog;
   /** Ends every app and restarts the device. */
   readonly restart: () => Promise<void>;
@@ -51,7 +53,7 @@ const isServices = (caller: string): boolean => caller === 'services';
 
 /** Answers the OS services: the kernel's own calls, and those of the monitor that pass through unchanged. */
 export function serveServices(host: ServicesHost): PortHandler {
-  const { monitor, hardware, applications, connections, systemEvents, failures, restart } = host;
+  const { monitor, hardware, applications, connections, credentials, systemEvents, failures, restart } = host;
   const componentOf = (value: PortValue | undefined): string =>
     textArgument(value, 'componentId', LONGEST_ID);
   const own = serveCalls(KERNEL_CALLS, isServices, {
@@ -69,6 +71,8 @@ export function serveServices(host: ServicesHost): PortHandler {
       return null;
     },
     updateReady: ([type]) => systemEvents.ready(choiceArgument(type, 'type', ['application', 'system'])),
+    credentialsRead: () => credentials.read(),
+    credentialsWrite: ([bytes]) => credentials.write(bytes),
     appList: () => applications.list(),
     appInstalled: async ([componentId]) => {
       await applications.install(componentOf(componentId));

@@ -53,6 +53,9 @@ function componentId(untrusted: PortValue | undefined, field = 'componentId'): s
   return text;
 }
 
+/** Whose sealed bytes these are: whatever the normal world says, they are the normal world's. */
+const ownerOf = (label: PortValue | undefined): string => `normal world/${textArgument(label, 'label', 64)}`;
+
 const stagingId = (untrusted: PortValue | undefined): number => uintArgument(untrusted, 'stagingId', STAGING);
 
 /**
@@ -165,6 +168,8 @@ export function serveMonitor(state: MonitorState): PortHandler {
     createSessionKey: toPluton('createSessionKey'),
     signWithSessionKey: toPluton('signWithSessionKey'),
     exportSessionKey: toPluton('exportSessionKey'),
+    seal: ([policy, label, bytes]) => pluton.port.call('seal', policy ?? null, ownerOf(label), bytes ?? null),
+    unseal: ([label, box]) => pluton.port.call('unseal', ownerOf(label), box ?? null),
     sha256: toPluton('sha256'),
     random: ([length]) => pluton.port.call('random', length ?? null, false),
   });

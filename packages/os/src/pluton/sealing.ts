@@ -64,7 +64,7 @@ export async function seal(
 
 /**
  * Opens a box. Steps in order: well-formed; its policy holds now; made by this chip for this purpose, owner and
- * policy, and unchanged. Throws `FormatError`, `PolicyNotMet`, `NotAuthentic`.
+ * policy, and unchanged. Throws `NotABox`, `PolicyNotMet`, `NotAuthentic`.
  */
 export async function unseal(
   hardware: PlutonHardwarePort,
@@ -72,13 +72,18 @@ export async function unseal(
   owner: string,
   untrusted: Uint8Array,
 ): Promise<Uint8Array> {
-  const [untrustedPolicy = null, box = null] = readArray(decodeCbor(untrusted, LIMITS), 'box', 2);
-  const policy = parsePolicy(untrustedPolicy);
+  const { policy, box } = parseBox(untrusted);
   await holds(hardware, policy);
-  return hardware.unseal(
-    contextOf(purpose, owner, encodePolicy(policy)),
-    readBytes(box, 'box.1', { max: LIMITS.maxBytes }),
-  );
+  return hardware.unseal(contextOf(purpose, owner, encodePolicy(policy)), box);
+}
+
+function parseBox(untrusted: Uint8Array): { readonly policy: Policy; readonly box: Uint8Array } {
+  try {
+    const [policy = null, box = null] = readArray(decodeCbor(untrusted, LIMITS), 'box', 2);
+    return { policy: parsePolicy(policy), box: readBytes(box, 'box.1', { max: LIMITS.maxBytes }) };
+  } catch (error) {
+    throw new PlutonError('NotABox', 'These bytes are no sealed box.', { cause: error });
+  }
 }
 
 /** Everything that tells one box from another goes into its key, and is authenticated with it. */

@@ -10,11 +10,12 @@ import { judgeAttestReply, type Judgement } from './attest-decision.ts';
 import type { Kernel, SessionKey, TlsIdentity } from './kernel.ts';
 import { openServiceSession } from './service-session.ts';
 
-/** What one attestation brought: in memory only, gone at power-off. */
+/** What one attestation brought. The keys are in memory only; what outlives them are the tickets. */
 export interface Credentials {
   readonly judgement: Judgement;
   /** For updates and reports; no app reaches it. */
   readonly update: TlsIdentity;
+  readonly tickets: { readonly update: Uint8Array; readonly client: Uint8Array | null };
 }
 
 /** Device authentication and attestation: proves this device to the service and keeps what it gets. */
@@ -24,7 +25,7 @@ export interface Daa {
 }
 
 /** Seconds of the service's clock count whole: less of a difference is none. */
-const CLOCK_TOLERANCE = 1500;
+export const CLOCK_TOLERANCE = 1500;
 
 /** Makes the DAA service. */
 export function createDaa(kernel: Kernel, store: CertStore, clock: { now(): number }, deviceId: string): Daa {
@@ -62,6 +63,10 @@ export function createDaa(kernel: Kernel, store: CertStore, clock: { now(): numb
 
       if (Math.abs(judgement.time - clock.now()) > CLOCK_TOLERANCE) await kernel.setTime(judgement.time);
       const update = { chain: judgement.updateChain, key: await kernel.exportSessionKey(updateKey.keyId) };
+      const tickets = {
+        update: updateKey.ticket,
+        client: judgement.client === null ? null : clientKey.ticket,
+      };
       updateKey = null;
       if (judgement.client === null) {
         // Not trusted: no app acts in this device's name any longer.
@@ -71,7 +76,7 @@ export function createDaa(kernel: Kernel, store: CertStore, clock: { now(): numb
         clientKey = null;
         await kernel.setClientIdentity({ ...judgement.client, key });
       }
-      return { judgement, update };
+      return { judgement, update, tickets };
     },
   };
 }

@@ -34,6 +34,8 @@ export interface BootFailure {
 export interface SessionKey {
   readonly keyId: number;
   readonly spki: Uint8Array;
+  /** Gives this same software this same key again, after any number of boots. No secret. */
+  readonly ticket: Uint8Array;
 }
 
 /** A certificate chain (leaf first, DER) with its private key (PKCS#8). */
@@ -154,10 +156,16 @@ export function kernelOver(port: Port) {
     ): Promise<boolean> {
       return (await port.call('verifySigned', use, message, signature, keyId)) === true;
     },
-    async createSessionKey(): Promise<SessionKey> {
-      const reply = new ReplyReader(await port.call('createSessionKey', null), 'createSessionKey');
-      return { keyId: reply.number('keyId'), spki: reply.bytes('spki') };
+    /** A new key, or the one of a ticket that this very software got before. */
+    async createSessionKey(ticket: Uint8Array | null = null): Promise<SessionKey> {
+      const reply = new ReplyReader(await port.call('createSessionKey', ticket), 'createSessionKey');
+      return { keyId: reply.number('keyId'), spki: reply.bytes('spki'), ticket: reply.bytes('ticket') };
     },
+    async credentialsRead(): Promise<Uint8Array | null> {
+      const kept = await port.call('credentialsRead');
+      return kept === null ? null : bytesValue(kept, 'credentialsRead');
+    },
+    credentialsWrite: (bytes: Uint8Array | null) => port.call('credentialsWrite', bytes),
     async signWithSessionKey(keyId: number, message: Uint8Array): Promise<Uint8Array> {
       return bytesValue(await port.call('signWithSessionKey', keyId, message), 'signWithSessionKey');
     },

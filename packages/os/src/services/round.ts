@@ -8,7 +8,8 @@ import {
   type Clock,
 } from '@sevenfold/formats';
 import { bootFailureLines, bootReport, bootReportIdentity, osVersionOf } from './boot-report.ts';
-import { createDaa, type Credentials, type Daa } from './daa.ts';
+import { CredentialCache } from './credential-cache.ts';
+import { CLOCK_TOLERANCE, createDaa, type Credentials, type Daa } from './daa.ts';
 import { ServicesError, describeError } from './errors.ts';
 import type { BootInfo, Kernel } from './kernel.ts';
 import { uploadReports } from './reporter.ts';
@@ -21,8 +22,10 @@ type Phase = 'starting' | 'attesting' | 'updating' | 'idle' | 'offline';
 interface ServicesState {
   readonly phase: Phase;
   readonly credentials: Credentials | null;
-  /** When the next attestation is due, on the monotonic clock. */
+  /** When the next attestation is due, on the monotonic clock … */
   readonly attestDue: number;
+  /** … and on the wall clock, which may have been wrong when the first was reckoned; whichever comes first. */
+  readonly attestDueTime: number;
   /** An OS that is tried: it must prove itself to be kept. */
   readonly trial: boolean;
   readonly lastError: string | null;
@@ -43,6 +46,7 @@ export interface ServicesContext {
   readonly clock: Clock;
   readonly store: CertStore;
   readonly daa: Daa;
+  readonly cache: CredentialCache;
   readonly deviceId: string;
   readonly osVersion: string;
   readonly boot: BootInfo;
@@ -64,13 +68,49 @@ export async function openServices(
     clock,
     store,
     daa: createDaa(kernel, store, clock, deviceId),
+    cache: new CredentialCache(kernel, clock, deviceId, log),
     deviceId,
     osVersion: osVersionOf(boot.stages),
     boot,
     log,
-    state: { phase: 'starting', credentials: null, attestDue: 0, trial: boot.trial, lastError: null },
+    state: {
+      phase: 'starting',
+      credentials: null,
+      attestDue: 0,
+      attestDueTime: 0,
+      trial: boot.trial,
+      lastError: null,
+    },
   };
 }
+
+/**
+ * Takes up the certificates that this very system kept before it was switched off. An OS on trial attests anew
+ * whatever it finds: that is what its trial is about. Never rejects.
+ */
+export async function restoreCredentials(context: ServicesContext): Promise<void> {
+  const { kernel, clock, log, state } = context;
+  if (state.trial) return;
+  const restored = await context.cache.restore();
+  if (restored === null) return;
+  const { credentials, clientKey } = restored;
+  const { client, nextCheck } = credentials.judgement;
+  try {
+    if (client !== null && clientKey !== null) await kernel.setClientIdentity({ ...client, key: clientKey });
+  } catch (error) {
+    log(`the kept certificate is not taken: ${describeError(error)}`);
+    return;
+  }
+  context.state = { ...state, credentials, ...attestAfter(clock, nextCheck) };
+  log(
+    `certificates of an earlier boot are in use, next attestation in ${Math.round(nextCheck / 60_000)} minutes`,
+  );
+}
+
+const attestAfter = (clock: Clock, milliseconds: number) => ({
+  attestDue: clock.monotonic() + milliseconds,
+  attestDueTime: clock.now() + milliseconds,
+});
 
 /**
  * Queues the report of a boot that refused or left an image, unless it waits in the queue already. Never rejects:
@@ -120,12 +160,15 @@ export async function runRound(context: ServicesContext, whole: boolean): Promis
       },
       credentials.update,
     );
+    await followTime(context, update.issuedAt);
+    // Neither the new OS nor the one that it may fall back to goes on with what this one was given.
+    if (update.restartRequired) await forgetCredentials(context);
     // What comes after a commit of the OS is its restart: nothing that a network does may keep it away.
     if (!update.restartRequired) await uploadReports(context, credentials.update);
     const held =
       update.held.length === 0 ? null : `PlanHeld: images that were left before: ${update.held.join(', ')}`;
     context.state = { ...context.state, phase: 'idle', lastError: held };
-    const untilAttest = Math.max(0, context.state.attestDue - context.clock.monotonic());
+    const untilAttest = Math.max(0, timeToAttest(context));
     // A keystore that was committed alone is followed by the rest of its plan without delay.
     return {
       nextCheck: Math.min(update.nextCheck, untilAttest),
@@ -145,22 +188,37 @@ export async function runRound(context: ServicesContext, whole: boolean): Promis
   }
 }
 
+function timeToAttest({ clock, state }: ServicesContext): number {
+  return Math.min(state.attestDue - clock.monotonic(), state.attestDueTime - clock.now());
+}
+
 async function attestWhenDue(context: ServicesContext, whole: boolean): Promise<Credentials> {
   const present = context.state.credentials;
-  if (present !== null && !whole && context.clock.monotonic() < context.state.attestDue) return present;
+  if (present !== null && !whole && timeToAttest(context) > 0) return present;
   context.state = { ...context.state, phase: 'attesting' };
   const credentials = await context.daa.attest();
   const { judgement } = credentials;
-  context.state = {
-    ...context.state,
-    credentials,
-    attestDue: context.clock.monotonic() + judgement.nextCheck,
-  };
+  context.state = { ...context.state, credentials, ...attestAfter(context.clock, judgement.nextCheck) };
+  await context.cache.keep(credentials);
   const why = judgement.reasons.length === 0 ? '' : ` (${judgement.reasons.join('; ')})`;
   const certificate =
     judgement.client === null ? 'update certificate only' : `tenant ${judgement.client.tenantId}`;
   context.log(`attested: ${judgement.verdict}${why}, ${certificate}`);
   return credentials;
+}
+
+/** The time of a plan is signed and fresh: a clock that stood still while the device was off is set by it. */
+async function followTime({ kernel, clock }: ServicesContext, issuedAt: number): Promise<void> {
+  if (Math.abs(issuedAt - clock.now()) > CLOCK_TOLERANCE) await kernel.setTime(issuedAt);
+}
+
+async function forgetCredentials({ cache, log }: ServicesContext): Promise<void> {
+  try {
+    await cache.forget();
+  } catch (error) {
+    // To other software they are of no use anyway.
+    log(`the certificates are still kept: ${describeError(error)}`);
+  }
 }
 
 /** The service has seen this OS and answered: it works as far as that it can be updated again. */

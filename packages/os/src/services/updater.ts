@@ -25,6 +25,8 @@ export interface UpdateOutcome {
   readonly held: readonly string[];
   /** Milliseconds to the next request, as the service wishes. */
   readonly nextCheck: number;
+  /** When the service signed the plan: milliseconds since 1970. */
+  readonly issuedAt: number;
 }
 
 /** What the updater knows of this device. */
@@ -55,7 +57,12 @@ export async function runUpdate(context: UpdaterContext, identity: TlsIdentity):
   const { kernel } = context;
   const plan = await requestPlan(context, identity);
   const work = decideWork(plan, await kernel.listImages(), context.left);
-  const outcome = { held: work.held, nextCheck: plan.nextCheck * 1000, removed: work.remove };
+  const outcome = {
+    held: work.held,
+    nextCheck: plan.nextCheck * 1000,
+    issuedAt: plan.issuedAt * 1000,
+    removed: work.remove,
+  };
   if (work.missing.length === 0 && work.remove.length === 0) {
     await kernel.updateState('none');
     return { ...outcome, installed: [], restartRequired: false };

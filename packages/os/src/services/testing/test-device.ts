@@ -73,6 +73,10 @@ interface DeviceMemory {
   failing: Map<string, { code: string; message: string }>;
   /** What each begun staging has so far, by image id: survives a restart of the services. */
   readonly staged: Map<string, { id: number; bytes: Uint8Array; written: number }>;
+  /** What the services keep in flash, and the keys that Pluton gives back for a ticket. */
+  credentials: Uint8Array | null;
+  credentialWrites: number;
+  readonly tickets: Map<string, KeyPair>;
   /** Session keys inside Pluton. */
   readonly sessionKeys: Map<number, KeyPair>;
 }
@@ -129,6 +133,9 @@ export function createTestDevice(options: {
     failing: new Map(),
     staged: new Map(),
     sessionKeys: new Map(),
+    credentials: null,
+    credentialWrites: 0,
+    tickets: new Map(),
   };
   let counter = 0;
   let serving: PortHandler | null = null;
@@ -243,10 +250,19 @@ export function createTestDevice(options: {
       use === 'plan' &&
       equalBytes(bytes(keyId), thumbprint(planSpki)) &&
       verifySignature(planSpki, bytes(message), bytes(signature)),
-    createSessionKey: () => {
-      const pair = generateKeyPair();
+    createSessionKey: (ticket) => {
+      const pair =
+        ticket === null ? generateKeyPair() : memory.tickets.get(Buffer.from(bytes(ticket)).toString());
+      if (pair === undefined) throw Object.assign(new Error('no such ticket'), { code: 'PolicyNotMet' });
       memory.sessionKeys.set(++counter, pair);
-      return { keyId: counter, spki: pair.spki };
+      memory.tickets.set(`ticket ${counter}`, pair);
+      return { keyId: counter, spki: pair.spki, ticket: ticket ?? Buffer.from(`ticket ${counter}`) };
+    },
+    credentialsRead: () => memory.credentials,
+    credentialsWrite: (kept) => {
+      memory.credentials = kept === null ? null : bytes(kept);
+      if (kept !== null) memory.credentialWrites += 1;
+      return null;
     },
     signWithSessionKey: (id, message) => {
       const pair = memory.sessionKeys.get(Number(id));
