@@ -1,40 +1,106 @@
 import { describe, expect, it } from 'vitest';
+import {
+  BUS_ACCESSES,
+  BUS_MASTERS,
+  BUS_REGIONS,
+  BUS_REGION_NAMES,
+  FLASH_BASE,
+  RESET_RULES,
+  RUN_RULES,
+  type BusAccess,
+  type BusMaster,
+  type BusRegion,
+  type FirewallRule,
+} from '@sevenfold/formats';
 import { openChip, type Chip } from './chip.ts';
 import { insecureSeededEntropy } from './engines.ts';
-import { BUS_REGIONS, FLASH_BASE, MASTERS, type BusRegion } from './firewall.ts';
-import { GPIO_REGISTERS, LedModel } from './gpio.ts';
 import { memoryFlash, memoryFuses } from './memory-storage.ts';
 
 const newChip = (): Chip =>
   openChip({ flash: memoryFlash(), fuses: memoryFuses(), entropy: insecureSeededEntropy('x') });
-const REGIONS = Object.keys(BUS_REGIONS) as readonly BusRegion[];
 const fault = expect.objectContaining({ code: 'BusFault' });
+const rule = (master: BusMaster, region: BusRegion, accesses: readonly BusAccess[]): FirewallRule => ({
+  master,
+  region,
+  read: accesses.includes('read'),
+  write: accesses.includes('write'),
+  execute: accesses.includes('execute'),
+});
+
+/** Every master × region × access that is open, as `master access region`. */
+function openOn({ bus }: Chip): readonly string[] {
+  return BUS_MASTERS.flatMap((master) =>
+    BUS_REGION_NAMES.flatMap((region) =>
+      BUS_ACCESSES.filter((access) => {
+        try {
+          bus.check(master, access, region);
+          return true;
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'BusFault', field: region });
+          return false;
+        }
+      }).map((access) => `${master} ${access} ${region}`),
+    ),
+  );
+}
+
+const granted = (rules: readonly FirewallRule[]): readonly string[] =>
+  rules.flatMap((row) =>
+    BUS_ACCESSES.filter((access) => row[access]).map((access) => `${row.master} ${access} ${row.region}`),
+  );
 
 describe('the firewall', () => {
-  it('denies what no rule allows: every master, every region, read and write', () => {
-    for (const master of MASTERS) {
-      for (const region of REGIONS) {
-        for (const access of ['read', 'write'] as const) {
-          const { bus } = newChip();
-          bus.firewall.configure([{ master, region, read: access === 'read', write: access === 'write' }]);
-          for (const other of MASTERS) {
-            for (const place of REGIONS) {
-              for (const kind of ['read', 'write'] as const) {
-                const touch = (): void => bus.check(other, kind, place);
-                if (other === master && place === region && kind === access) touch();
-                else expect(touch).toThrow(fault);
-              }
-            }
-          }
+  it('denies what no rule allows: every master, every region, every access', () => {
+    const chip = newChip();
+    for (const master of BUS_MASTERS) {
+      for (const region of BUS_REGION_NAMES) {
+        for (const access of BUS_ACCESSES) {
+          chip.bus.firewall.configure([rule(master, region, [access])]);
+          expect(chip.bus.firewall.allows(master, access, region)).toBe(true);
         }
       }
     }
+    const one = rule('realtime0', 'adc', ['write']);
+    chip.bus.firewall.configure([one]);
+    expect(openOn(chip)).toEqual(['realtime0 write adc']);
+    chip.bus.firewall.configure([]);
+    expect(openOn(chip)).toEqual([]);
+  });
+
+  it('holds the table of reset and the table of a running device to the last row', () => {
+    const chip = newChip();
+    expect(openOn(chip).toSorted()).toEqual(granted(RESET_RULES).toSorted());
+    chip.bus.firewall.configure(RUN_RULES);
+    expect(openOn(chip).toSorted()).toEqual(granted(RUN_RULES).toSorted());
+  });
+
+  it('lets nobody but Pluton at the fuses, and nobody execute another’s memory or any peripheral', () => {
+    for (const rows of [granted(RESET_RULES), granted(RUN_RULES)]) {
+      expect(rows.filter((row) => row.endsWith(' fuses') && !row.startsWith('pluton '))).toEqual([]);
+      expect(
+        rows
+          .filter((row) => row.includes(' execute '))
+          .filter(
+            (row) =>
+              !/^(pluton execute plutonRam|secure execute secureRam|normal execute normalRam)$/.test(row),
+          ),
+      ).toEqual([]);
+    }
+    expect(granted(RUN_RULES).filter((row) => /^(realtime|dma)/.test(row))).toEqual([]);
+    const flash = BUS_REGION_NAMES.filter((name) => BUS_REGIONS[name].kind === 'flash');
+    expect(
+      granted(RUN_RULES).filter(
+        (row) => row.startsWith('normal') && flash.some((name) => row.endsWith(` ${name}`)),
+      ),
+    ).toEqual([]);
   });
 
   it('gives the normal world nothing at all until it is configured', () => {
     const { bus } = newChip();
-    for (const region of REGIONS) expect(() => bus.check('normal', 'read', region)).toThrow(fault);
-    expect(() => bus.readRegister('normal', 'gpio', 0)).toThrow(fault);
+    for (const region of BUS_REGION_NAMES) {
+      for (const access of BUS_ACCESSES) expect(() => bus.check('normal', access, region)).toThrow(fault);
+    }
+    expect(() => bus.read('normal', BUS_REGIONS.gpio0.offset)).toThrow(fault);
   });
 
   it('is sticky: once locked nothing opens it but a reset', () => {
@@ -43,29 +109,29 @@ describe('the firewall', () => {
     firewall.configure([]);
     firewall.lock();
     firewall.lock();
-    const open = { master: 'normal', region: 'gpio', read: true, write: true } as const;
+    const open = rule('normal', 'gpio0', ['read', 'write']);
     expect(() => firewall.configure([open])).toThrow(expect.objectContaining({ code: 'FirewallLocked' }));
+    expect(openOn(chip)).toEqual([]);
     chip.reset('Restart');
     firewall.configure([open]);
-    chip.bus.check('normal', 'read', 'gpio');
+    chip.bus.check('normal', 'read', 'gpio0');
   });
 
   it('keeps no hold on the rules that it was given', () => {
     const { bus } = newChip();
-    const rule: { master: 'normal'; region: BusRegion; read: boolean; write: boolean } = {
-      master: 'normal',
-      region: 'gpio',
-      read: false,
-      write: false,
-    };
-    bus.firewall.configure([rule]);
-    rule.read = true;
-    expect(() => bus.check('normal', 'read', 'gpio')).toThrow(fault);
+    const changing: { -readonly [Key in keyof FirewallRule]: FirewallRule[Key] } = rule(
+      'normal',
+      'gpio0',
+      [],
+    );
+    bus.firewall.configure([changing]);
+    changing.read = true;
+    expect(() => bus.check('normal', 'read', 'gpio0')).toThrow(fault);
   });
 
   it('stops an access that begins inside an open region and ends beyond it, and records it', () => {
     const { bus } = newChip();
-    bus.firewall.configure([{ master: 'normal', region: 'records', read: true, write: false }]);
+    bus.firewall.configure([rule('normal', 'records', ['read'])]);
     const { offset, length } = BUS_REGIONS.records;
     bus.readFlash('normal', offset - FLASH_BASE, length);
     expect(() => bus.readFlash('normal', offset - FLASH_BASE, length + 1)).toThrow(fault);
@@ -78,72 +144,34 @@ describe('the firewall', () => {
     ]);
   });
 
-  it('has regions that do not overlap', () => {
+  it('remembers the newest 256 stopped accesses and counts all', () => {
+    const { bus } = newChip();
+    for (let n = 0; n < 300; n++) expect(() => bus.read('dma', 0x3800_0000 + 4 * n)).toThrow(fault);
+    expect(bus.firewall.violations.length).toBe(256);
+    expect(bus.firewall.violations[0]?.address).toBe(0x3800_0000 + 4 * 44);
+    expect(bus.firewall.violationCount).toBe(300);
+  });
+
+  it('has regions of whole pages that do not overlap', () => {
     const sorted = Object.values(BUS_REGIONS).toSorted((a, b) => a.offset - b.offset);
     for (const [index, { offset, length }] of sorted.entries()) {
+      expect([offset % 4096, length % 4096]).toEqual([0, 0]);
       expect(offset + length).toBeLessThanOrEqual(sorted[index + 1]?.offset ?? 2 ** 32);
     }
   });
 });
 
-describe('the GPIO block', () => {
-  const open = (chip: Chip): void =>
-    chip.bus.firewall.configure([{ master: 'normal', region: 'gpio', read: true, write: true }]);
-
-  it('drives a pin that is an output, and reads one that is driven from outside', () => {
-    const chip = newChip();
-    open(chip);
-    const write = (register: number, value: number): void =>
-      chip.bus.writeRegister('normal', 'gpio', 0x20 + register, value);
-    const seen: [number, number][] = [];
-    const detach = chip.gpio.onChange((pin, level) => seen.push([pin, level]));
-    // Pins 32 and 63: first and last of bank 1.
-    write(GPIO_REGISTERS.DOUT_SET, 0x8000_0001);
-    expect(seen).toEqual([]);
-    write(GPIO_REGISTERS.OE, 0x8000_0001);
-    expect(seen).toEqual([
-      [32, 1],
-      [63, 1],
-    ]);
-    expect(chip.bus.readRegister('normal', 'gpio', 0x20 + GPIO_REGISTERS.DIN)).toBe(0x8000_0001);
-    write(GPIO_REGISTERS.DOUT_CLEAR, 0x8000_0000);
-    expect(chip.gpio.level(63)).toBe(0);
-    chip.gpio.drive(40, 1);
-    expect(chip.bus.readRegister('normal', 'gpio', 0x20 + GPIO_REGISTERS.DIN)).toBe(0x0000_0101);
-    // An output is not moved from outside.
-    chip.gpio.drive(32, 0);
-    expect(chip.gpio.level(32)).toBe(1);
-    chip.reset('Restart');
-    expect(chip.gpio.level(32)).toBe(0);
-    expect(chip.gpio.level(40)).toBe(1);
-    detach();
-    const count = seen.length;
-    chip.gpio.drive(40, 0);
-    expect(seen.length).toBe(count);
-  });
-
-  it('has no registers beyond its own, and ignores writes to those that cannot be written', () => {
-    const chip = newChip();
-    open(chip);
-    expect(() => chip.bus.readRegister('normal', 'gpio', 0x1000)).toThrow(fault);
-    expect(() => chip.bus.writeRegister('normal', 'gpio', -4, 1)).toThrow(fault);
-    chip.bus.writeRegister('normal', 'gpio', GPIO_REGISTERS.DIN, 0xffff_ffff);
-    chip.bus.writeRegister('normal', 'gpio', 0x800, 0xffff_ffff);
-    expect(chip.bus.readRegister('normal', 'gpio', GPIO_REGISTERS.DIN)).toBe(0);
-  });
-
-  it('lights a diode that is wired to a pin and lit by a low level', () => {
-    const chip = newChip();
-    open(chip);
-    const led = new LedModel(chip.gpio, 8);
-    const register = (name: keyof typeof GPIO_REGISTERS): number => GPIO_REGISTERS[name];
-    chip.bus.writeRegister('normal', 'gpio', register('DOUT_SET'), 1 << 8);
-    chip.bus.writeRegister('normal', 'gpio', register('OE'), 1 << 8);
-    for (let n = 0; n < 3; n++) {
-      chip.bus.writeRegister('normal', 'gpio', register('DOUT_CLEAR'), 1 << 8);
-      expect(led.isLit).toBe(true);
-      chip.bus.writeRegister('normal', 'gpio', register('DOUT_SET'), 1 << 8);
+describe('the bus', () => {
+  it('has no registers beyond those of its devices, and none at odd addresses', () => {
+    const { bus } = newChip();
+    const all = BUS_REGION_NAMES.map((region) => rule('normal', region, ['read', 'write']));
+    bus.firewall.configure(all);
+    for (const address of [0, 0x1000_0000, 0x2000_0000, 0x3800_0002, 0x380c_0000, 0x8000_0000, 2 ** 32, -4]) {
+      expect(() => bus.read('normal', address), String(address)).toThrow(fault);
+      expect(() => bus.write('normal', address, 1), String(address)).toThrow(fault);
     }
-    expect([led.isLit, led.blinks]).toEqual([false, 3]);
+    // Reserved registers of a device read as 0 and take anything.
+    bus.write('normal', 0x3801_0ffc, 0xffff_ffff);
+    expect(bus.read('normal', 0x3801_0ffc)).toBe(0);
   });
 });

@@ -1,10 +1,26 @@
-import { toHex, type Entropy } from '@sevenfold/formats';
-import { Bus } from './bus.ts';
+import {
+  INTERRUPT_LINES,
+  ISU_REGIONS,
+  PWM_OFFSET,
+  PWM_REGIONS,
+  toHex,
+  type BusRegion,
+  type Clock,
+  type Entropy,
+} from '@sevenfold/formats';
+import { Bus, type Peripheral } from './bus.ts';
 import { sha256 } from './engines.ts';
 import { SiliconError } from './errors.ts';
 import { Flash, type FlashStorage } from './flash.ts';
 import { Fuses, type FuseStorage, type ManufacturingState } from './fuses.ts';
-import { Gpio } from './gpio.ts';
+import { memoryRtc } from './memory-storage.ts';
+import { Adc } from './peripherals/adc.ts';
+import { Pins, type GpioUnit } from './peripherals/gpio.ts';
+import { InterruptLines } from './peripherals/interrupts.ts';
+import { makeIsu, type Isu } from './peripherals/isu.ts';
+import { PwmGroup } from './peripherals/pwm.ts';
+import { RealTimeClock, type RtcStorage } from './peripherals/rtc.ts';
+import { registerSpace } from './peripherals/register-space.ts';
 import { PlutonHardware } from './pluton.ts';
 import { PowerSupply } from './power.ts';
 import { Watchdog } from './watchdog.ts';
@@ -14,6 +30,8 @@ export interface ChipParts {
   readonly flash: FlashStorage;
   readonly fuses: FuseStorage;
   readonly entropy: Entropy;
+  /** What the battery of the real-time clock keeps; absent: a battery that was just put in. */
+  readonly rtc?: RtcStorage;
 }
 
 /** What the factory burns into a chip. */
@@ -46,11 +64,19 @@ export class Chip {
   readonly power = new PowerSupply();
   readonly flash: Flash;
   readonly fuses: Fuses;
-  readonly gpio = new Gpio();
+  readonly pins = new Pins();
+  readonly interrupts = new InterruptLines();
+  readonly isus: readonly Isu[];
+  readonly pwm: readonly PwmGroup[] = PWM_REGIONS.map(() => new PwmGroup());
+  readonly adc: Adc;
+  readonly rtc: RealTimeClock;
   readonly watchdog = new Watchdog();
   readonly pluton: PlutonHardware;
   readonly bus: Bus;
   readonly #parts: ChipParts;
+  readonly #rtcStorage: RtcStorage;
+  readonly #devices: ReadonlyMap<BusRegion, Peripheral>;
+  #crystal: Clock | null = null;
   #resetReason = 'PowerOn';
 
   constructor(parts: ChipParts) {
@@ -58,7 +84,57 @@ export class Chip {
     this.flash = new Flash(parts.flash, this.power);
     this.fuses = new Fuses(parts.fuses, this.power);
     this.pluton = new PlutonHardware(this.fuses, parts.entropy);
-    this.bus = new Bus(this.flash, new Map([['gpio', this.gpio]]));
+    const crystal = (): Clock | null => this.#crystal;
+    this.#rtcStorage = parts.rtc ?? memoryRtc();
+    this.rtc = new RealTimeClock(this.#rtcStorage, crystal);
+    this.adc = new Adc((isHigh) => this.interrupts.set(INTERRUPT_LINES.adc, isHigh));
+    this.isus = ISU_REGIONS.map((region, index) =>
+      makeIsu(index, this.#pinsOf(region), this.interrupts, crystal),
+    );
+    this.#devices = this.#wire();
+    this.bus = new Bus(this.flash, this.#devices);
+  }
+
+  /** What the board's crystal gives. Without one, wires carry bytes at once and the real-time clock stands still. */
+  attachCrystal(clock: Clock): void {
+    this.#crystal = clock;
+  }
+
+  #pinsOf(region: BusRegion): GpioUnit {
+    const unit = this.pins.units.find(({ block }) => block.region === region);
+    if (unit === undefined) throw new SiliconError('OutOfRange', `The chip has no pins in ${region}.`);
+    return unit;
+  }
+
+  /** What answers where: every region that is made of registers. */
+  #wire(): ReadonlyMap<BusRegion, Peripheral> {
+    const devices = new Map<BusRegion, Peripheral>();
+    for (const unit of this.pins.units) {
+      const { region, offset } = unit.block;
+      devices.set(region, registerSpace([{ offset, length: 0x100, device: unit }]));
+    }
+    ISU_REGIONS.forEach((region, index) => {
+      const isu = this.isus[index];
+      if (isu !== undefined) devices.set(region, isu.device);
+    });
+    PWM_REGIONS.forEach((region, index) => {
+      const group = this.pwm[index];
+      if (group === undefined) return;
+      const pins = { offset: 0, length: 0x100, device: this.#pinsOf(region) };
+      devices.set(region, registerSpace([pins, { offset: PWM_OFFSET, length: 0x200, device: group }]));
+    });
+    const adcPins = { offset: 0x10, length: 0xf0, device: shifted(this.#pinsOf('adc'), 0x10) };
+    devices.set(
+      'adc',
+      registerSpace([
+        { offset: 0x04, length: 4, device: shifted(this.#pinsOf('adc'), 0x04) },
+        adcPins,
+        { offset: 0, length: 0x400, device: this.adc },
+      ]),
+    );
+    devices.set('rtc', this.rtc);
+    devices.set('clocks', NOTHING);
+    return devices;
   }
 
   /** Why the chip last left reset: `PowerOn`, `Watchdog`, or what the Security Monitor said. */
@@ -82,7 +158,7 @@ export class Chip {
     this.#resetReason = reason;
     this.watchdog.reset();
     this.pluton.reset();
-    this.gpio.reset();
+    for (const device of this.#devices.values()) device.reset();
     this.bus.firewall.reset();
   }
 
@@ -119,7 +195,20 @@ export class Chip {
     this.powerOff();
     this.#parts.flash.close();
     this.#parts.fuses.close();
+    this.#rtcStorage.close();
   }
+}
+
+/** Takes every write and gives 0. */
+const NOTHING: Peripheral = { read: () => 0, write() {}, reset() {} };
+
+/** A device whose registers begin before the part of a region that it is given. */
+function shifted(device: Peripheral, by: number): Peripheral {
+  return {
+    read: (offset) => device.read(offset + by),
+    write: (offset, value) => device.write(offset + by, value),
+    reset: () => device.reset(),
+  };
 }
 
 /** Opens a chip on its storage; a blank one is one that nobody has manufactured yet. */

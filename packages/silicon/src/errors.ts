@@ -22,8 +22,13 @@ export type SiliconErrorCode =
   | 'KeySlotsFull'
   | 'UnknownCall'
   | 'BadArgument'
-  | 'PinNotOpen'
-  | 'PinInUse'
+  /** A register did not take the value that a transaction waited for. */
+  | 'BusTimeout'
+  /** What the manufacturing state no longer lets anybody do at the service port. */
+  | 'ServicePortClosed'
+  /** A page or sector does not hold what was programmed or erased: worn out. */
+  | 'FlashWorn'
+  | 'BoardFileInvalid'
   /** The folder or file behind the chip is not a chip's. */
   | 'StorageUnusable';
 

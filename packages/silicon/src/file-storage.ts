@@ -12,6 +12,7 @@ import { FLASH_SIZE } from '@sevenfold/formats';
 import { SiliconError } from './errors.ts';
 import type { FlashStorage } from './flash.ts';
 import { FUSE_BYTES, type FuseStorage } from './fuses.ts';
+import type { RtcStorage } from './peripherals/rtc.ts';
 
 /** Opens a file of exactly `size` bytes, made full of holes where there is none yet. */
 function openFile(path: string, size: number): number {
@@ -73,6 +74,28 @@ export function fileFuses(path: string): FuseStorage {
     write(offset, value) {
       writeFully(handle, offset, Uint8Array.of(value));
       fsyncSync(handle);
+    },
+    close: () => closeSync(handle),
+  };
+}
+
+/** Bytes of the battery's file: a mark that it was set, and milliseconds as a signed 64-bit number. */
+const RTC_BYTES = 16;
+
+/** What the battery of the real-time clock keeps, in a file: how far it is ahead of the machine's time. */
+export function fileRtc(path: string): RtcStorage {
+  const handle = openFile(path, RTC_BYTES);
+  return {
+    read() {
+      const bytes = readFully(handle, 0, RTC_BYTES);
+      const view = new DataView(bytes.buffer);
+      return view.getUint32(0) === 1 ? Number(view.getBigInt64(8)) : null;
+    },
+    write(ahead) {
+      const view = new DataView(new ArrayBuffer(RTC_BYTES));
+      view.setUint32(0, 1);
+      view.setBigInt64(8, BigInt(Math.round(ahead)));
+      writeFully(handle, 0, new Uint8Array(view.buffer));
     },
     close: () => closeSync(handle),
   };

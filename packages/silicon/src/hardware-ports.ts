@@ -1,4 +1,8 @@
 import {
+  BUS_MASTERS,
+  BUS_REGION_NAMES,
+  INTERRUPT_LINES,
+  ISU_REGIONS,
   KERNEL_HARDWARE_CALLS,
   MONITOR_HARDWARE_CALLS,
   booleanArgument,
@@ -9,20 +13,17 @@ import {
   serveCalls,
   textArgument,
   uintArgument,
+  type BusRegion,
   type CallImplementation,
   type Clock,
   type PortHandler,
   type PortValue,
 } from '@sevenfold/formats';
 import type { Chip } from './chip.ts';
-import { SiliconError } from './errors.ts';
-import { BUS_REGIONS, MASTERS, type BusRegion } from './firewall.ts';
+import { runTransaction } from './bus-transaction.ts';
 import { MESSAGE, anyCaller, selectionOf, starts, type StartStage } from './port-helpers.ts';
-import { GPIO_PINS, GPIO_REGISTERS } from './gpio.ts';
 import type { RomHandover } from './rom.ts';
 import { WATCHDOG_MOST } from './watchdog.ts';
-
-const REGION_NAMES = Object.keys(BUS_REGIONS) as readonly BusRegion[];
 
 /** What the board does for the secure world. */
 export interface SecureWorldBoard {
@@ -50,13 +51,14 @@ export function secureWorldHardware(chip: Chip, handover: RomHandover, board: Se
     configureFirewall: ([rules]) => {
       bus.check('secure', 'write', 'firewall');
       bus.firewall.configure(
-        listArgument(rules, 'rules', 128, (rule, field) => {
-          const fields = recordArgument(rule, field, ['master', 'region', 'read', 'write']);
+        listArgument(rules, 'rules', 256, (rule, field) => {
+          const fields = recordArgument(rule, field, ['master', 'region', 'read', 'write', 'execute']);
           return {
-            master: choiceArgument(fields.master, `${field}.master`, MASTERS),
-            region: choiceArgument(fields.region, `${field}.region`, REGION_NAMES),
+            master: choiceArgument(fields.master, `${field}.master`, BUS_MASTERS),
+            region: choiceArgument(fields.region, `${field}.region`, BUS_REGION_NAMES),
             read: booleanArgument(fields.read, `${field}.read`),
             write: booleanArgument(fields.write, `${field}.write`),
+            execute: booleanArgument(fields.execute, `${field}.execute`),
           };
         }),
       );
@@ -79,12 +81,16 @@ export function secureWorldHardware(chip: Chip, handover: RomHandover, board: Se
       // The reset line is low: whoever pulled it gets no answer any more.
       return new Promise(() => {});
     },
-    startStage: starts('kernel', board.startStage),
+    startStage: (args, caller) => {
+      bus.check('normal', 'execute', 'normalRam');
+      return starts('kernel', board.startStage)(args, caller);
+    },
   });
 }
 
 /** What the board does for the normal world: everything that is no register on the bus. */
 export interface NormalWorldBoard {
+  readonly clock: Clock;
   network(method: string, args: readonly PortValue[]): Promise<PortValue>;
   setTime(milliseconds: number): void;
   startStage: StartStage;
@@ -95,61 +101,14 @@ export interface NormalWorldBoard {
 /** `KERNEL_HARDWARE_CALLS`: the normal world's side of the bus, and the board's network and threads. */
 export function normalWorldHardware(chip: Chip, board: NormalWorldBoard): PortHandler {
   const { bus } = chip;
-  const open = new Map<number, 'input' | 'output'>();
   const network = (method: string): CallImplementation => {
     return (args) => {
       bus.check('normal', 'write', 'network');
       return board.network(method, args);
     };
   };
-  const pinOf = (untrusted: PortValue | undefined): number =>
-    uintArgument(untrusted, 'pin', { max: GPIO_PINS - 1 });
-  const openPin = (untrusted: PortValue | undefined): number => {
-    const pin = pinOf(untrusted);
-    if (!open.has(pin)) throw new SiliconError('PinNotOpen', `GPIO ${pin} is not open.`, { field: 'pin' });
-    return pin;
-  };
-  const register = (pin: number, name: keyof typeof GPIO_REGISTERS): number =>
-    (pin >> 5) * 0x20 + GPIO_REGISTERS[name];
-  const drive = (pin: number, level: number): void =>
-    bus.writeRegister(
-      'normal',
-      'gpio',
-      register(pin, level === 1 ? 'DOUT_SET' : 'DOUT_CLEAR'),
-      1 << (pin & 31),
-    );
-  const enableOutput = (pin: number, isOutput: boolean): void => {
-    const enabled = bus.readRegister('normal', 'gpio', register(pin, 'OE'));
-    const bit = 1 << (pin & 31);
-    bus.writeRegister('normal', 'gpio', register(pin, 'OE'), isOutput ? enabled | bit : enabled & ~bit);
-  };
   return serveCalls(KERNEL_HARDWARE_CALLS, anyCaller, {
-    gpioOpen: ([untrustedPin, untrustedDirection, initial]) => {
-      const pin = pinOf(untrustedPin);
-      const direction = choiceArgument(untrustedDirection, 'direction', ['input', 'output'] as const);
-      const level = uintArgument(initial, 'initial', { max: 1 });
-      if (open.has(pin)) throw new SiliconError('PinInUse', `GPIO ${pin} is open already.`, { field: 'pin' });
-      // The level first, so that the pin never shows another one.
-      drive(pin, level);
-      enableOutput(pin, direction === 'output');
-      open.set(pin, direction);
-      return null;
-    },
-    gpioWrite: ([untrustedPin, untrustedLevel]) => {
-      const pin = openPin(untrustedPin);
-      drive(pin, uintArgument(untrustedLevel, 'level', { max: 1 }));
-      return null;
-    },
-    gpioRead: ([untrustedPin]) => {
-      const pin = openPin(untrustedPin);
-      return (bus.readRegister('normal', 'gpio', register(pin, 'DIN')) >>> (pin & 31)) & 1;
-    },
-    gpioClose: ([untrustedPin]) => {
-      const pin = openPin(untrustedPin);
-      open.delete(pin);
-      enableOutput(pin, false);
-      return null;
-    },
+    bus: ([operations]) => runTransaction(bus, 'normal', operations, board.clock),
     tlsConnect: network('tlsConnect'),
     tlsRead: network('tlsRead'),
     tlsWrite: network('tlsWrite'),
@@ -174,8 +133,12 @@ export function normalWorldHardware(chip: Chip, board: NormalWorldBoard): PortHa
       board.setTime(uintArgument(milliseconds, 'milliseconds', { max: 8.64e15 }));
       return null;
     },
-    startStage: starts('services', board.startStage),
+    startStage: (args, caller) => {
+      bus.check('normal', 'execute', 'normalRam');
+      return starts('services', board.startStage)(args, caller);
+    },
     startCompartment: async ([id, program, module, options]) => {
+      bus.check('normal', 'execute', 'normalRam');
       const optionsOrNull = options ?? null;
       await board.startCompartment(
         uintArgument(id, 'id'),
@@ -190,4 +153,55 @@ export function normalWorldHardware(chip: Chip, board: NormalWorldBoard): PortHa
       return null;
     },
   });
+}
+
+/** Interrupt lines of the normal world, and the region whose reader may hear each. */
+const NORMAL_WORLD_LINES: readonly { readonly line: number; readonly region: BusRegion }[] = [
+  ...ISU_REGIONS.flatMap((region, index) =>
+    [INTERRUPT_LINES.i2c, INTERRUPT_LINES.spi, INTERRUPT_LINES.uart].map((first) => ({
+      line: first + 4 * index,
+      region,
+    })),
+  ),
+  { line: INTERRUPT_LINES.adc, region: 'adc' },
+];
+
+/**
+ * Tells the normal world of interrupts of peripherals that it may read: each line that is high, one message at a time.
+ * `deliver` resolves when the kernel has come round; what is still high then is told again, a millisecond later, so
+ * that a kernel that does nothing about it holds nobody else up. Gives the function that ends it.
+ */
+export function deliverInterrupts(
+  chip: Chip,
+  clock: Clock,
+  deliver: (lines: readonly number[]) => Promise<void>,
+): () => void {
+  let isDelivering = false;
+  let isOver = false;
+  const highLines = (): number[] =>
+    NORMAL_WORLD_LINES.filter(
+      ({ line, region }) =>
+        chip.interrupts.isHigh(line) && chip.bus.firewall.allows('normal', 'read', region),
+    ).map(({ line }) => line);
+  const run = async (): Promise<void> => {
+    if (isDelivering) return;
+    isDelivering = true;
+    try {
+      for (let lines = highLines(); lines.length > 0 && !isOver; lines = highLines()) {
+        await deliver(lines);
+        if (highLines().length > 0) await clock.sleep(1);
+      }
+    } catch {
+      // There is no kernel to hear it, or it has ended: so has everything that could be waiting for the line.
+      isOver = true;
+    }
+    isDelivering = false;
+  };
+  const detach = chip.interrupts.onChange((_line, isHigh) => {
+    if (isHigh && !isOver) void run();
+  });
+  return () => {
+    isOver = true;
+    detach();
+  };
 }

@@ -12,7 +12,16 @@ export {
   type FuseStorage,
   type ManufacturingState,
 } from './fuses.ts';
-export { GPIO_PINS, GPIO_REGISTERS, LedModel, type Gpio, type PinListener } from './gpio.ts';
+export * from './models/eeprom.ts';
+export * from './models/led.ts';
+export * from './models/parts.ts';
+export * from './models/sensors.ts';
+export type { Pins, PinListener } from './peripherals/gpio.ts';
+export type { I2cDevice } from './peripherals/i2c.ts';
+export type { PwmWave } from './peripherals/pwm.ts';
+export type { RtcStorage } from './peripherals/rtc.ts';
+export type { SpiDevice } from './peripherals/spi.ts';
+export type { UartDevice } from './peripherals/uart.ts';
 export * from './hardware-ports.ts';
 export * from './memory-storage.ts';
 export type { Measurement, PlutonHardware } from './pluton.ts';

@@ -1,6 +1,7 @@
 import { FLASH_SECTOR, FLASH_SIZE } from '@sevenfold/formats';
 import type { FlashStorage } from './flash.ts';
 import { FUSE_BYTES, type FuseStorage } from './fuses.ts';
+import type { RtcStorage } from './peripherals/rtc.ts';
 
 /** Flash in memory, sector by sector as it is used; `copy` makes an independent one, for sweeps over many faults. */
 export interface MemoryFlash extends FlashStorage {
@@ -53,5 +54,17 @@ export function memoryFuses(bytes: Uint8Array = new Uint8Array(FUSE_BYTES)): Mem
     },
     close() {},
     copy: () => memoryFuses(array),
+  };
+}
+
+/** A battery that was just put in, kept in memory. */
+export function memoryRtc(): RtcStorage {
+  let ahead: number | null = null;
+  return {
+    read: () => ahead,
+    write(milliseconds) {
+      ahead = milliseconds;
+    },
+    close() {},
   };
 }

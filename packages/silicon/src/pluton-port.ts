@@ -165,6 +165,9 @@ export function plutonHardware(chip: Chip, handover: RomHandover, startStage: St
     bootSeed: () => pluton.bootSeed,
     readFlash: ([offset, length]) =>
       bus.readFlash('pluton', uintArgument(offset, 'offset'), uintArgument(length, 'length')),
-    startStage: starts('monitor', startStage),
+    startStage: (args, caller) => {
+      bus.check('secure', 'execute', 'secureRam');
+      return starts('monitor', startStage)(args, caller);
+    },
   });
 }

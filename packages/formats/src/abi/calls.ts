@@ -244,7 +244,7 @@ export const MONITOR_HARDWARE_CALLS = {
     returns: 'null',
   },
   eraseFlash: { args: ['offset', 'length: whole sectors'], returns: 'null' },
-  configureFirewall: { args: ['rules: [{master, region, read, write}]'], returns: 'null' },
+  configureFirewall: { args: ['rules: [{master, region, read, write, execute}]'], returns: 'null' },
   lockFirewall: { args: [], returns: 'null; sticky until reset' },
   setWatchdog: { args: ['milliseconds'], returns: 'null' },
   reset: { args: ['reason: string'], returns: 'null' },
@@ -253,10 +253,12 @@ export const MONITOR_HARDWARE_CALLS = {
 
 /** The normal world's bus and devices: silicon's side, plus the board's network. */
 export const KERNEL_HARDWARE_CALLS = {
-  gpioOpen: { args: ['pin', '"input" | "output"', 'initial: 0 | 1'], returns: 'null' },
-  gpioWrite: { args: ['pin', '0 | 1'], returns: 'null' },
-  gpioRead: { args: ['pin'], returns: '0 | 1' },
-  gpioClose: { args: ['pin'], returns: 'null' },
+  bus: {
+    args: [
+      'operations: [["read", address] | ["write", address, value] | ["check", address, mask, value] | ["wait", address, mask, value, ms] | ["push", address, bytes, statusAddress, mask, value, ms] | ["pull", address, length, statusAddress, mask, value, ms]]',
+    ],
+    returns: '[number | null | bytes]: of each operation; see silicon/src/bus-transaction.ts',
+  },
   tlsConnect: {
     args: ['{host, port, serverName, roots: [DER], clientChain?, clientKey?, alpn?: [string]}'],
     returns: 'number: connection id',
@@ -300,6 +302,10 @@ export const KERNEL_EVENTS = {
   compartmentEnded: {
     args: ['number: id', 'reason: string'],
     returns: 'null; the thread of a compartment died by itself',
+  },
+  interrupt: {
+    args: ['[number]: interrupt lines that are high'],
+    returns: 'null; when the drivers have come round: a line that is still high is told again',
   },
 } as const satisfies CallTable;
 

@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { WIRINGS } from './stage-loader.ts';
-import { decodePsaClaims, decodeSign1, toHex, type PortValue } from '@sevenfold/formats';
+import {
+  GPIO_REGISTERS,
+  decodePsaClaims,
+  decodeSign1,
+  registerAddress,
+  toHex,
+  type PortValue,
+} from '@sevenfold/formats';
 import { activeNames, makeDevice, manufactureBits } from './testing/device.fixture.ts';
 import { keys, makeRelease, sha256, signWith } from './testing/release.fixture.ts';
 import { createPublicKey, verify } from 'node:crypto';
@@ -90,13 +97,17 @@ describe.each(WIRINGS)('a new device, wired %s', (wiring) => {
 
     const levels: number[] = [];
     device.board.onPin(8, (level) => levels.push(level));
-    await device.call('hw.gpioOpen', 8, 'output', 1);
-    await device.call('hw.gpioWrite', 8, 0);
-    await device.call('hw.gpioWrite', 8, 1);
+    // GPIO 8 is bit 0 of its block.
+    const gpio8 = (register: number): number => registerAddress('gpio2', register);
+    await device.call('hw.bus', [
+      ['write', gpio8(GPIO_REGISTERS.DOUT_SET), 1],
+      ['write', gpio8(GPIO_REGISTERS.OE_SET), 1],
+      ['write', gpio8(GPIO_REGISTERS.DOUT_CLR), 1],
+      ['write', gpio8(GPIO_REGISTERS.DOUT_SET), 1],
+    ]);
     expect(levels).toEqual([1, 0, 1]);
     device.board.drivePin(12, 1);
-    await device.call('hw.gpioOpen', 12, 'input', 0);
-    expect(await device.call('hw.gpioRead', 12)).toBe(1);
+    expect(await device.call('hw.bus', [['read', registerAddress('gpio3', 4)]])).toEqual([1]);
     await device.board.powerOff();
     expect(device.board.state).toBe('off');
   });

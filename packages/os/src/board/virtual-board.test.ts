@@ -190,7 +190,7 @@ describe.each(WIRINGS)('compartments, wired %s', (wiring) => {
       const { module, options } = await h.ports.hardware.call('module');
       const compiled = new WebAssembly.Module(module);
       await h.ports.kernel.call('hello', options.name, WebAssembly.Module.exports(compiled).length);
-      h.ports.kernel.call('later', await h.ports.hardware.call('gpioOpen', 1, 'output', 0).catch((e) => e.code));
+      h.ports.kernel.call('later', await h.ports.hardware.call('bus', []).catch((e) => e.code));
     } };`);
     const module = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
     const start = (id: number, code: Uint8Array) =>

@@ -1,5 +1,6 @@
 import type { StageName } from '@sevenfold/formats';
 import {
+  deliverInterrupts,
   normalWorldHardware,
   plutonHardware,
   runRecovery,
@@ -37,6 +38,8 @@ interface Run {
   readonly network: ReturnType<VirtualBoardOptions['network']>;
   /** Why this run is over; null while it goes on. */
   over: 'reset' | 'powerLost' | null;
+  /** Ends the delivery of interrupts to this run's kernel. */
+  endInterrupts: () => void;
   /** Resolves when `over` is set. */
   readonly ended: Promise<void>;
   end(why: 'reset' | 'powerLost'): void;
@@ -74,7 +77,10 @@ class Board implements VirtualBoard {
   constructor(options: VirtualBoardOptions) {
     this.#options = options;
     this.#loader = loaderFor(options);
-    this.#clock = settableClock((options.wiring === 'inline' ? options.clock : undefined) ?? hostClock());
+    const crystal = (options.wiring === 'inline' ? options.clock : undefined) ?? hostClock();
+    this.#clock = settableClock(crystal);
+    // Not the clock that the OS sets: the battery's must not move with it.
+    this.chip.attachCrystal(crystal);
     this.chip.power.onCut(() => this.#run?.end('powerLost'));
   }
 
@@ -104,17 +110,17 @@ class Board implements VirtualBoard {
   }
 
   pinLevel(pin: number): 0 | 1 {
-    return this.chip.gpio.level(pin);
+    return this.chip.pins.level(pin);
   }
 
   onPin(pin: number, listener: (level: 0 | 1, time: number) => void): () => void {
-    return this.chip.gpio.onChange((changed, level) => {
+    return this.chip.pins.onChange((changed, level) => {
       if (changed === pin) listener(level, this.#clock.monotonic());
     });
   }
 
   drivePin(pin: number, level: 0 | 1): void {
-    this.chip.gpio.drive(pin, level);
+    this.chip.pins.drive(pin, level);
   }
 
   readonly gateway = portTo(async (caller, method, args) => {
@@ -205,8 +211,10 @@ class Board implements VirtualBoard {
       compartments: new Compartments(this.#loader, this.#clock, this.#log),
       network: this.#options.network(),
       over: null,
+      endInterrupts: () => {},
       ended: promise,
       end(why) {
+        run.endInterrupts();
         // Power lost in the midst of a reset is power lost.
         if (run.over === null || why === 'powerLost') run.over = why;
         resolve();
@@ -273,6 +281,7 @@ class Board implements VirtualBoard {
 
   async #startKernel(run: Run, bundle: Uint8Array): Promise<void> {
     const hardware = normalWorldHardware(this.chip, {
+      clock: this.#clock,
       network: (method, args) => run.network.handle(method, args),
       setTime: (milliseconds) => this.#clock.set(milliseconds),
       startStage: (next) =>
@@ -284,6 +293,10 @@ class Board implements VirtualBoard {
         return run.compartments.start({ id, program, module, options }, kernel);
       },
       stopCompartment: (id) => run.compartments.stop(id),
+    });
+    run.endInterrupts = deliverInterrupts(this.chip, this.#clock, async (lines) => {
+      const { stage, caller } = this.#linkTo(run, 'kernel', 'hardware');
+      await stage.portFor(caller).call('interrupt', [...lines]);
     });
     await this.#start(run, 'kernel', bundle, {
       hardware: portTo(hardware, 'kernel'),

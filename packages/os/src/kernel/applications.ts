@@ -12,9 +12,9 @@ import { requireUnclaimed } from './claims.ts';
 import type { Connections } from './connections.ts';
 import { KernelError } from './errors.ts';
 import type { FailureLog } from './failures.ts';
-import type { Pins } from './pins.ts';
 import type { Sockets } from './sockets.ts';
 import type { SystemEvents } from './system-events.ts';
+import type { Drivers } from './drivers/drivers.ts';
 import { deathsInARow, restartDelay } from './restart-policy.ts';
 import type { ModuleLimits } from './wasm-module.ts';
 
@@ -24,7 +24,7 @@ export interface ApplicationHost {
   readonly hardware: Port;
   readonly clock: Clock;
   readonly log: (line: string) => void;
-  readonly pins: Pins;
+  readonly drivers: Drivers;
   readonly connections: Connections;
   readonly sockets: Sockets;
   readonly systemEvents: SystemEvents;
@@ -247,10 +247,10 @@ export class Applications {
     compartment.isEnded = true;
     compartment.leave();
     this.#host.systemEvents.forget(compartment);
-    const { hardware, pins, connections, sockets, log } = this.#host;
+    const { hardware, drivers, connections, sockets, log } = this.#host;
     for (const step of [
       () => hardware.call('stopCompartment', compartment.id),
-      () => pins.release(compartment),
+      () => drivers.release(compartment),
       () => connections.release(compartment),
       () => sockets.release(compartment),
     ]) {

@@ -1,6 +1,7 @@
 import {
   bytesArgument,
   choiceArgument,
+  KERNEL_EVENTS,
   listArgument,
   PortError,
   recordArgument,
@@ -8,7 +9,6 @@ import {
   textArgument,
   uintArgument,
   type CallImplementation,
-  type CallTable,
   type Clock,
   type Port,
   type PortHandler,
@@ -20,14 +20,17 @@ import type { ApplicationEnd, Compartment } from './compartments.ts';
 import { KernelError } from './errors.ts';
 import type { Connections } from './connections.ts';
 import type { Sockets } from './sockets.ts';
-import type { Pins } from './pins.ts';
+import type { Drivers } from './drivers/drivers.ts';
+import { peripheralCalls, type CompartmentAnswer } from './peripheral-port.ts';
 import type { MutableStorage } from './storage.ts';
 import type { SystemEvents } from './system-events.ts';
 
 /** What compartments' calls work on. */
 export interface CompartmentServices {
   readonly applications: Applications;
-  readonly pins: Pins;
+  readonly drivers: Drivers;
+  /** Sets the real-time clock, for an app that may. */
+  readonly setHardwareClock: (compartment: Compartment) => Promise<null>;
   readonly connections: Connections;
   readonly sockets: Sockets;
   readonly storage: MutableStorage;
@@ -43,20 +46,15 @@ export interface CompartmentServices {
 
 const LONGEST_LINE = 1023;
 const MOST_ENTROPY = 256;
-const MOST_PIN = 255;
 const LONGEST_HOST = 253;
 const LARGEST_TRANSFER = 65_536;
 const MOST_FRAMES = 64;
 const LONGEST_TRAP = 64;
-const LEVELS = { min: 0, max: 1 };
 const U32 = { max: 0xffffffff };
 /** The last instant that a Date can be. */
 const LATEST = { max: 8.64e15 };
 const LONGEST_DATAGRAM = 65_507;
 const MOST_PORT = 65_535;
-
-const levelArgument = (value: PortValue | undefined): 0 | 1 =>
-  uintArgument(value, 'level', LEVELS) === 1 ? 1 : 0;
 
 function endArgument(untrusted: PortValue | undefined): ApplicationEnd {
   const isExit =
@@ -88,21 +86,19 @@ function requireCapability(field: string, isThere: boolean): void {
 
 /** Answers the calls of compartments that run; each only for what it itself holds and its manifest names. */
 export function serveCompartments(services: CompartmentServices): PortHandler {
-  const { applications, pins, connections, sockets, storage, monitor } = services;
+  const { applications, connections, sockets, storage, monitor } = services;
   const of =
-    (
-      answer: (compartment: Compartment, ...args: readonly PortValue[]) => PortValue | Promise<PortValue>,
-    ): CallImplementation =>
+    (answer: CompartmentAnswer): CallImplementation =>
     (args, caller) => {
       const compartment = applications.find(caller);
       if (compartment === null)
         throw new PortError('CallerNotAllowed', `${caller} has been ended.`, { field: 'caller' });
       return answer(compartment, ...args);
     };
-  const pinOf = (value: PortValue | undefined): number => uintArgument(value, 'pin', { max: MOST_PIN });
   const connectionOf = (value: PortValue | undefined): number => uintArgument(value, 'connection');
   const socketOf = (value: PortValue | undefined): number => uintArgument(value, 'socket');
   const portOf = (value: PortValue | undefined): number => uintArgument(value, 'port', { max: MOST_PORT });
+  const peripherals = mapCalls(peripheralCalls(services.drivers), of);
   return serveCalls(COMPARTMENT_CALLS, (caller) => applications.find(caller) !== null, {
     started: of((compartment) => {
       compartment.startedAt = services.clock.monotonic();
@@ -115,17 +111,8 @@ export function serveCompartments(services: CompartmentServices): PortHandler {
     random: of((_compartment, length) =>
       monitor.call('random', uintArgument(length, 'length', { min: 1, max: MOST_ENTROPY })),
     ),
-    gpioOpen: of((compartment, pin, direction, initial) =>
-      pins.open(
-        compartment,
-        pinOf(pin),
-        choiceArgument(direction, 'direction', ['input', 'output']),
-        levelArgument(initial),
-      ),
-    ),
-    gpioRead: of((compartment, pin) => pins.read(compartment, pinOf(pin))),
-    gpioWrite: of((compartment, pin, level) => pins.write(compartment, pinOf(pin), levelArgument(level))),
-    gpioClose: of((compartment, pin) => pins.close(compartment, pinOf(pin))),
+    ...peripherals,
+    setHardwareClock: of((compartment) => services.setHardwareClock(compartment)),
     mutableRead: of((compartment) => storage.read(compartment)),
     mutableWrite: of((compartment, content) =>
       storage.write(compartment, bytesArgument(content, 'content', { max: LARGEST_TRANSFER })),
@@ -237,18 +224,37 @@ export function serveCompartments(services: CompartmentServices): PortHandler {
   });
 }
 
-const LONGEST_REASON = 64;
+/** The same for every answer of a table. */
+function mapCalls<Name extends string>(
+  answers: Readonly<Record<Name, CompartmentAnswer>>,
+  wrap: (answer: CompartmentAnswer) => CallImplementation,
+): Record<Name, CallImplementation> {
+  const names = Object.keys(answers) as Name[];
+  return Object.fromEntries(names.map((name) => [name, wrap(answers[name])])) as Record<
+    Name,
+    CallImplementation
+  >;
+}
 
-/** Answers the hardware, which tells of compartments whose thread ended by itself: out of memory, most likely. */
-export function serveHardware(applications: Applications): PortHandler {
-  const calls = {
-    compartmentEnded: { args: ['id', 'reason: string'], returns: 'null' },
-  } as const satisfies CallTable;
-  return serveCalls(calls, (caller) => caller === 'hardware', {
+const LONGEST_REASON = 64;
+const MOST_LINES = 100;
+
+/**
+ * Answers the hardware, which tells of interrupts, and of compartments whose thread ended by itself: out of memory,
+ * most likely.
+ */
+export function serveHardware(applications: Applications, drivers: Drivers): PortHandler {
+  return serveCalls(KERNEL_EVENTS, (caller) => caller === 'hardware', {
     compartmentEnded: ([id, reason]) => {
       const compartment = applications.find(`compartment:${uintArgument(id, 'id')}`);
       const trap = `compartment lost: ${textArgument(reason, 'reason', LONGEST_REASON)}`;
       if (compartment !== null) void applications.ended(compartment, { kind: 'trap', trap, frames: [] });
+      return null;
+    },
+    interrupt: async ([lines]) => {
+      await drivers.interrupted(
+        listArgument(lines, 'lines', MOST_LINES, (line, field) => uintArgument(line, field)),
+      );
       return null;
     },
   });

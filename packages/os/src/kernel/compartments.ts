@@ -20,7 +20,6 @@ export class Compartment {
   readonly application: Application;
   /** Monotonic ms. */
   startedAt: number;
-  readonly pins = new Set<number>();
   readonly connections = new Set<number>();
   /** Connections that are being opened: they count as well. */
   connecting = 0;

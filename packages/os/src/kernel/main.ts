@@ -15,7 +15,8 @@ import { KernelError } from './errors.ts';
 import { Firewall } from './firewall.ts';
 import { FailureLog } from './failures.ts';
 import { ApplicationLog } from './log-limit.ts';
-import { Pins } from './pins.ts';
+import { Drivers } from './drivers/drivers.ts';
+import { readRtc, setRtc } from './drivers/rtc-driver.ts';
 import { STABLE_UPTIME } from './restart-policy.ts';
 import { serveServices } from './services-port.ts';
 import { Sockets } from './sockets.ts';
@@ -45,6 +46,14 @@ async function feedWatchdog(monitor: Port, clock: Clock): Promise<never> {
     await monitor.call('watchdogKick', WATCHDOG);
     await clock.sleep(WATCHDOG_PERIOD);
   }
+}
+
+/** The system's time begins as the battery's clock has it, where somebody ever set that. */
+async function followRtc(drivers: Drivers, hardware: Port, log: (line: string) => void): Promise<void> {
+  const time = await readRtc(drivers.bus);
+  if (time === null) return;
+  await hardware.call('setTime', time);
+  log('the time is that of the real-time clock');
 }
 
 async function startApplications(
@@ -77,7 +86,8 @@ export async function start(handle: StageHandle): Promise<void> {
 
   const boot = readBootFacts(await monitor.call('bootInfo'));
   const certStore = decodeCertStore(await load(monitor, 'loadCertStore'));
-  const pins = new Pins(hardware);
+  const drivers = new Drivers(hardware);
+  await followRtc(drivers, hardware, log);
   const connections = new Connections(
     hardware,
     certStore.tlsRoots,
@@ -91,7 +101,7 @@ export async function start(handle: StageHandle): Promise<void> {
     hardware,
     clock,
     log,
-    pins,
+    drivers,
     connections,
     sockets,
     systemEvents,
@@ -117,7 +127,13 @@ export async function start(handle: StageHandle): Promise<void> {
   });
   const compartments = serveCompartments({
     applications,
-    pins,
+    drivers,
+    setHardwareClock: async ({ application }) => {
+      if (!application.capabilities.systemTime)
+        throw new KernelError('AccessDenied', 'The manifest does not grant SystemTime.');
+      await setRtc(drivers.bus, clock.now());
+      return null;
+    },
     connections,
     sockets,
     systemEvents,
@@ -128,7 +144,7 @@ export async function start(handle: StageHandle): Promise<void> {
     clock,
     say: (compartment, line) => applicationLog.say(compartment, line),
   });
-  const fromHardware = serveHardware(applications);
+  const fromHardware = serveHardware(applications, drivers);
   handle.serve((caller, method, args) => {
     if (caller.startsWith('compartment:')) return compartments(caller, method, args);
     return caller === 'hardware' ? fromHardware(caller, method, args) : services(caller, method, args);

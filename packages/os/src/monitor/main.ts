@@ -1,6 +1,7 @@
 import {
   IMAGE_TYPES,
   NEEDED_FILES,
+  RUN_RULES,
   SYSTEM_IMAGE_FILES,
   decodeCertStore,
   type BootFailure,
@@ -11,7 +12,6 @@ import {
 import { verifyStage, type BootChain } from './boot-chain.ts';
 import { serveMonitor } from './calls.ts';
 import { MonitorError } from './errors.ts';
-import { FIREWALL_RULES } from './firewall.ts';
 import { Images } from './images.ts';
 import { MutableStorage } from './mutable.ts';
 import { fieldsOf, flashOver, plutonOver, textOf } from './ports.ts';
@@ -67,7 +67,10 @@ export async function start(handle: StageHandle): Promise<void> {
   await slots.raiseSecurityVersions(pluton);
 
   // 3. Close the firewall, for the monitor itself as well.
-  await hardware.call('configureFirewall', FIREWALL_RULES);
+  await hardware.call(
+    'configureFirewall',
+    RUN_RULES.map((rule) => ({ ...rule })),
+  );
   await hardware.call('lockFirewall');
 
   // 4. Serve, watch, and let the normal world run.

@@ -6,7 +6,7 @@ import type { Guest } from './guest.ts';
 import { MutableFile } from './mutable-file.ts';
 import { NON_BLOCKING } from './open-file.ts';
 import type { SystemCall } from './system-calls.ts';
-import { PinFile } from './pin-file.ts';
+import { peripheralCalls, peripheralSettings } from './peripheral-calls.ts';
 import { TimerFile } from './timer-file.ts';
 import { TlsFile } from './tls-file.ts';
 import type { Waiting } from './waiting.ts';
@@ -26,6 +26,7 @@ type BoundElsewhere = `socket_${string}` | 'resolve' | SystemCall;
 export function applibsCalls(guest: Guest) {
   const { memory, fds, clock, waker } = guest;
   return {
+    ...peripheralSettings(guest),
     timer_create(clockId: number, flags: number, out: number) {
       if ((flags & ~NON_BLOCKING) !== 0) throw new CallRefused('EINVAL');
       const timer = new TimerFile(clock, waker, clockId);
@@ -55,20 +56,10 @@ export function applibsCalls(guest: Guest) {
 export function waitingApplibsCalls(guest: Guest, waiting: Waiting) {
   const { memory, fds, clock, kernel, waker, options } = guest;
   return {
+    ...peripheralCalls(guest),
     async log_write(pointer: number, length: number) {
       await guest.log.write(memory.copy(pointer, Math.min(length >>> 0, LONGEST_MESSAGE)));
     },
-    async gpio_open(pin: number, isOutput: number, mode: number, value: number, out: number) {
-      memory.bytes(out, 4);
-      fds.reserve();
-      memory.write32(out, fds.add(await PinFile.open(kernel, pin, isOutput !== 0, mode, value)));
-    },
-    async gpio_get(fd: number, out: number) {
-      const pin = fds.getAs(fd, PinFile);
-      memory.bytes(out, 1);
-      memory.write8(out, await pin.level());
-    },
-    gpio_set: (fd: number, value: number) => fds.getAs(fd, PinFile).setLevel(value),
     async epoll_wait(epfd: number, out: number, most: number, timeout: number, outCount: number) {
       const epoll = fds.getAs(epfd, EpollFile);
       if (most <= 0) throw new CallRefused('EINVAL');

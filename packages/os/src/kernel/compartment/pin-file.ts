@@ -3,7 +3,7 @@ import { CallRefused } from './errno.ts';
 import { FILE_TYPE, OpenFile } from './open-file.ts';
 
 /** `GPIO_OutputMode`: push-pull, open drain, open source. */
-const MOST_OUTPUT_MODE = 2;
+const OUTPUT_MODES = ['output', 'openDrain', 'openSource'] as const;
 
 /** A pin. */
 export class PinFile extends OpenFile {
@@ -26,8 +26,9 @@ export class PinFile extends OpenFile {
     mode: number,
     value: number,
   ): Promise<PinFile> {
-    if (mode < 0 || mode > MOST_OUTPUT_MODE || (value !== 0 && value !== 1)) throw new CallRefused('EINVAL');
-    await kernel.call('gpioOpen', pin, isOutput ? 'output' : 'input', value);
+    const outputMode = OUTPUT_MODES[mode];
+    if (outputMode === undefined || (value !== 0 && value !== 1)) throw new CallRefused('EINVAL');
+    await kernel.call('gpioOpen', pin, isOutput ? outputMode : 'input', value);
     return new PinFile(kernel, pin, isOutput);
   }
 

@@ -2,12 +2,24 @@ import {
   decodeErrorReport,
   encodeCertStore,
   IMAGE_TYPES,
+  RUN_RULES,
   type ErrorReport,
   type Port,
   type PortHandler,
   type PortValue,
   type StageHandle,
 } from '@sevenfold/formats';
+import {
+  deliverInterrupts,
+  fitParts,
+  insecureSeededEntropy,
+  memoryFlash,
+  memoryFuses,
+  normalWorldHardware,
+  openChip,
+  type BoardDescription,
+  type PartModel,
+} from '@sevenfold/silicon';
 import { copyArguments, copyPlainData } from '../../board/plain-data.ts';
 import { start as startCompartment } from '../compartment/main.ts';
 import { start as startKernel } from '../main.ts';
@@ -29,6 +41,8 @@ export interface TestServer {
 export interface WorldOptions {
   readonly apps?: readonly TestApp[];
   readonly resetReason?: string;
+  /** What hangs on the chip. */
+  readonly board?: BoardDescription;
   /** Refuses connections with this code. */
   readonly networkError?: string;
   /** Told of each new connection. */
@@ -44,8 +58,8 @@ export interface WorldOptions {
   readonly hardwareDelay?: (method: string) => Promise<void> | undefined;
 }
 
-/** The highest pin of the chip under test: lower than the highest that a manifest may name. */
-const LAST_PIN = 60;
+/** A block of pins that the firewall keeps from the normal world of the chip under test: GPIO 66 to 70. */
+const FOREIGN_BLOCK = 'isu3';
 export const DEVICE_ID = 'd'.repeat(64);
 export const TLS_ROOT = Uint8Array.of(1, 2, 3);
 
@@ -60,7 +74,15 @@ export class KernelWorld {
   readonly clock = new TestClock();
   readonly log: string[] = [];
   readonly pinChanges: { readonly pin: number; readonly level: number; readonly time: number }[] = [];
-  readonly openPins = new Map<number, { direction: string; level: number }>();
+  /** Peripherals are those of a real chip, behind its firewall as it stands on a running device. */
+  readonly chip = openChip({
+    flash: memoryFlash(),
+    fuses: memoryFuses(),
+    entropy: insecureSeededEntropy('kernel world'),
+  });
+  /** What hangs on the chip, by name. */
+  readonly parts: ReadonlyMap<string, PartModel>;
+  readonly #bus: PortHandler;
   readonly servers: TestServer[] = [];
   readonly records = new Map<number, Uint8Array>();
   readonly mutable = new Map<string, Uint8Array>();
@@ -75,6 +97,25 @@ export class KernelWorld {
 
   private constructor(options: WorldOptions) {
     this.#options = options;
+    this.chip.attachCrystal(this.clock);
+    this.chip.bus.firewall.configure(RUN_RULES.filter(({ region }) => region !== FOREIGN_BLOCK));
+    this.chip.pins.onChange((pin, level) => {
+      this.pinChanges.push({ pin, level, time: this.clock.monotonic() });
+    });
+    this.parts = fitParts(this.chip, options.board ?? { name: 'bare', parts: [] }, this.clock);
+    this.#bus = normalWorldHardware(this.chip, {
+      clock: this.clock,
+      network: () => Promise.reject(refusal('NoNetwork')),
+      setTime: () => undefined,
+      startStage: () => Promise.resolve(),
+      startCompartment: () => Promise.resolve(),
+      stopCompartment: () => Promise.resolve(),
+    });
+    deliverInterrupts(
+      this.chip,
+      this.clock,
+      async (lines) => void (await this.callAs('hardware', 'interrupt', [...lines])),
+    );
     for (const app of options.apps ?? []) this.install(app);
   }
 
@@ -117,6 +158,13 @@ export class KernelWorld {
 
   services(method: string, ...args: readonly PortValue[]): Promise<PortValue> {
     return this.callAs('services', method, ...args);
+  }
+
+  /** Pins that are outputs now. */
+  get outputs(): readonly number[] {
+    return this.chip.pins.units.flatMap(({ block, enabled }) =>
+      block.pins.filter((_pin, index) => (enabled & (2 ** index)) !== 0),
+    );
   }
 
   /** The reports in flash, oldest first. */
@@ -191,7 +239,6 @@ export class KernelWorld {
 
   #hardware(method: string, args: readonly PortValue[]): PortValue | Promise<PortValue> {
     const [first, second, third, fourth] = args;
-    const pin = Number(first);
     switch (method) {
       case 'startStage':
       case 'setTime':
@@ -205,25 +252,14 @@ export class KernelWorld {
         this.stopped.push(Number(first));
         return null;
       }
-      case 'gpioOpen':
-        if (pin > LAST_PIN) throw refusal('NoSuchPin');
-        this.openPins.set(pin, { direction: textOf(second), level: Number(third) });
-        return null;
-      case 'gpioWrite':
-        this.openPins.set(pin, { direction: 'output', level: Number(second) });
-        this.pinChanges.push({ pin, level: Number(second), time: this.clock.monotonic() });
-        return null;
-      case 'gpioRead':
-        return this.openPins.get(pin)?.level ?? 0;
-      case 'gpioClose':
-        this.openPins.delete(pin);
-        return null;
+      case 'bus':
+        return this.#bus('kernel', method, args);
       case 'tlsConnect':
         return this.#connect(first as TestServer['target']);
       default:
         if (this.#options.network !== undefined && !method.startsWith('tls'))
           return this.#options.network.handle(method, args);
-        return this.#tls(method, pin, second);
+        return this.#tls(method, Number(first), second);
     }
   }
 

@@ -1,0 +1,49 @@
+import { BUS_REGIONS, BUS_REGION_NAMES, type BusMaster, type BusRegion } from './bus-map.ts';
+
+/** Lets one master touch one region. What no rule lets through is denied. */
+export interface FirewallRule {
+  readonly master: BusMaster;
+  readonly region: BusRegion;
+  readonly read: boolean;
+  readonly write: boolean;
+  readonly execute: boolean;
+}
+
+/** `rules('normal', 'rw', 'rtc', 'adc')`: letters of read, write and execute, then regions. */
+const rules = (master: BusMaster, access: string, ...regions: readonly BusRegion[]): FirewallRule[] =>
+  regions.map((region) => ({
+    master,
+    region,
+    read: access.includes('r'),
+    write: access.includes('w'),
+    execute: access.includes('x'),
+  }));
+
+const PERIPHERALS = BUS_REGION_NAMES.filter((name) => BUS_REGIONS[name].kind === 'peripheral');
+
+/** What holds from reset until the Security Monitor configures: nothing at all for the normal world. */
+export const RESET_RULES: readonly FirewallRule[] = [
+  ...rules('pluton', 'rwx', 'plutonRam'),
+  ...rules('pluton', 'rw', 'fuses', 'plutonMailbox'),
+  ...rules('pluton', 'r', 'bootRecord', 'system'),
+  ...rules('secure', 'rwx', 'secureRam'),
+  ...rules('secure', 'rw', 'plutonMailbox', 'firewall', 'watchdog', 'power', 'rtc', 'network', 'clocks'),
+  ...rules('secure', 'rw', 'bootRecord', 'system', 'applications', 'records', 'mutable'),
+  ...rules('secure', 'rw', 'normalRam', 'intercore0', 'intercore1', ...PERIPHERALS),
+];
+
+/**
+ * What holds once the normal world runs. The monitor sets and locks it before it starts the kernel, and is then held
+ * by it itself until reset. The normal world reaches its memory and its devices; everything in flash goes through the
+ * monitor's calls. Real-time cores reach nothing that no app was given.
+ */
+export const RUN_RULES: readonly FirewallRule[] = [
+  ...rules('pluton', 'rwx', 'plutonRam'),
+  ...rules('pluton', 'rw', 'fuses', 'plutonMailbox'),
+  ...rules('secure', 'rwx', 'secureRam'),
+  // Writing `firewall` is of no use once it is locked: what holds then is the lock.
+  ...rules('secure', 'rw', 'plutonMailbox', 'firewall', 'watchdog', 'power'),
+  ...rules('secure', 'rw', 'bootRecord', 'system', 'applications', 'records', 'mutable'),
+  ...rules('normal', 'rwx', 'normalRam'),
+  ...rules('normal', 'rw', 'rtc', 'network', 'clocks', 'intercore0', 'intercore1', ...PERIPHERALS),
+];

@@ -1,0 +1,210 @@
+import { I2C_BITS, I2C_REGISTERS } from '@sevenfold/formats';
+import type { Peripheral } from '../bus.ts';
+
+/** Bytes that each FIFO holds. */
+const FIFO = 8;
+const MOST_PACKETS = 3;
+
+/** A part on an I2C bus, as the wires see it. */
+export interface I2cDevice {
+  /** 7 bits. */
+  readonly address: number;
+  /** START and its address: does it answer? `hold`: it pulls SCL low and does not let go. */
+  start(direction: 'read' | 'write'): 'ack' | 'nack' | 'hold';
+  /** A byte for it; whether it acknowledged. */
+  write(byte: number): boolean;
+  read(): number;
+  stop(): void;
+}
+
+interface Packet {
+  readonly isRead: boolean;
+  left: number;
+  isAddressed: boolean;
+}
+
+/**
+ * An I2C master. It moves as far as its FIFOs let it, at once: an empty transmit or full receive FIFO stretches the
+ * clock until software comes round. Addresses nobody answers to, bytes that are not taken and a clock that a part
+ * holds low are seen in ACK_VAL and STATUS, as on the wire.
+ */
+export class I2cMaster implements Peripheral {
+  readonly #devices = new Map<number, I2cDevice>();
+  readonly #interrupt: (isHigh: boolean) => void;
+  readonly #registers = new Map<number, number>();
+  #transmit: number[] = [];
+  #receive: number[] = [];
+  #packets: Packet[] = [];
+  #packetCount = 0;
+  #selected: I2cDevice | null = null;
+  #acknowledges = 0;
+  #isDone = false;
+  #isHeld = false;
+  /** After an answer that did not come: what is left of the transfer goes nowhere until the FIFOs are cleared. */
+  #isAborted = false;
+
+  constructor(interrupt: (isHigh: boolean) => void) {
+    this.#interrupt = interrupt;
+  }
+
+  /** Wires a part to the bus; the last one at an address wins. */
+  attach(device: I2cDevice): void {
+    this.#devices.set(device.address, device);
+  }
+
+  /** Somebody holds SCL low, outside any transfer: the bus is busy until it is let go. */
+  hold(isHeld: boolean): void {
+    this.#isHeld = isHeld;
+  }
+
+  read(offset: number): number {
+    switch (offset) {
+      case I2C_REGISTERS.INT_CTRL:
+        return ((this.#registers.get(offset) ?? 0) & ~1) | (this.#isDone ? I2C_BITS.INT_STATUS : 0);
+      case I2C_REGISTERS.ACK_VAL:
+        return this.#acknowledges;
+      case I2C_REGISTERS.STATUS:
+        if (this.#packets.length > 0) return I2C_BITS.BUSY;
+        return this.#isHeld ? I2C_BITS.BUSY : I2C_BITS.START_READY;
+      case I2C_REGISTERS.FIFO_STATUS:
+        return this.#fifoStatus;
+      case I2C_REGISTERS.FIFO_POINTER:
+        return this.#receive.length | (this.#transmit.length << 8);
+      case I2C_REGISTERS.FIFO_DATA: {
+        const byte = this.#receive.shift() ?? 0;
+        this.#run();
+        return byte;
+      }
+      default:
+        return this.#registers.get(offset) ?? 0;
+    }
+  }
+
+  write(offset: number, value: number): void {
+    switch (offset) {
+      case I2C_REGISTERS.INT_CTRL:
+        this.#registers.set(offset, value);
+        if ((value & I2C_BITS.INT_STATUS) !== 0) this.#isDone = false;
+        this.#signal();
+        return;
+      case I2C_REGISTERS.CON0:
+        this.#registers.set(offset, value & ~I2C_BITS.START);
+        if ((value & I2C_BITS.MASTER_ENABLE) === 0) this.#stop();
+        else if ((value & I2C_BITS.START) !== 0) this.#start();
+        return;
+      case I2C_REGISTERS.FIFO_CLEAR:
+        this.#transmit = [];
+        this.#receive = [];
+        this.#isAborted = false;
+        return;
+      case I2C_REGISTERS.FIFO_DATA:
+        if (this.#transmit.length < FIFO && !this.#isAborted) this.#transmit.push(value & 0xff);
+        this.#run();
+        return;
+      case I2C_REGISTERS.ACK_VAL:
+      case I2C_REGISTERS.STATUS:
+      case I2C_REGISTERS.FIFO_STATUS:
+        return;
+      default:
+        this.#registers.set(offset, value);
+    }
+  }
+
+  reset(): void {
+    this.#stop();
+    this.#registers.clear();
+    this.#transmit = [];
+    this.#receive = [];
+    this.#acknowledges = 0;
+    this.#isDone = false;
+    this.#isAborted = false;
+    this.#signal();
+  }
+
+  get #fifoStatus(): number {
+    return (
+      (this.#receive.length === 0 ? I2C_BITS.RX_EMPTY : 0) |
+      (this.#receive.length === FIFO ? I2C_BITS.RX_FULL : 0) |
+      (this.#transmit.length === 0 ? I2C_BITS.TX_EMPTY : 0) |
+      (this.#transmit.length === FIFO ? I2C_BITS.TX_FULL : 0)
+    );
+  }
+
+  #start(): void {
+    if (this.#packets.length > 0 || this.#isHeld) return;
+    const control = this.#registers.get(I2C_REGISTERS.PACK_CON0) ?? 0;
+    const count = Math.min(MOST_PACKETS, ((control >> 4) & 3) + 1);
+    this.#packets = Array.from({ length: count }, (_, index) => ({
+      isRead: (control & (1 << index)) !== 0,
+      left: (this.#registers.get(I2C_REGISTERS.COUNT0 + 4 * index) ?? 0) & 0xffff,
+      isAddressed: false,
+    }));
+    this.#packetCount = count;
+    this.#acknowledges = 0;
+    this.#isDone = false;
+    this.#run();
+  }
+
+  /** Goes on until all packets are through, or a FIFO or a part makes it wait. */
+  #run(): void {
+    for (let packet = this.#packets[0]; packet !== undefined; packet = this.#packets[0]) {
+      if (!packet.isAddressed && !this.#address(packet)) return;
+      while (packet.left > 0) {
+        if (packet.isRead) {
+          if (this.#receive.length === FIFO) return;
+          this.#receive.push((this.#selected?.read() ?? 0xff) & 0xff);
+        } else {
+          const byte = this.#transmit.shift();
+          if (byte === undefined) return;
+          if (this.#selected?.write(byte) !== true) {
+            this.#acknowledges |= 1;
+            this.#abort();
+            return;
+          }
+        }
+        packet.left -= 1;
+      }
+      this.#packets.shift();
+    }
+    if (this.#selected !== null) this.#finish();
+  }
+
+  /** START, or repeated START, and the address. False: nobody answered, or somebody holds the clock. */
+  #address(packet: Packet): boolean {
+    packet.isAddressed = true;
+    const address = (this.#registers.get(I2C_REGISTERS.SLAVE_ID) ?? 0) & 0x7f;
+    const device = this.#devices.get(address);
+    const answer = device?.start(packet.isRead ? 'read' : 'write') ?? 'nack';
+    if (answer === 'hold') return false;
+    if (device === undefined || answer === 'nack') {
+      this.#acknowledges |= 0x100 << (this.#packetCount - this.#packets.length);
+      this.#abort();
+      return false;
+    }
+    this.#selected = device;
+    return true;
+  }
+
+  #abort(): void {
+    this.#isAborted = true;
+    this.#transmit = [];
+    this.#finish();
+  }
+
+  #finish(): void {
+    this.#stop();
+    this.#isDone = true;
+    this.#signal();
+  }
+
+  #stop(): void {
+    this.#selected?.stop();
+    this.#selected = null;
+    this.#packets = [];
+  }
+
+  #signal(): void {
+    const enabled = (this.#registers.get(I2C_REGISTERS.INT_CTRL) ?? 0) & I2C_BITS.INT_ENABLE;
+    this.#interrupt(this.#isDone && enabled !== 0);
+  }
+}

@@ -1,0 +1,235 @@
+import { CRYSTAL_HZ, UART_BITS, UART_LCR_EFR, UART_REGISTERS, type Clock } from '@sevenfold/formats';
+import type { Peripheral } from '../bus.ts';
+
+/** Bytes of each FIFO, and of the virtual FIFOs in memory that VFIFO_EN puts in their place. */
+const FIFO = 16;
+const VIRTUAL_FIFO = 1024;
+
+/** A part at the other end of the wires. */
+export interface UartDevice {
+  /** A byte that the chip sent. `send` puts one on the wire back. */
+  receive(byte: number, send: (byte: number) => void): void;
+}
+
+/** Registers that only hold what was written. */
+const HELD: readonly number[] = [
+  UART_REGISTERS.HIGHSPEED,
+  UART_REGISTERS.SAMPLE_COUNT,
+  UART_REGISTERS.SAMPLE_POINT,
+  UART_REGISTERS.FRACDIV_L,
+  UART_REGISTERS.FRACDIV_M,
+];
+
+/**
+ * A 16550 with registers of 32 bits. Bytes take their time on the wire, a FIFO's worth at once, on the clock that the
+ * board's crystal gives; a receiver that nobody empties overruns. With VFIFO_EN the chip's own DMA stretches both
+ * FIFOs to 1 KiB of memory.
+ */
+export class Uart implements Peripheral {
+  readonly #interrupt: (isHigh: boolean) => void;
+  readonly #clock: () => Clock | null;
+  readonly #registers = new Map<number, number>();
+  #device: UartDevice | null = null;
+  #transmit: number[] = [];
+  #receive: number[] = [];
+  #divisor = 1;
+  #enabled = 0;
+  #line = 0;
+  #modem = 0;
+  #extended = 0;
+  #isVirtual = false;
+  #hasOverrun = false;
+  #hasThreEvent = false;
+  #isSending = false;
+  /** Rises at each reset: what was on its way before does not arrive. */
+  #generation = 0;
+
+  constructor(interrupt: (isHigh: boolean) => void, clock: () => Clock | null) {
+    this.#interrupt = interrupt;
+    this.#clock = clock;
+  }
+
+  attach(device: UartDevice): void {
+    this.#device = device;
+  }
+
+  /** A byte from outside. */
+  arrive(byte: number): void {
+    if (this.#receive.length >= this.#depth) this.#hasOverrun = true;
+    else this.#receive.push(byte & 0xff);
+    this.#signal();
+  }
+
+  /** Bits a second, as the registers say: crystal / (divisor × samples). */
+  get baudRate(): number {
+    const samples = this.#registers.get(UART_REGISTERS.HIGHSPEED) === 3 ? this.#samples : 16;
+    return CRYSTAL_HZ / (Math.max(1, this.#divisor) * samples);
+  }
+
+  get #samples(): number {
+    const fraction = bitsOf(this.#registers.get(UART_REGISTERS.FRACDIV_L) ?? 0);
+    return (this.#registers.get(UART_REGISTERS.SAMPLE_COUNT) ?? 0) + 1 + fraction / 8;
+  }
+
+  get #depth(): number {
+    return this.#isVirtual ? VIRTUAL_FIFO : FIFO;
+  }
+
+  read(offset: number): number {
+    const isLatch = (this.#line & UART_BITS.DLAB) !== 0;
+    switch (offset) {
+      case UART_REGISTERS.RBR_THR_DLL:
+        return isLatch ? this.#divisor & 0xff : this.#take();
+      case UART_REGISTERS.IER_DLM:
+        return isLatch ? this.#divisor >> 8 : this.#enabled;
+      case UART_REGISTERS.IIR_FCR_EFR:
+        return this.#line === UART_LCR_EFR ? this.#extended : this.#identify();
+      case UART_REGISTERS.LCR:
+        return this.#line;
+      case UART_REGISTERS.MCR_XON1:
+        return this.#modem;
+      case UART_REGISTERS.LSR_XON2:
+        return this.#status();
+      case UART_REGISTERS.VFIFO_EN:
+        return this.#isVirtual ? 1 : 0;
+      case UART_REGISTERS.RX_OFFSET:
+        return this.#receive.length;
+      case UART_REGISTERS.TX_OFFSET:
+        return this.#transmit.length;
+      default:
+        return this.#registers.get(offset) ?? 0;
+    }
+  }
+
+  write(offset: number, value: number): void {
+    const isLatch = (this.#line & UART_BITS.DLAB) !== 0;
+    switch (offset) {
+      case UART_REGISTERS.RBR_THR_DLL:
+        if (isLatch) this.#divisor = (this.#divisor & 0xff00) | (value & 0xff);
+        else this.#put(value & 0xff);
+        return;
+      case UART_REGISTERS.IER_DLM:
+        if (isLatch) this.#divisor = (this.#divisor & 0xff) | ((value & 0xff) << 8);
+        else {
+          // Enabled while there is room already: the event is now.
+          const isEmpty = this.#transmit.length === 0 && !this.#isSending;
+          this.#hasThreEvent ||= isEmpty && (value & ~this.#enabled & UART_BITS.THRE_INT) !== 0;
+          this.#enabled = value & 0xff;
+          this.#signal();
+        }
+        return;
+      case UART_REGISTERS.IIR_FCR_EFR:
+        if (this.#line === UART_LCR_EFR) this.#extended = value & 0xff;
+        else this.#controlFifo(value);
+        return;
+      case UART_REGISTERS.LCR:
+        this.#line = value & 0xff;
+        return;
+      case UART_REGISTERS.MCR_XON1:
+        if (this.#line !== UART_LCR_EFR) this.#modem = value & 0xff;
+        return;
+      case UART_REGISTERS.VFIFO_EN:
+        this.#isVirtual = (value & 1) !== 0;
+        return;
+      default:
+        if (HELD.includes(offset)) this.#registers.set(offset, value);
+    }
+  }
+
+  reset(): void {
+    this.#generation += 1;
+    this.#registers.clear();
+    this.#transmit = [];
+    this.#receive = [];
+    this.#divisor = 1;
+    this.#enabled = 0;
+    this.#line = 0;
+    this.#modem = 0;
+    this.#extended = 0;
+    this.#isVirtual = false;
+    this.#hasOverrun = false;
+    this.#hasThreEvent = false;
+    this.#isSending = false;
+    this.#signal();
+  }
+
+  #take(): number {
+    const byte = this.#receive.shift() ?? 0;
+    this.#signal();
+    return byte;
+  }
+
+  #put(byte: number): void {
+    this.#hasThreEvent = false;
+    // A byte for a full FIFO is lost, as on the wire: software looks at LSR or TX_OFFSET first.
+    if (this.#transmit.length < this.#depth) this.#transmit.push(byte);
+    this.#signal();
+    if (!this.#isSending) void this.#send();
+  }
+
+  async #send(): Promise<void> {
+    const generation = this.#generation;
+    this.#isSending = true;
+    while (this.#transmit.length > 0) {
+      const batch = this.#transmit.slice(0, FIFO);
+      const clock = this.#clock();
+      if (clock !== null) await clock.sleep((batch.length * this.#frameBits * 1000) / this.baudRate);
+      if (generation !== this.#generation) return;
+      this.#transmit.splice(0, batch.length);
+      for (const byte of batch) this.#leave(byte);
+    }
+    this.#isSending = false;
+    this.#hasThreEvent = true;
+    this.#signal();
+  }
+
+  #leave(byte: number): void {
+    const masked = byte & (0xff >> (3 - (this.#line & 3)));
+    if ((this.#modem & UART_BITS.LOOP) !== 0) this.arrive(masked);
+    else this.#device?.receive(masked, (answer) => this.arrive(answer));
+  }
+
+  /** Bits of a frame: start, data, parity, stop. */
+  get #frameBits(): number {
+    return 1 + 5 + (this.#line & 3) + ((this.#line & 8) === 0 ? 0 : 1) + ((this.#line & 4) === 0 ? 1 : 2);
+  }
+
+  #controlFifo(value: number): void {
+    if ((value & UART_BITS.CLEAR_RX) !== 0) this.#receive = [];
+    if ((value & UART_BITS.CLEAR_TX) !== 0) this.#transmit = [];
+    this.#signal();
+  }
+
+  #status(): number {
+    const overrun = this.#hasOverrun ? UART_BITS.OVERRUN : 0;
+    this.#hasOverrun = false;
+    return (
+      overrun |
+      (this.#receive.length > 0 ? UART_BITS.DATA_READY : 0) |
+      (this.#transmit.length < this.#depth ? UART_BITS.THR_EMPTY : 0) |
+      (this.#transmit.length === 0 && !this.#isSending ? UART_BITS.ALL_EMPTY : 0)
+    );
+  }
+
+  #identify(): number {
+    if ((this.#enabled & UART_BITS.RX_INT) !== 0 && this.#receive.length > 0) return 0x04;
+    if ((this.#enabled & UART_BITS.THRE_INT) !== 0 && this.#hasThreEvent) {
+      this.#hasThreEvent = false;
+      this.#signal();
+      return 0x02;
+    }
+    return 0x01;
+  }
+
+  #signal(): void {
+    const hasData = (this.#enabled & UART_BITS.RX_INT) !== 0 && this.#receive.length > 0;
+    const hasRoom = (this.#enabled & UART_BITS.THRE_INT) !== 0 && this.#hasThreEvent;
+    this.#interrupt(hasData || hasRoom);
+  }
+}
+
+function bitsOf(value: number): number {
+  let count = 0;
+  for (let rest = value & 0xff; rest !== 0; rest &= rest - 1) count++;
+  return count;
+}
