@@ -176,32 +176,31 @@ export function deliverInterrupts(
   clock: Clock,
   deliver: (lines: readonly number[]) => Promise<void>,
 ): () => void {
-  let isDelivering = false;
-  let isOver = false;
+  const state = { isDelivering: false, isOver: false };
   const highLines = (): number[] =>
     NORMAL_WORLD_LINES.filter(
       ({ line, region }) =>
         chip.interrupts.isHigh(line) && chip.bus.firewall.allows('normal', 'read', region),
     ).map(({ line }) => line);
   const run = async (): Promise<void> => {
-    if (isDelivering) return;
-    isDelivering = true;
+    if (state.isDelivering) return;
+    state.isDelivering = true;
     try {
-      for (let lines = highLines(); lines.length > 0 && !isOver; lines = highLines()) {
+      for (let lines = highLines(); lines.length > 0 && !state.isOver; lines = highLines()) {
         await deliver(lines);
         if (highLines().length > 0) await clock.sleep(1);
       }
     } catch {
       // There is no kernel to hear it, or it has ended: so has everything that could be waiting for the line.
-      isOver = true;
+      state.isOver = true;
     }
-    isDelivering = false;
+    state.isDelivering = false;
   };
   const detach = chip.interrupts.onChange((_line, isHigh) => {
-    if (isHigh && !isOver) void run();
+    if (isHigh && !state.isOver) void run();
   });
   return () => {
-    isOver = true;
+    state.isOver = true;
     detach();
   };
 }

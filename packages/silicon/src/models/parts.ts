@@ -171,11 +171,15 @@ function fit(chip: Chip, part: PartDescription, clock: Clock): PartModel {
       found(chip.isus[part.isu]).spi.attach(part.chipSelect, model);
       return model;
     }
-    default: {
+    case 'TemperatureSensor':
+    case 'I2cEeprom':
+    case 'I2cAccelerometer': {
       const model = i2cModel(part.model, part.address, clock);
       found(chip.isus[part.isu]).i2c.attach(model);
       return model;
     }
+    default:
+      return part satisfies never;
   }
 }
 

@@ -4,7 +4,7 @@ import { KernelError } from '../errors.ts';
 import type { Wanted } from './ownership.ts';
 
 /** What a serial unit may be used as, and the manifest's field for it. */
-export const SERIAL_USES = {
+const SERIAL_USES = {
   UART: { field: 'Uart', capability: 'uart' },
   I2C: { field: 'I2cMaster', capability: 'i2cMaster' },
   SPI: { field: 'SpiMaster', capability: 'spiMaster' },
