@@ -8,7 +8,7 @@ import {
   verify,
 } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { concatBytes, utf8Encode, type Entropy } from '@sevenfold/formats';
+import { IMAGE_TYPES, concatBytes, utf8Encode, type Entropy } from '@sevenfold/formats';
 import { openChip, type Chip } from './chip.ts';
 import { insecureSeededEntropy, sha256, systemEntropy, verifyP256 } from './engines.ts';
 import { EntropySource, PROPORTION_CUTOFF, REPETITION_CUTOFF } from './entropy-source.ts';
@@ -123,6 +123,38 @@ describe('Pluton’s hardware', () => {
     expect(chip.pluton.makeKey(sha256(CONTEXT), salt).spki).not.toEqual(spki);
     expect(chip.pluton.makeKey(CONTEXT, sha256(salt)).spki).not.toEqual(spki);
     expect(other.pluton.makeKey(CONTEXT, salt).spki).not.toEqual(spki);
+  });
+
+  it('keeps from an older runtime what a newer one sealed, whatever that runtime claims', () => {
+    const chip = chipWith(systemEntropy());
+    chip.manufacture(manufacturing);
+    const run = (securityVersion: number): void => {
+      chip.reset('Restart');
+      chip.pluton.extendMeasurement({
+        ...measurement,
+        imageType: IMAGE_TYPES.PlutonRuntime,
+        securityVersion,
+      });
+    };
+    run(2);
+    const { salt, spki } = chip.pluton.makeKey(CONTEXT, null);
+    const box = chip.pluton.seal(CONTEXT, Uint8Array.of(1, 2, 3));
+    run(3);
+    expect(chip.pluton.unseal(CONTEXT, box)).toEqual(Uint8Array.of(1, 2, 3));
+    run(1);
+    const lying = box.map((byte, index) => (index === 0 ? 1 : byte));
+    for (const tried of [box, lying, box.subarray(0, 40)])
+      expect(() => chip.pluton.unseal(CONTEXT, tried)).toThrow(
+        expect.objectContaining({ code: 'NotAuthentic' }),
+      );
+    expect(chip.pluton.makeKey(CONTEXT, salt).spki).not.toEqual(spki);
+    // A second runtime measured on top lowers what may be had, and never raises it.
+    chip.pluton.extendMeasurement({
+      ...measurement,
+      imageType: IMAGE_TYPES.PlutonRuntime,
+      securityVersion: 9,
+    });
+    expect(() => chip.pluton.unseal(CONTEXT, box)).toThrow(expect.objectContaining({ code: 'NotAuthentic' }));
   });
 
   it('has a second key pair, for records and deliveries, whose signature is never a token’s', () => {

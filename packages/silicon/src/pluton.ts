@@ -1,7 +1,15 @@
-import { concatBytes, utf8Encode, type Entropy } from '@sevenfold/formats';
+import { IMAGE_TYPES, MAX_SECURITY_VERSION, concatBytes, utf8Encode, type Entropy } from '@sevenfold/formats';
 import { HmacDrbg } from './drbg.ts';
 import { agreeP256, exportPrivateKey, keyFromSeed, sha256, signP256, type KeyPair } from './engines.ts';
-import { GCM_NONCE, GCM_TAG, gcmOpen, gcmSeal, hkdfSha256, hmacSha256 } from './engines-symmetric.ts';
+import {
+  GCM_NONCE,
+  GCM_TAG,
+  gcmOpen,
+  gcmSeal,
+  hkdfSha256,
+  hmacSha256,
+  type GcmParameters,
+} from './engines-symmetric.ts';
 import { EntropySource } from './entropy-source.ts';
 import { SiliconError } from './errors.ts';
 import type { Fuses } from './fuses.ts';
@@ -38,6 +46,7 @@ const PURPOSES = {
   seal: 'sevenfold sealing key v1',
   state: 'sevenfold state key v1',
   delivery: 'sevenfold delivery key v1',
+  version: 'sevenfold runtime version v1',
 } as const;
 /** What stands before every message that the general key signs: no such message is a token. */
 const RECORD_PREFIX = utf8Encode('sevenfold device record v1\0');
@@ -94,6 +103,42 @@ export class PlutonHardware {
   #derive(purpose: keyof typeof PURPOSES, salt: Uint8Array, context: Uint8Array, length: number): Uint8Array {
     const info = concatBytes(utf8Encode(`${PURPOSES[purpose]}\0`), context);
     return this.#withSeed((seed) => hkdfSha256(seed, salt, info, length));
+  }
+
+  /** Security version of the Pluton runtime that the ROM measured; 0 before. */
+  get #runtimeVersion(): number {
+    const versions = this.#measurements
+      .filter(({ imageType }) => imageType === IMAGE_TYPES.PlutonRuntime)
+      .map(({ securityVersion }) => Math.min(securityVersion, MAX_SECURITY_VERSION));
+    return versions.length === 0 ? 0 : Math.min(...versions);
+  }
+
+  /**
+   * As `#derive`, out of the link of a hash chain that belongs to a version of the runtime: a runtime reaches the
+   * links of its own and of all lower versions, so that an older one with a hole never holds a newer one's secrets.
+   */
+  #deriveFor(
+    version: number,
+    purpose: 'seal' | 'session',
+    salt: Uint8Array,
+    context: Uint8Array,
+    length: number,
+  ): Uint8Array {
+    const none = new Uint8Array(0);
+    let link = this.#derive('version', none, none, 32);
+    for (let at = MAX_SECURITY_VERSION; at > version; at--) {
+      const lower = hmacSha256(link, utf8Encode(PURPOSES.version));
+      link.fill(0);
+      link = lower;
+    }
+    const derived = hkdfSha256(
+      link,
+      salt,
+      concatBytes(utf8Encode(`${PURPOSES[purpose]}\0`), context),
+      length,
+    );
+    link.fill(0);
+    return derived;
   }
 
   #pair(name: 'attestation' | 'general'): KeyPair {
@@ -159,7 +204,7 @@ export class PlutonHardware {
     for (let slot = 0; slot < KEY_SLOTS; slot++) {
       if (this.#slots.has(slot)) continue;
       const used = salt ?? this.random(SALT_BYTES, true);
-      const seed = this.#derive('session', used, context, 32);
+      const seed = this.#deriveFor(this.#runtimeVersion, 'session', used, context, 32);
       const key = keyFromSeed(seed, PURPOSES.session);
       seed.fill(0);
       this.#slots.set(slot, key);
@@ -182,31 +227,36 @@ export class PlutonHardware {
   }
 
   /**
-   * AES-256-GCM under a key of this chip, this context and a salt of its own: salt, ciphertext, tag. The context is
-   * authenticated with it.
+   * AES-256-GCM under a key of this chip, this version of the runtime, this context and a salt of its own: version,
+   * salt, ciphertext, tag. The context is authenticated with it.
    */
   seal(context: Uint8Array, plaintext: Uint8Array): Uint8Array {
+    const version = this.#runtimeVersion;
     const salt = this.random(SALT_BYTES);
-    return this.#withBoxKey(salt, context, (parameters) => concatBytes(salt, gcmSeal(parameters, plaintext)));
+    return this.#withBoxKey(version, salt, context, (parameters) =>
+      concatBytes(Uint8Array.of(version), salt, gcmSeal(parameters, plaintext)),
+    );
   }
 
-  /** What was sealed by this very chip under this very context. Throws `NotAuthentic`. */
+  /** What was sealed by this very chip under this very context, by no newer runtime. Throws `NotAuthentic`. */
   unseal(context: Uint8Array, box: Uint8Array): Uint8Array {
-    if (box.length < SALT_BYTES + GCM_TAG) {
-      throw new SiliconError('NotAuthentic', 'This box is too short to be one.', { field: 'box' });
+    const [version = 0] = box;
+    if (box.length < 1 + SALT_BYTES + GCM_TAG || version > this.#runtimeVersion) {
+      throw new SiliconError('NotAuthentic', 'This is no box that this runtime may open.', { field: 'box' });
     }
-    return this.#withBoxKey(box.subarray(0, SALT_BYTES), context, (parameters) =>
-      gcmOpen(parameters, box.subarray(SALT_BYTES)),
+    return this.#withBoxKey(version, box.subarray(1, 1 + SALT_BYTES), context, (parameters) =>
+      gcmOpen(parameters, box.subarray(1 + SALT_BYTES)),
     );
   }
 
   #withBoxKey<T>(
+    version: number,
     salt: Uint8Array,
     context: Uint8Array,
-    work: (parameters: Parameters<typeof gcmSeal>[0]) => T,
+    work: (parameters: GcmParameters) => T,
   ): T {
     // One key and nonce for each salt: they never meet another text.
-    const derived = this.#derive('seal', salt, sha256(context), 32 + GCM_NONCE);
+    const derived = this.#deriveFor(version, 'seal', salt, sha256(context), 32 + GCM_NONCE);
     try {
       return work({ key: derived.subarray(0, 32), nonce: derived.subarray(32), associated: context });
     } finally {
