@@ -1,16 +1,9 @@
 import {
   CHIP_SKUS,
-  encodeBootRecord,
-  encodeSlotHeader,
   encodeUnsignedImagePackage,
   finishImagePackage,
-  FLASH_MAP,
-  FLASH_SECTOR,
   IMAGE_TYPES,
   imageUse,
-  parseImagePackage,
-  SLOT_COMPLETE_MARK,
-  SLOT_PACKAGE_OFFSET,
   SYSTEM_COMPONENT_IDS,
   SYSTEM_IMAGE_FILES,
   SYSTEM_IMAGE_TYPES,
@@ -25,7 +18,7 @@ import {
   type OsRelease,
   type VirtualDevice,
 } from '@sevenfold/device';
-import { generateKeyPair, sha256, signWithPkcs8, thumbprint } from '@sevenfold/pki';
+import { generateKeyPair, signWithPkcs8, thumbprint } from '@sevenfold/pki';
 
 /** A key that signs OS and apps of the bench. */
 export interface BenchSigner {
@@ -102,34 +95,11 @@ export async function deviceWith(
   release: OsRelease,
   packages: readonly Uint8Array[],
 ): Promise<VirtualDevice> {
-  const { chip, info } = manufactureInMemory({ images: release.images, rootKeyHash: release.rootKeyHash });
-  chip.powerOn();
-  const applications = packages.map((bytes, slot) => {
-    const region = FLASH_MAP.applications[slot];
-    if (region === undefined) throw new RangeError('The flash has four slots for apps.');
-    const { imageType, componentId, imageId } = parseImagePackage(bytes).fields;
-    chip.flash.program(region.offset + SLOT_PACKAGE_OFFSET, bytes);
-    const header = { imageType, componentId, imageId, size: bytes.length, digest: sha256(bytes) };
-    chip.flash.program(region.offset, encodeSlotHeader(header));
-    chip.flash.program(region.offset + SLOT_COMPLETE_MARK, Uint8Array.of(0));
-    return { componentId, imageId, slot, size: bytes.length };
+  const { chip, info } = manufactureInMemory({
+    images: release.images,
+    applications: packages,
+    rootKeyHash: release.rootKeyHash,
   });
-  const system = Object.fromEntries(SYSTEM_IMAGE_TYPES.map((type) => [type, 'A'])) as Record<
-    (typeof SYSTEM_IMAGE_TYPES)[number],
-    'A'
-  >;
-  chip.flash.program(
-    FLASH_MAP.bootRecord.offset + FLASH_SECTOR,
-    encodeBootRecord({
-      sequence: 2,
-      current: { system, applications },
-      fallback: null,
-      trial: false,
-      fellBack: null,
-      applicationVersions: [],
-    }),
-  );
-  chip.powerOff();
   return runDevice(chip, info, {
     wiring: 'thread',
     network: { resolve: () => null },

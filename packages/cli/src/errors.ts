@@ -10,6 +10,8 @@ export type CliErrorCode =
   /** A name matches nothing, or more than one thing. */
   | 'NotFound'
   | 'Ambiguous'
+  /** A flag's value is not what the flag takes. */
+  | 'BadValue'
   /** A file cannot be read or written. */
   | 'FileError'
   /** A step of the story did not prove what it has to. */

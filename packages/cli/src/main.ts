@@ -1,13 +1,11 @@
 import { buildApplication, buildRouteMap, run, text_en } from '@stricli/core';
 import { accessCommands, loginCommand } from './commands/access.ts';
+import { appCommands } from './commands/app.ts';
 import { certificateCommands } from './commands/certificates.ts';
 import { errorCommands } from './commands/errors.ts';
-import {
-  deploymentCommands,
-  imageCommands,
-  imagePackageCommands,
-  osReleaseCommands,
-} from './commands/images.ts';
+import { hardwareDefinitionCommands } from './commands/hardware-definitions.ts';
+import { imagePackageCommands } from './commands/image-packages.ts';
+import { deploymentCommands, imageCommands, osReleaseCommands } from './commands/images.ts';
 import { pkiCommands } from './commands/pki.ts';
 import { deviceCommands, deviceGroupCommands, productCommands, tenantCommands } from './commands/registry.ts';
 import { serviceCommands } from './commands/service.ts';
@@ -21,6 +19,7 @@ const application = buildApplication<CliContext>(
     docs: { brief: 'Keeps connected devices genuine, up to date and contained' },
     routes: {
       up: upCommand,
+      app: appCommands,
       service: serviceCommands,
       login: loginCommand,
       access: accessCommands,
@@ -30,6 +29,7 @@ const application = buildApplication<CliContext>(
       device: deviceCommands,
       image: imageCommands,
       'image-package': imagePackageCommands,
+      'hardware-definition': hardwareDefinitionCommands,
       deployment: deploymentCommands,
       'os-release': osReleaseCommands,
       error: errorCommands,

@@ -30,6 +30,8 @@ export interface ManufactureOptions {
   readonly sku?: ChipSkuName;
   /** One system image of each type: an `OsRelease`'s images. */
   readonly images: readonly ProvisionImage[];
+  /** Image packages of apps that are installed at once; default: none, as at the factory. */
+  readonly applications?: readonly Uint8Array[];
   /** SHA-256 of the root key's SPKI. */
   readonly rootKeyHash: Uint8Array;
   /** Noise for the chip's keys; default: the machine's. */
@@ -77,13 +79,13 @@ function makeChip(options: ManufactureOptions, sku: ChipSkuName): ChipInfo {
 
 function finishChip(
   chip: Chip,
-  { images, rootKeyHash }: Omit<ManufactureOptions, 'dir'>,
+  { images, applications, rootKeyHash }: Omit<ManufactureOptions, 'dir'>,
   sku: ChipSkuName,
 ): ChipInfo {
   chip.powerOn();
   const { deviceId, attestationSpki } = chip.manufacture({ chipSku: CHIP_SKUS[sku], rootKeyHash });
   chip.setManufacturingState('Module1Complete');
-  provisionFlash(chip.flash, images);
+  provisionFlash(chip.flash, images, applications);
   chip.setManufacturingState('DeviceComplete');
   chip.powerOff();
   return { sku, deviceId, attestationSpki };

@@ -1,32 +1,18 @@
-import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import {
-  ABI_KINDS,
-  APP_MANIFEST_PATH,
-  APPLICATION_RUNTIME_VERSION,
-  encodeSymbolMap,
-  encodeUnsignedImagePackage,
-  finishImagePackage,
-  guidFromRandom,
-  IMAGE_TYPES,
-  parseAppManifest,
-  TEMPORARY_FLAGS,
-  utf8Encode,
-  writeFileSystem,
-  type SymbolMap,
-} from '@sevenfold/formats';
+import { APP_MANIFEST_PATH, encodeSymbolMap, parseAppManifest, type SymbolMap } from '@sevenfold/formats';
 import { SdkError } from './errors.ts';
 import { makeManifest, type ManifestOverrides } from './manifest.ts';
 import { materialsOf } from './materials.ts';
+import { packImage, type PackOptions } from './pack-image.ts';
 import { readProject, readSdkFiles, type Project } from './project.ts';
 import { formatDiagnostic, type Diagnostic } from './toolchain/diagnostics.ts';
 import type { AppResult, BuiltModule, ToolchainRequest } from './toolchain/job.ts';
 import { Toolchain } from './toolchain/run-toolchain.ts';
 
 /** How to build one app. */
-export interface BuildOptions {
+export interface BuildOptions extends PackOptions {
   /** Folder with `app_manifest.json`, C sources, and if there is one `hardware.json` and `resources/`. */
   readonly sourceDir: string;
   /**
@@ -39,17 +25,6 @@ export interface BuildOptions {
   /** Macros for the compiler: `{BLINK_VERSION: '2'}`. */
   readonly defines?: Readonly<Record<string, string>>;
   readonly manifestOverrides?: ManifestOverrides;
-  /** The development key that signs; the service signs again when the image is uploaded. */
-  readonly signer: {
-    /** SHA-1 of the key's SPKI: 20 bytes. */
-    readonly thumbprint: Uint8Array;
-    /** r‖s (64 bytes), ECDSA P-256 over SHA-256 of `message`. */
-    sign(message: Uint8Array): Promise<Uint8Array>;
-  };
-  /** Canonical GUID of this build; absent: a random one, since every build is a new image. */
-  readonly imageId?: string;
-  /** Seconds since 1970; absent: now. */
-  readonly buildTime?: number;
 }
 
 /** An app that was built. */
@@ -69,9 +44,6 @@ export interface BuiltApp {
 
 /** Results of compilers, by what went in: a folder of this installation. */
 const CACHE = fileURLToPath(new URL('../../../.cache/objects', import.meta.url));
-/** Bytes of the metadata's name that survive (azure-sphere.md §2.4). */
-const LONGEST_NAME = 31;
-
 /** Builds one app. Throws `SdkError`, or `FormatError` for its manifest or hardware definition. */
 export async function buildApp(options: BuildOptions, toolchain?: Toolchain): Promise<BuiltApp> {
   const [app] = await buildApps([options], toolchain);
@@ -128,47 +100,25 @@ function moduleOf(result: AppResult | undefined, sourceDir: string): BuiltModule
   throw new SdkError(code, said, { field, diagnostics });
 }
 
-/** At most so many bytes of UTF-8, whole characters. */
-function shortName(name: string): string {
-  let short = name;
-  while (utf8Encode(short).length > LONGEST_NAME) short = Array.from(short).slice(0, -1).join('');
-  return short;
-}
-
 async function pack(
   options: BuildOptions,
   project: Project,
   manifestBytes: Uint8Array,
   built: BuiltModule,
 ): Promise<BuiltApp> {
-  const manifest = parseAppManifest(manifestBytes);
-  const payload = writeFileSystem([
+  const { entryPoint } = parseAppManifest(manifestBytes);
+  const files = [
     { path: APP_MANIFEST_PATH, bytes: manifestBytes },
-    { path: manifest.entryPoint, bytes: built.module, executable: true },
+    { path: entryPoint, bytes: built.module, executable: true },
     ...project.resources.map(({ path, bytes }) => ({ path: `/${path}`, bytes })),
-  ]);
-  const imageId = options.imageId ?? guidFromRandom(new Uint8Array(randomBytes(16)));
-  const unsigned = encodeUnsignedImagePackage(payload, {
-    imageType: IMAGE_TYPES.Applications,
-    componentId: manifest.componentId,
-    imageId,
-    name: shortName(manifest.name),
-    buildTime: options.buildTime ?? Math.floor(Date.now() / 1000),
-    signerThumbprint: options.signer.thumbprint,
-    temporaryFlags: TEMPORARY_FLAGS.underDevelopment,
-    abiDepends: [{ version: APPLICATION_RUNTIME_VERSION, kind: ABI_KINDS.ApplicationRuntime }],
-  });
-  const imagePackage = finishImagePackage(unsigned, await options.signer.sign(unsigned));
-  const symbols: SymbolMap = { buildId: imageId, functions: built.functions, lines: built.lines };
-  const { componentId, name } = manifest;
+  ];
+  const packed = await packImage({ manifestBytes, files }, options);
+  const { imageId, componentId, name } = packed;
   const app: BuiltApp = {
-    imagePackage,
-    symbols,
+    ...packed,
+    symbols: { buildId: imageId, functions: built.functions, lines: built.lines },
     debugModule: built.linked,
     materials: materialsOf({ componentId, imageId, name, lines: built.lines }),
-    imageId,
-    componentId,
-    name,
     warnings: built.warnings,
   };
   if (options.outDir !== undefined) await writeApp(options.outDir, app);

@@ -5,6 +5,9 @@ import type { Diagnostic } from './toolchain/diagnostics.ts';
 export type SdkErrorCode =
   /** The folder lacks a file that every app has, or a file cannot be read. */
   | 'ProjectIncomplete'
+  /** A new app would overwrite something, or its name will not do. */
+  | 'ProjectExists'
+  | 'NameInvalid'
   /** The compiler or the linker refused the sources: see `diagnostics`. */
   | 'CompileFailed'
   | 'LinkFailed'

@@ -1,7 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { buildCommand, buildRouteMap, type RouteMap } from '@stricli/core';
 import { ROUTES, type Deployment, type Image, type OsRelease } from '@sevenfold/api';
-import { IMAGE_TYPES, parseFileSystem, parseImagePackage, toHex } from '@sevenfold/formats';
 import {
   allItems,
   findDeviceGroup,
@@ -15,23 +13,8 @@ import {
   type ServiceFlags,
   type TenantFlags,
 } from '../context.ts';
-import { CliError } from '../errors.ts';
-import { printableJson } from '../printable.ts';
-import { formatProperties, formatTable } from '../table.ts';
-
-async function readInput(path: string): Promise<Uint8Array> {
-  try {
-    return new Uint8Array(await readFile(path));
-  } catch (cause) {
-    throw new CliError(
-      'FileError',
-      `Cannot read ${path}: ${cause instanceof Error ? cause.message : 'unknown reason'}`,
-      {
-        cause,
-      },
-    );
-  }
-}
+import { readInput } from '../read-input.ts';
+import { formatTable } from '../table.ts';
 
 const formatImages = (images: readonly Image[]): string =>
   formatTable(
@@ -180,48 +163,6 @@ export const osReleaseCommands: RouteMap<CliContext> = buildRouteMap({
           client.call(ROUTES.revokeOsRelease, { params: { name }, body: { reason } }),
         (release) => formatReleases([release]),
       ),
-    }),
-  },
-});
-
-const IMAGE_TYPE_NAMES = new Map<number, string>(
-  Object.entries(IMAGE_TYPES).map(([name, value]) => [value, name]),
-);
-
-export const imagePackageCommands: RouteMap<CliContext> = buildRouteMap({
-  docs: { brief: 'Image packages on this machine' },
-  routes: {
-    show: buildCommand<{ readonly json: boolean }, [string], CliContext>({
-      docs: { brief: 'Show what an image package says of itself and what it carries' },
-      parameters: { flags: { json: serviceFlags.json }, positional: positionals(PACKAGE_FILE) },
-      async func(flags, path) {
-        const { fields, payload } = parseImagePackage(await readInput(path));
-        const files = parseFileSystem(payload);
-        const shown = {
-          imageId: fields.imageId,
-          componentId: fields.componentId,
-          imageType: IMAGE_TYPE_NAMES.get(fields.imageType) ?? String(fields.imageType),
-          name: fields.name,
-          built: new Date(fields.buildTime * 1000).toISOString(),
-          signer: toHex(fields.signerThumbprint),
-          securityVersion: fields.securityVersion?.version ?? null,
-          files: files.paths().map((file) => ({ path: file, bytes: files.read(file)?.length ?? 0 })),
-        };
-        this.process.stdout.write(
-          flags.json
-            ? `${printableJson(shown)}\n`
-            : formatProperties([
-                ['image', shown.imageId],
-                ['component', shown.componentId],
-                ['type', shown.imageType],
-                ['name', shown.name],
-                ['built', shown.built],
-                ['signer (SHA-1 of its key)', shown.signer],
-                ['security version', shown.securityVersion === null ? '–' : String(shown.securityVersion)],
-                ['files', shown.files.map((file) => `${file.path}  ${file.bytes} bytes`)],
-              ]),
-        );
-      },
     }),
   },
 });

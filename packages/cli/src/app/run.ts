@@ -1,0 +1,130 @@
+import { watch } from 'node:fs';
+import type { OsRelease, VirtualDevice } from '@sevenfold/device';
+import { Toolchain, readProject, type BuiltApp } from '@sevenfold/sdk';
+import { CliError, describeError } from '../errors.ts';
+import { buildAndTell, type AppBuildOptions } from './build.ts';
+import { developerKey } from './developer-key.ts';
+import { appLine, buildLocalRelease, makeLocalDevice } from './local-device.ts';
+import { shownPins, TerminalBoard } from './terminal-board.ts';
+
+/** How an app is run on this machine. */
+export interface RunOptions extends AppBuildOptions {
+  readonly process: NodeJS.Process;
+  /** Builds and runs anew whenever a file of the app changes. */
+  readonly isWatching: boolean;
+  /** Every line of the device, not those of the app alone. */
+  readonly isVerbose: boolean;
+}
+
+/** Ms in which changes of several files count as one. */
+const SETTLE = 50;
+const OWN_FOLDERS = /^(?:out|node_modules|tests|\.[^/]*)(?:\/|$)/;
+const CTRL_C = '\u0003';
+
+/** A device with the app on it, on the terminal. */
+interface Session {
+  readonly device: VirtualDevice;
+  readonly board: TerminalBoard;
+}
+
+async function startSession(options: RunOptions, release: OsRelease, app: BuiltApp): Promise<Session> {
+  const { process, isVerbose, folder, hardware } = options;
+  const device = await makeLocalDevice({ release, apps: [app.imagePackage] });
+  const { hardware: definition } = await readProject(folder, hardware ?? null);
+  const board = new TerminalBoard(process.stdout, device, shownPins(app.imagePackage, definition));
+  device.onLog((line) => {
+    const said = appLine(line, app.name);
+    if (said !== null) board.line(said);
+    else if (isVerbose || line.startsWith(`[KERNEL] app ${app.name} `)) board.line(line);
+  });
+  const outcome = await device.boot();
+  if (outcome.kind !== 'running') {
+    await device.close();
+    throw new CliError('NotProved', `The device did not boot: ${device.bootLog.at(-1) ?? 'no log'}`);
+  }
+  return { device, board };
+}
+
+/** Runs an app on a virtual device until Ctrl-C, and ends the device cleanly. */
+export async function runApp(options: RunOptions): Promise<void> {
+  const { process, folder, isWatching } = options;
+  const { promise: stopped, resolve: stop } = Promise.withResolvers<void>();
+  process.once('SIGINT', () => stop());
+  process.once('SIGTERM', () => stop());
+
+  let session: Session | null = null;
+  const endSession = async (): Promise<void> => {
+    const ending = session;
+    session = null;
+    ending?.board.end();
+    await ending?.device.close();
+  };
+  await using toolchain = new Toolchain();
+  const release = buildLocalRelease(await developerKey(options.environment));
+  const turn = async (): Promise<void> => {
+    const began = performance.now();
+    const app = await buildAndTell(options, toolchain);
+    await endSession();
+    process.stderr.write(`built ${app.name} in ${Math.round(performance.now() - began)} ms\n`);
+    session = await startSession(options, await release, app);
+  };
+  const keys = listenToKeys(process, stop, (digit) => session?.board.key(digit));
+  try {
+    try {
+      await turn();
+    } catch (error) {
+      if (!isWatching) throw error;
+      process.stderr.write(`${describeError(error)}\n`);
+    }
+    if (isWatching) {
+      await watchFolder(folder, stopped, async () => {
+        // What does not build leaves the app of before running.
+        await turn().catch((error: unknown) => process.stderr.write(`${describeError(error)}\n`));
+      });
+    } else await stopped;
+  } finally {
+    keys.end();
+    await endSession();
+  }
+}
+
+/** Calls `changed` once for changes that come together, never twice at a time, until `stopped`. */
+async function watchFolder(
+  folder: string,
+  stopped: Promise<void>,
+  changed: () => Promise<void>,
+): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  let work: Promise<void> = Promise.resolve();
+  const watcher = watch(folder, { recursive: true }, (_event, name) => {
+    if (name === null || OWN_FOLDERS.test(name)) return;
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      work = work.then(changed);
+    }, SETTLE);
+  });
+  await stopped;
+  clearTimeout(timer);
+  watcher.close();
+  await work;
+}
+
+/** Digits press buttons; Ctrl-C stops, since a terminal that hands over keys sends no signal. */
+function listenToKeys(
+  process: NodeJS.Process,
+  stop: () => void,
+  press: (digit: number) => void,
+): { end(): void } {
+  const { stdin } = process;
+  if (!stdin.isTTY) return { end: () => undefined };
+  const onKey = (key: string): void => {
+    if (key === CTRL_C) stop();
+    else if (/^[1-9]$/.test(key)) press(Number(key));
+  };
+  stdin.setRawMode(true).setEncoding('utf8').on('data', onKey).resume();
+  return {
+    end: () => {
+      stdin.off('data', onKey).setRawMode(false).pause();
+    },
+  };
+}

@@ -1,0 +1,154 @@
+import { join, resolve } from 'node:path';
+import { buildCommand, buildRouteMap, type RouteMap } from '@stricli/core';
+import { APP_TEMPLATES, newApp, type AppTemplate } from '@sevenfold/sdk';
+import { positionals, textFlag, type CliContext } from '../context.ts';
+import { CliError } from '../errors.ts';
+import { installationFolder } from '../profile.ts';
+
+interface BuildFlags {
+  readonly directory: string;
+  readonly hardware?: string;
+  readonly define?: readonly string[];
+}
+
+const buildFlags = {
+  directory: { ...textFlag('Folder of the app', 'DIR'), default: '.' },
+  hardware: {
+    ...textFlag(
+      'Hardware definition in place of the app’s own: a file, or a name such as mt3620_rdb.json',
+      'FILE',
+    ),
+    optional: true,
+  },
+  define: { ...textFlag('Macro for the compiler', 'NAME=VALUE'), optional: true, variadic: true },
+} as const;
+
+function definesOf(texts: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    texts.map((text) => {
+      const [, name, value] = /^([A-Za-z_]\w*)(?:=(.*))?$/.exec(text) ?? [];
+      if (name === undefined) {
+        throw new CliError('BadValue', `--define ${text} is no macro.`, {
+          field: 'define',
+          rule: 'NAME=VALUE',
+        });
+      }
+      return [name, value ?? '1'];
+    }),
+  );
+}
+
+const optionsOf = (context: CliContext, { directory, hardware, define = [] }: BuildFlags) => ({
+  folder: resolve(directory),
+  ...(hardware === undefined ? {} : { hardware }),
+  defines: definesOf(define),
+  environment: context.process.env,
+  messages: context.process.stderr,
+});
+
+export const appCommands: RouteMap<CliContext> = buildRouteMap({
+  docs: { brief: 'Write, build, run and test an app on this machine; no service and no network needed' },
+  routes: {
+    new: buildCommand<{ readonly template: AppTemplate }, [string], CliContext>({
+      docs: {
+        brief: 'Make a new app in a folder of its own',
+        fullDescription: `Templates:\n${Object.entries(APP_TEMPLATES)
+          .map(([name, what]) => `  ${name.padEnd(10)} ${what}`)
+          .join('\n')}`,
+      },
+      parameters: {
+        flags: {
+          template: {
+            kind: 'enum',
+            values: Object.keys(APP_TEMPLATES) as AppTemplate[],
+            brief: 'What to start from',
+            default: 'blink',
+          },
+        },
+        positional: positionals({ brief: 'The app’s name, and its folder', placeholder: 'NAME' }),
+      },
+      async func({ template }, path) {
+        const folder = resolve(path);
+        const files = await newApp({ folder, template, installation: installationFolder });
+        this.process.stdout.write(
+          `${files.map((file) => `  ${join(path, file)}`).join('\n')}\n\ncd ${path}\nnpx sevenfold app build\nnpx sevenfold app run\nnpx sevenfold app test\n`,
+        );
+      },
+    }),
+    build: buildCommand<BuildFlags & { readonly out?: string }, [], CliContext>({
+      docs: {
+        brief: 'Build the app of this folder into an image package',
+        fullDescription:
+          'Compiles every C and C++ source of the folder, links it with the SDK and packs it with its manifest and the folder `resources`. Writes out/NAME.imagepackage, its symbols for `image add --symbols`, its bill of materials (CycloneDX) and its debug information.',
+      },
+      parameters: {
+        flags: { ...buildFlags, out: { ...textFlag('Where to write', 'DIR'), optional: true } },
+      },
+      async func(flags) {
+        const { buildAndTell } = await import('../app/build.ts');
+        const began = performance.now();
+        const options = optionsOf(this, flags);
+        const outDir = flags.out === undefined ? join(options.folder, 'out') : resolve(flags.out);
+        const app = await buildAndTell({ ...options, outDir });
+        this.process.stdout.write(
+          `${join(outDir, `${app.name}.imagepackage`)}  ${app.imagePackage.length} bytes, image ${app.imageId}, ${Math.round(performance.now() - began)} ms\n`,
+        );
+      },
+    }),
+    run: buildCommand<BuildFlags & { readonly watch: boolean; readonly verbose: boolean }, [], CliContext>({
+      docs: {
+        brief: 'Run the app of this folder on a virtual device until Ctrl-C',
+        fullDescription:
+          'Builds the app and boots a virtual device in this process with the app installed. What the app logs and what its LEDs show appears at once; keys 1 to 9 press its buttons.',
+      },
+      parameters: {
+        flags: {
+          ...buildFlags,
+          watch: {
+            kind: 'boolean',
+            default: false,
+            withNegated: false,
+            brief: 'Build and run anew when a file changes',
+          },
+          verbose: {
+            kind: 'boolean',
+            default: false,
+            withNegated: false,
+            brief: 'Show every line of the device',
+          },
+        },
+      },
+      async func(flags) {
+        const { runApp } = await import('../app/run.ts');
+        await runApp({
+          ...optionsOf(this, flags),
+          process: this.process,
+          isWatching: flags.watch,
+          isVerbose: flags.verbose,
+        });
+      },
+    }),
+    test: buildCommand<BuildFlags, readonly string[], CliContext>({
+      docs: {
+        brief: 'Build the app of this folder and run its tests on virtual time',
+        fullDescription:
+          'Runs tests/*.test.ts and *.test.js with Node’s own test runner. They import `startApp` from "sevenfold/test", which boots a virtual device with the app and board models (docs/sdk.md).',
+      },
+      parameters: {
+        flags: buildFlags,
+        positional: {
+          kind: 'array',
+          parameter: {
+            parse: (text: string) => text,
+            brief: 'Only files with this in their name',
+            placeholder: 'PART',
+          },
+        },
+      },
+      async func(flags, ...patterns) {
+        const { testApp } = await import('../app/test.ts');
+        this.process.exitCode = await testApp(optionsOf(this, flags), patterns);
+      },
+    }),
+  },
+});

@@ -1,0 +1,84 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, relative, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { SdkError } from './errors.ts';
+
+/** What a new app may start from, and what it is. */
+export const APP_TEMPLATES = {
+  blink: 'an LED, a button and a timer, in C',
+  telemetry: 'readings to a broker of its own over MQTT with the device’s certificate, in C',
+  empty: 'a main function',
+} as const;
+export type AppTemplate = keyof typeof APP_TEMPLATES;
+
+/** What a new app is made from. */
+export interface NewAppOptions {
+  /** Where it goes; its last part is the app's name. Must not exist, or be empty. */
+  readonly folder: string;
+  readonly template: AppTemplate;
+  /** Folder of the installation that the app is to be built with. */
+  readonly installation: string;
+}
+
+const TEMPLATES = fileURLToPath(new URL('../templates', import.meta.url));
+const NAME = /^[A-Za-z][A-Za-z0-9_-]{0,30}$/;
+/** Folders and files whose names begin with a dot where they go. */
+const HIDDEN: readonly string[] = ['vscode', 'gitignore'];
+
+/**
+ * Writes a new app; gives the paths of its files. It is bound to this installation by links in `node_modules`, so that
+ * `npx sevenfold` works at once and without a network. Throws `ProjectExists` or `NameInvalid`.
+ */
+export async function newApp({ folder, template, installation }: NewAppOptions): Promise<readonly string[]> {
+  const name = basename(folder);
+  if (!NAME.test(name)) {
+    throw new SdkError('NameInvalid', `${name} is no name for an app.`, {
+      field: 'name',
+      rule: 'a letter, then at most 30 letters, digits, - and _',
+    });
+  }
+  const present = await readdir(folder).catch(() => []);
+  if (present.length > 0) {
+    throw new SdkError('ProjectExists', `There is something in ${folder} already.`, { field: 'name' });
+  }
+  const values: Readonly<Record<string, string>> = {
+    NAME: name,
+    COMPONENT_ID: randomUUID(),
+    INSTALLATION: installation.endsWith(sep) ? installation.slice(0, -1) : installation,
+  };
+  const files: string[] = [];
+  for (const source of [join(TEMPLATES, 'common'), join(TEMPLATES, template)]) {
+    for (const entry of await readdir(source, { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile()) continue;
+      const from = join(entry.parentPath, entry.name);
+      const path = relative(source, from)
+        .split(sep)
+        .map((part) => (HIDDEN.includes(part) ? `.${part}` : part))
+        .join('/');
+      const text = await readFile(from, 'utf8');
+      await mkdir(dirname(join(folder, path)), { recursive: true });
+      await writeFile(
+        join(folder, path),
+        text.replaceAll(/\{\{(\w+)\}\}/g, (whole, key: string) => values[key] ?? whole),
+      );
+      files.push(path);
+    }
+  }
+  await linkInstallation(folder, installation);
+  return files.sort();
+}
+
+/** What `npm install` would make of the dependency in `package.json`. */
+async function linkInstallation(folder: string, installation: string): Promise<void> {
+  const modules = join(folder, 'node_modules');
+  await mkdir(join(modules, '.bin'), { recursive: true });
+  const links = [
+    [join(modules, 'sevenfold'), installation],
+    [join(modules, '.bin', 'sevenfold'), join(installation, 'packages/cli/bin/sevenfold.mjs')],
+  ] as const;
+  for (const [link, target] of links) {
+    await rm(link, { force: true });
+    await symlink(target, link);
+  }
+}

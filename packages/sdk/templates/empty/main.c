@@ -1,0 +1,7 @@
+#include <applibs/log.h>
+
+int main(void)
+{
+    Log_Debug("{{NAME}} started\n");
+    return 0;
+}
