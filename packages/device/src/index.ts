@@ -22,4 +22,5 @@ export {
   type VirtualDevice,
 } from './device.ts';
 export { readDeviceStatus, type DeviceApp, type DeviceImage, type DeviceStatus } from './device-status.ts';
+export { readBoard, virtualBoard } from './boards.ts';
 export { bundleStageWorker } from './stage-bundle.ts';

@@ -12,6 +12,44 @@ HOST_CALL(log_write) int host_log_write(const char *text, size_t length);
 HOST_CALL(gpio_open) int host_gpio_open(int pin, int isOutput, int mode, int value, int *outFd);
 HOST_CALL(gpio_get) int host_gpio_get(int fd, uint8_t *outValue);
 HOST_CALL(gpio_set) int host_gpio_set(int fd, int value);
+/* Units are numbers from 0: ISU0 to ISU4. */
+struct host_uart_config {
+    uint32_t baudRate;
+    uint8_t dataBits;
+    uint8_t parity;
+    uint8_t stopBits;
+    uint8_t flowControl;
+};
+HOST_CALL(uart_open) int host_uart_open(int unit, const struct host_uart_config *config, int *outFd);
+HOST_CALL(i2c_open) int host_i2c_open(int unit, int *outFd);
+HOST_CALL(i2c_set_speed) int host_i2c_set_speed(int fd, uint32_t hertz);
+HOST_CALL(i2c_set_timeout) int host_i2c_set_timeout(int fd, uint32_t milliseconds);
+HOST_CALL(i2c_set_target) int host_i2c_set_target(int fd, uint32_t address);
+/* A length of -1 leaves that half out. */
+HOST_CALL(i2c_transfer)
+int host_i2c_transfer(int fd, uint32_t address, const uint8_t *write, int writeLength, uint8_t *read, int readLength);
+/* chipSelect: -1 is A, -2 is B; polarity: 1 active low, 2 active high. */
+HOST_CALL(spi_open) int host_spi_open(int unit, int chipSelect, int polarity, int *outFd);
+/* setting: 0 speed in Hz, 1 SPI_Mode, 2 SPI_BitOrder. */
+HOST_CALL(spi_configure) int host_spi_configure(int fd, int setting, uint32_t value);
+/* flags: 1 reads, 2 writes. */
+struct host_spi_transfer {
+    uint32_t flags;
+    const uint8_t *writeData;
+    uint8_t *readData;
+    size_t length;
+};
+HOST_CALL(spi_transfer)
+int host_spi_transfer(int fd, const struct host_spi_transfer *transfers, size_t count, size_t *outMoved);
+HOST_CALL(adc_open) int host_adc_open(int controller, int *outFd);
+HOST_CALL(adc_bits) int host_adc_bits(int fd, uint32_t channel, int *outBits);
+HOST_CALL(adc_reference) int host_adc_reference(int fd, uint32_t channel, int millivolts);
+HOST_CALL(adc_poll) int host_adc_poll(int fd, uint32_t channel, uint32_t *outSample);
+HOST_CALL(pwm_open) int host_pwm_open(int controller, int *outFd);
+/* Nanoseconds. */
+HOST_CALL(pwm_apply)
+int host_pwm_apply(int fd, uint32_t channel, uint32_t period, uint32_t duty, int polarity, int enabled);
+HOST_CALL(rtc_set) int host_rtc_set(void);
 HOST_CALL(timer_create) int host_timer_create(int clock, int flags, int *outFd);
 HOST_CALL(timer_set) int host_timer_set(int fd, int flags, int64_t valueNs, int64_t intervalNs);
 /* outTimes: nanoseconds to the next expiration, nanoseconds of the period. */
