@@ -52,13 +52,9 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   return a.length - b.length;
 }
 
-const HEX_DIGITS = '0123456789abcdef';
-
 /** Lower-case hexadecimal. */
 export function toHex(bytes: Uint8Array): string {
-  let text = '';
-  for (const byte of bytes) text += `${HEX_DIGITS[byte >> 4] ?? ''}${HEX_DIGITS[byte & 15] ?? ''}`;
-  return text;
+  return bytes.toHex();
 }
 
 /** Bytes from hexadecimal of either case, nothing else in between. Throws `BadHex`. */
@@ -69,11 +65,7 @@ export function fromHex(untrusted: string): Uint8Array<ArrayBuffer> {
       'This is not hexadecimal: it must be an even number of digits 0-9 and a-f.',
     );
   }
-  const bytes = new Uint8Array(untrusted.length / 2);
-  for (let index = 0; index < bytes.length; index++) {
-    bytes[index] = Number.parseInt(untrusted.slice(index * 2, index * 2 + 2), 16);
-  }
-  return bytes;
+  return Uint8Array.fromHex(untrusted);
 }
 
 const BASE64_URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';

@@ -89,6 +89,16 @@ export function readArray(value: CborValue, field: string, max: number): readonl
   return value as readonly CborValue[];
 }
 
+const namesByTable = new WeakMap<CborKeys, ReadonlySet<number | string>>();
+
+function namesOf(keys: CborKeys): ReadonlySet<number | string> {
+  const known = namesByTable.get(keys);
+  if (known !== undefined) return known;
+  const names = new Set(Object.values(keys));
+  namesByTable.set(keys, names);
+  return names;
+}
+
 /**
  * Reads a decoded map field by field: every refusal is a `FormatError` that names the field by its dotted path.
  * Call `end()` last: it refuses keys that nobody asked for.
@@ -175,7 +185,7 @@ export class CborMapReader<Keys extends CborKeys> {
 
   /** Refuses every key that the table does not name, with `UnknownField`. */
   end(): void {
-    const known = new Set<number | string>(Object.values(this.#keys));
+    const known = namesOf(this.#keys);
     for (const key of this.#map.keys()) {
       if (!known.has(key)) {
         throw new FormatError(

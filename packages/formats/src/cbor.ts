@@ -133,15 +133,24 @@ class CborDecoder {
     return this.#left === 0;
   }
 
+  #need(length: number): void {
+    if (length <= this.#left) return;
+    throw new FormatError(
+      'CborTruncated',
+      `The CBOR data ends inside an item, at byte ${this.#bytes.length}.`,
+    );
+  }
+
   #take(length: number): Uint8Array {
-    if (length > this.#left) {
-      throw new FormatError(
-        'CborTruncated',
-        `The CBOR data ends inside an item, at byte ${this.#bytes.length}.`,
-      );
-    }
+    this.#need(length);
     this.#at += length;
     return this.#bytes.subarray(this.#at - length, this.#at);
+  }
+
+  #copy(length: number): Uint8Array {
+    this.#need(length);
+    this.#at += length;
+    return this.#bytes.slice(this.#at - length, this.#at);
   }
 
   #notDeterministic(what: string, at: number): FormatError {
@@ -158,7 +167,8 @@ class CborDecoder {
     }
     const width = 1 << (additional - 24);
     const start = this.#at;
-    this.#take(width);
+    this.#need(width);
+    this.#at += width;
     let value: number | bigint;
     let least: number;
     if (width === 1) [value, least] = [this.#view.getUint8(start), 24];
@@ -186,7 +196,8 @@ class CborDecoder {
       });
     }
     const at = this.#at;
-    const initial = this.#take(1)[0] ?? 0;
+    this.#need(1);
+    const initial = this.#bytes[this.#at++] ?? 0;
     const major = initial >> 5;
     if (major === MAJOR.simple) return this.#simple(initial, at);
     const argument = this.#argument(initial & 31, at);
@@ -196,7 +207,7 @@ class CborDecoder {
       case MAJOR.negative:
         return this.#negative(argument);
       case MAJOR.bytes:
-        return this.#take(this.#length(argument, 1)).slice();
+        return this.#copy(this.#length(argument, 1));
       case MAJOR.text:
         return utf8Decode(this.#take(this.#length(argument, 1)));
       case MAJOR.array:
@@ -243,11 +254,12 @@ class CborDecoder {
       if (map.has(key)) {
         throw new FormatError('CborDuplicateKey', `The map key ${JSON.stringify(key)} appears twice.`);
       }
-      const encoded = this.#bytes.subarray(start, this.#at);
-      if (!this.#anyKeyOrder && previous !== null && compareBytes(previous, encoded) > 0) {
-        throw this.#notDeterministic('Map keys out of order', start);
+      if (!this.#anyKeyOrder) {
+        const encoded = this.#bytes.subarray(start, this.#at);
+        if (previous !== null && compareBytes(previous, encoded) > 0)
+          throw this.#notDeterministic('Map keys out of order', start);
+        previous = encoded;
       }
-      previous = encoded;
       map.set(key, this.value(depth + 1));
     }
     return map;

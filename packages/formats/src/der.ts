@@ -28,17 +28,29 @@ export function contextTag(number: number, constructed: boolean): number {
   return 0x80 | (constructed ? 0x20 : 0) | number;
 }
 
-function encodeLength(length: number): Uint8Array {
-  if (length < 0x80) return Uint8Array.of(length);
-  const octets: number[] = [];
-  for (let rest = length; rest > 0; rest = Math.floor(rest / 256)) octets.unshift(rest % 256);
-  return Uint8Array.of(0x80 | octets.length, ...octets);
+/** Octets of a length after its first one (X.690 §8.1.3): none below 128. */
+function longLength(length: number): number {
+  if (length < 0x80) return 0;
+  let octets = 0;
+  for (let rest = length; rest > 0; rest = Math.floor(rest / 256)) octets += 1;
+  return octets;
 }
 
 /** One element: identifier, definite length, content. */
 function element(tag: number, ...content: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const length = content.reduce((sum, part) => sum + part.length, 0);
-  return concatBytes(Uint8Array.of(tag), encodeLength(length), ...content);
+  let length = 0;
+  for (const part of content) length += part.length;
+  const octets = longLength(length);
+  const encoded = new Uint8Array(2 + octets + length);
+  encoded[0] = tag;
+  encoded[1] = octets === 0 ? length : 0x80 | octets;
+  for (let at = 1 + octets, rest = length; at > 1; at -= 1, rest = Math.floor(rest / 256)) encoded[at] = rest;
+  let at = 2 + octets;
+  for (const part of content) {
+    encoded.set(part, at);
+    at += part.length;
+  }
+  return encoded;
 }
 
 /** Two's complement in as few octets as possible (X.690 §8.3). */

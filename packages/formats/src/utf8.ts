@@ -1,5 +1,8 @@
 import { FormatError } from './errors.ts';
 
+/** So many characters are made in one call at most. */
+const MOST_AT_ONCE = 4096;
+
 /** UTF-8 of a text (RFC 3629). Throws `BadText` for a text with a lone surrogate, which has none. */
 export function utf8Encode(text: string): Uint8Array<ArrayBuffer> {
   if (!text.isWellFormed()) {
@@ -82,7 +85,7 @@ function decode(bytes: Uint8Array, onBad: () => number): string {
     at += Math.max(1, length);
     if (point < 0x10000) units.push(point);
     else units.push(0xd800 + ((point - 0x10000) >> 10), 0xdc00 + ((point - 0x10000) & 0x3ff));
-    if (units.length >= 4096) {
+    if (units.length >= MOST_AT_ONCE) {
       text += String.fromCharCode(...units);
       units = [];
     }
@@ -90,8 +93,15 @@ function decode(bytes: Uint8Array, onBad: () => number): string {
   return text + String.fromCharCode(...units);
 }
 
+function isAscii(bytes: Uint8Array): boolean {
+  for (let index = 0; index < bytes.length; index++) if ((bytes[index] ?? 0) >= 0x80) return false;
+  return true;
+}
+
 /** Text of well-formed UTF-8; anything else is refused with `BadText`. A byte order mark is kept as a character. */
 export function utf8Decode(untrusted: Uint8Array): string {
+  if (untrusted.length <= MOST_AT_ONCE && isAscii(untrusted))
+    return Reflect.apply(String.fromCharCode, null, untrusted);
   return decode(untrusted, () => {
     throw new FormatError('BadText', 'These bytes are not UTF-8 (RFC 3629).');
   });

@@ -17,6 +17,7 @@ const MAX_KEY_FILE = 4096;
 
 interface StoredKey {
   readonly privateKey: KeyObject;
+  readonly curve: KeyCurve;
   readonly spki: Uint8Array;
 }
 
@@ -48,9 +49,9 @@ export class FileKeyStore implements KeyStore {
   }
 
   async sign(name: string, message: Uint8Array): Promise<Uint8Array> {
-    const key = await this.#load(name);
+    const key = this.#loaded.get(name) ?? (await this.#load(name));
     if (key === null) throw keyNotFound(name);
-    return signWithKey(key.privateKey, message);
+    return signWithKey(key.privateKey, key.curve, message);
   }
 
   async #load(name: string): Promise<StoredKey | null> {
@@ -68,8 +69,8 @@ export class FileKeyStore implements KeyStore {
   }
 
   #remember(name: string, pkcs8: Uint8Array): StoredKey {
-    const { key: privateKey, spki } = parsePkcs8(pkcs8, name);
-    const key = { privateKey, spki };
+    const { key: privateKey, curve, spki } = parsePkcs8(pkcs8, name);
+    const key = { privateKey, curve, spki };
     this.#loaded.set(name, key);
     return key;
   }

@@ -17,7 +17,6 @@ export {
 } from './issue.ts';
 export { ensureKey, type KeyStore } from './key-store.ts';
 export {
-  checkP256Spki,
   curveOfSpki,
   generateKeyPair,
   principalIdOf,
@@ -25,16 +24,15 @@ export {
   signWithPkcs8,
   spkiSha256,
   thumbprint,
-  verifySignature,
   type KeyCurve,
   type KeyPair,
-  type SignatureAlgorithm,
 } from './keys.ts';
 export { LeafIssuer, type IssuedLeaf } from './leaf-issuer.ts';
 export { commonName, nameText, type DistinguishedName, type NameParts } from './name.ts';
 export { makeOfflineRoot, openOfflineRoot, signIntermediate, type OfflineRoot } from './offline-root.ts';
 export { fromPem, toPem } from './pem.ts';
 export { PROFILES, type ExtendedKeyUsage, type Profile, type ProfileName } from './profiles.ts';
+export { checkP256Spki, PublicKey, verifySignature, type SignatureAlgorithm } from './public-key.ts';
 export { openPkcs11KeyStore, type Pkcs11KeyStore, type Pkcs11Options } from './pkcs11/pkcs11-key-store.ts';
 export type { SealOptions, SealSecret } from './sealed-key.ts';
 export { encodeSigningRequest, parseSigningRequest, type SigningRequest } from './signing-request.ts';

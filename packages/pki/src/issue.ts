@@ -4,7 +4,7 @@ import { encodeAttestationData, type AttestationData } from './attestation-data.
 import { parseCertificate, signatureAlgorithmOf, type Certificate } from './certificate.ts';
 import { PkiError } from './errors.ts';
 import { encodeExtension } from './extensions.ts';
-import { checkSpki, CURVES, curveOfSpki, sha256, verifySignature, type KeyCurve } from './keys.ts';
+import { CURVES, curveOfSpki, pointOfSpki, sha256, type KeyCurve } from './keys.ts';
 import { encodeName, type NameParts } from './name.ts';
 import { OID } from './oids.ts';
 import {
@@ -16,6 +16,7 @@ import {
   type Profile,
   type ProfileName,
 } from './profiles.ts';
+import { checkSpki, verifySignature } from './public-key.ts';
 
 /** What differs between two certificates of one profile. */
 export interface CertificateRequest {
@@ -70,7 +71,7 @@ export async function issueCertificate(
 }
 
 /** Signs what was encoded, and looks at the signature before anybody sees it. */
-export async function signTbs(
+async function signTbs(
   tbs: Uint8Array,
   issuer: CertificateIssuer,
   issuerSpki: Uint8Array,
@@ -78,14 +79,17 @@ export async function signTbs(
   const curve = signingCurve(issuerSpki);
   const signature = await issuer.sign(tbs);
   // A fault while signing, or a key that is not the issuer's, must not leave this function.
-  if (!verifySignature(issuerSpki, tbs, signature, CURVES[curve].algorithm)) {
-    throw new PkiError('BadSignature', 'the issuer’s key does not fit its certificate', { field: 'issuer' });
-  }
+  if (!verifySignature(issuerSpki, tbs, signature, CURVES[curve].algorithm)) throw foreignSignature();
   return der.sequence(
     tbs,
     signatureAlgorithmOf(curve),
     der.bitString(signatureToDer(signature, CURVES[curve].fieldLength)),
   );
+}
+
+/** The issuer's key is not that of its certificate, or failed. */
+export function foreignSignature(): PkiError {
+  return new PkiError('BadSignature', 'the issuer’s key does not fit its certificate', { field: 'issuer' });
 }
 
 /** Issues and reads back: the certificate as everybody else will see it. */
@@ -99,12 +103,14 @@ export async function issueAndParse(
 
 /** The key identifier of a public key: leftmost 160 bits of the SHA-256 of its bits (RFC 7093 §2, method 1). */
 export function keyIdentifier(spki: Uint8Array): Uint8Array {
-  const bits = DerReader.read(spki, (reader) =>
-    reader.sequence((parts) => {
-      parts.raw();
-      return parts.bitString();
-    }),
-  );
+  const bits =
+    pointOfSpki(spki) ??
+    DerReader.read(spki, (reader) =>
+      reader.sequence((parts) => {
+        parts.raw();
+        return parts.bitString();
+      }),
+    );
   return sha256(bits).subarray(0, KEY_ID_LENGTH);
 }
 

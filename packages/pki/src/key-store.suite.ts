@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { ensureKey, type KeyStore } from './key-store.ts';
-import { checkP256Spki, checkSpki, verifySignature } from './keys.ts';
+import { checkP256Spki, checkSpki, verifySignature } from './public-key.ts';
 
 /** What every key store must do, whatever it keeps its keys in. `reopen` gives the same keys to a new instance. */
 export function keyStoreSuite(

@@ -1,4 +1,4 @@
-import { der, equalBytes, toHex, type Entropy } from '@sevenfold/formats';
+import { concatBytes, der, equalBytes, signatureToDer, toHex, type Entropy } from '@sevenfold/formats';
 
 import type { AttestationData } from './attestation-data.ts';
 import { signatureAlgorithmOf, type Certificate } from './certificate.ts';
@@ -6,24 +6,25 @@ import { PkiError } from './errors.ts';
 import {
   checkIssuer,
   extensionsOf,
+  foreignSignature,
   keyIdentifier,
   serialNumber,
   signingCurve,
-  signTbs,
   validityOf,
   type CertificateIssuer,
   type CertificateRequest,
 } from './issue.ts';
-import { checkSpki } from './keys.ts';
+import { CURVES, curveOfSpki, type KeyCurve } from './keys.ts';
 import { encodeName } from './name.ts';
 import { PROFILES, type Profile } from './profiles.ts';
+import { PublicKey } from './public-key.ts';
 
 /** What differs between two certificates of one leaf issuer. */
 export interface LeafRequest {
   /** 64 lower-case hex digits: the common name. */
   readonly deviceId: string;
-  /** SPKI of the key that is certified, on P-256. */
-  readonly publicKey: Uint8Array;
+  /** The key that is certified, on P-256. */
+  readonly publicKey: PublicKey;
   /** When it is issued, ms since 1970. */
   readonly now: number;
   readonly entropy: Entropy;
@@ -46,6 +47,8 @@ const DEVICE_ID = /^[0-9a-f]{64}$/u;
 const DIGEST_LENGTH = 32;
 /** Verdicts and releases that certificates were issued for: more than are ever in the field together. */
 const MOST_FORMS = 64;
+/** One signature in so many is looked at before it leaves, the first among them (docs/decisions/0011). */
+const CHECKED_ONE_IN = 256;
 
 /**
  * Issues certificates of devices as `issueCertificate` does, byte for byte, but encodes what does not differ from one
@@ -54,12 +57,15 @@ const MOST_FORMS = 64;
 export class LeafIssuer {
   readonly #profile: Profile;
   readonly #issuer: CertificateIssuer & { readonly certificate: Certificate };
+  readonly #issuerKey: PublicKey;
+  readonly #curve: KeyCurve;
   readonly #version = der.explicit(0, der.integer(2));
   readonly #algorithm: Uint8Array;
   readonly #subject: Uint8Array;
   /** By verdict and release. */
   readonly #prepared = new Map<string, PreparedExtensions>();
-  #validity: { readonly second: number; readonly encoded: Uint8Array } | null = null;
+  #middle: { readonly second: number; readonly encoded: Uint8Array } | null = null;
+  #untilCheck = 0;
 
   /** Refuses an issuer that may not issue this profile with `BadRequest`. */
   constructor(
@@ -69,40 +75,65 @@ export class LeafIssuer {
     this.#profile = PROFILES[profileName];
     this.#issuer = issuer;
     checkIssuer(this.#profile, issuer.certificate);
-    this.#algorithm = signatureAlgorithmOf(signingCurve(issuer.certificate.spki));
+    this.#curve = signingCurve(issuer.certificate.spki);
+    this.#issuerKey = PublicKey.require(issuer.certificate.spki, 'issuer', [this.#curve]);
+    this.#algorithm = signatureAlgorithmOf(this.#curve);
     this.#subject = encodeName([['CN', '0'.repeat(64)]]);
   }
 
   /** Issues one. Refuses with `BadRequest`, `BadKey`, `BadName` or `BadSignature`. */
   async issue(request: LeafRequest): Promise<IssuedLeaf> {
-    const spki = checkSpki(request.publicKey, 'publicKey', this.#profile.curves);
+    const { spki } = request.publicKey;
+    const curve = curveOfSpki(spki);
+    if (curve === null || !this.#profile.curves.includes(curve)) {
+      throw new PkiError(
+        'BadKey',
+        `the key is not of the kind that this profile certifies: ${this.#profile.curves.join(' or ')}`,
+        {
+          field: 'publicKey',
+          rule: this.#profile.curves.join(' or '),
+        },
+      );
+    }
     const serial = serialNumber(request.entropy);
     const tbs = der.sequence(
       this.#version,
       der.integer(serial),
-      this.#algorithm,
-      this.#issuer.certificate.subject.der,
-      this.#validityAt(request.now),
+      this.#middleAt(request.now),
       this.#subjectOf(request.deviceId),
       spki,
       this.#extensionsFor(request, spki),
     );
-    const { certificate } = this.#issuer;
+    const signature = signatureToDer(await this.#sign(tbs), CURVES[this.#curve].fieldLength);
     const first = serial.findIndex((octet) => octet !== 0);
     return {
-      der: await signTbs(tbs, this.#issuer, certificate.spki),
+      der: der.sequence(tbs, this.#algorithm, der.bitString(signature)),
       serial: toHex(serial.subarray(first)),
     };
   }
 
-  /** Times are written in whole seconds: one encoding a second. */
-  #validityAt(now: number): Uint8Array {
-    const { notBefore, notAfter } = validityOf(this.#profile, now, this.#issuer.certificate);
-    const second = Math.floor(now / 1000);
-    if (this.#validity?.second !== second) {
-      this.#validity = { second, encoded: der.sequence(der.time(notBefore), der.time(notAfter)) };
+  /** The first signature shows whether the key is the issuer's; those in between would show a store that broke since. */
+  async #sign(tbs: Uint8Array): Promise<Uint8Array> {
+    const signature = await this.#issuer.sign(tbs);
+    if (this.#untilCheck > 0) {
+      this.#untilCheck -= 1;
+      return signature;
     }
-    return this.#validity.encoded;
+    if (!this.#issuerKey.verifies(tbs, signature, CURVES[this.#curve].algorithm)) throw foreignSignature();
+    this.#untilCheck = CHECKED_ONE_IN - 1;
+    return signature;
+  }
+
+  /** Algorithm, issuer and validity. Times are written in whole seconds: one encoding a second. */
+  #middleAt(now: number): Uint8Array {
+    const { certificate } = this.#issuer;
+    const second = Math.floor(now / 1000);
+    if (this.#middle?.second === second) return this.#middle.encoded;
+    const { notBefore, notAfter } = validityOf(this.#profile, now, certificate);
+    const validity = der.sequence(der.time(notBefore), der.time(notAfter));
+    const encoded = concatBytes(this.#algorithm, certificate.subject.der, validity);
+    this.#middle = { second, encoded };
+    return encoded;
   }
 
   #subjectOf(deviceId: string): Uint8Array {
@@ -128,11 +159,12 @@ export class LeafIssuer {
   }
 
   #preparedFor(request: LeafRequest): PreparedExtensions {
-    const { deviceId, publicKey, attestation } = request;
-    const form = JSON.stringify([attestation.verdict, attestation.release]);
+    const { deviceId, attestation } = request;
+    const form = attestation.verdict + (attestation.release === null ? '' : ` ${attestation.release}`);
     const known = this.#prepared.get(form);
     if (known !== undefined) return known;
-    const whole: CertificateRequest = { ...request, subject: [['CN', deviceId]] };
+    const publicKey = request.publicKey.spki;
+    const whole: CertificateRequest = { ...request, publicKey, subject: [['CN', deviceId]] };
     const encoded = der.explicit(
       3,
       der.sequence(...extensionsOf(this.#profile, whole, publicKey, this.#issuer.certificate)),

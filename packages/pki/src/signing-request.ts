@@ -2,8 +2,9 @@ import { der, DerReader, signatureFromDer, signatureToDer } from '@sevenfold/for
 
 import { curveOfAlgorithm, readAlgorithm, readSpki, signatureAlgorithmOf } from './certificate.ts';
 import { PkiError } from './errors.ts';
-import { checkSpki, CURVES, curveOfSpki, verifySignature, type KeyCurve } from './keys.ts';
+import { CURVES, curveOfSpki, type KeyCurve } from './keys.ts';
 import { encodeName, readName, type DistinguishedName, type NameParts } from './name.ts';
+import { checkSpki, verifySignature } from './public-key.ts';
 
 /** A PKCS#10 request whose signature was verified: whoever sent it has the key. What it asks for is another matter. */
 export interface SigningRequest {

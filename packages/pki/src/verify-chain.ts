@@ -2,10 +2,11 @@ import { equalBytes, signatureFromDer } from '@sevenfold/formats';
 
 import { curveOfAlgorithm, type Certificate } from './certificate.ts';
 import { PkiError, type PkiErrorCode } from './errors.ts';
-import { CURVES, curveOfSpki, verifySignature } from './keys.ts';
+import { CURVES, curveOfSpki } from './keys.ts';
 import { checkNames } from './check-names.ts';
 import { nameText } from './name.ts';
 import { EXTENDED_KEY_USAGES, type ExtendedKeyUsage, type KeyUsage } from './profiles.ts';
+import { verifySignature } from './public-key.ts';
 
 /** What is to be verified, and by whose word. */
 export interface ChainQuery {

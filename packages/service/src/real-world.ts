@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomFillSync } from 'node:crypto';
 import { chmodSync, closeSync, fstatSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import type { Clock, Entropy } from '@sevenfold/formats';
@@ -11,8 +11,27 @@ export const SYSTEM_CLOCK: Clock = {
   sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds).unref()),
 };
 
-/** The machine's entropy: OpenSSL's generator. */
-export const SYSTEM_ENTROPY: Entropy = { random: (length) => new Uint8Array(randomBytes(length)) };
+/** Serial numbers, nonces and ids are short: so many bytes are fetched at once for them. */
+const POOL_LENGTH = 4096;
+const LONGEST_OF_POOL = 64;
+const pool = new Uint8Array(POOL_LENGTH);
+let poolAt = POOL_LENGTH;
+
+/** The machine's entropy: OpenSSL's generator. A call of it costs more than what most ask for, so those share one. */
+export const SYSTEM_ENTROPY: Entropy = {
+  random(length) {
+    if (length > LONGEST_OF_POOL) return new Uint8Array(randomBytes(length));
+    if (poolAt + length > POOL_LENGTH) {
+      randomFillSync(pool);
+      poolAt = 0;
+    }
+    const bytes = pool.slice(poolAt, poolAt + length);
+    // Given out once, and then known to nobody but who asked.
+    pool.fill(0, poolAt, poolAt + length);
+    poolAt += length;
+    return bytes;
+  },
+};
 
 /** A log file is put aside when it is larger than this, in bytes; one former file is kept. */
 const LARGE_LOG = 16 * 1024 * 1024;

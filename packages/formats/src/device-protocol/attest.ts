@@ -71,6 +71,8 @@ export interface ChallengeReply {
   readonly lifetime: number;
 }
 
+const CONTEXT_BYTES = utf8Encode(ATTESTATION_CONTEXT);
+
 const KEY_KEYS = { spki: 1, proof: 2 } as const;
 const REQUEST_KEYS = { token: 1, clientKey: 2, updateKey: 3, nonce: 4 } as const;
 const REPLY_KEYS = {
@@ -101,7 +103,7 @@ export function attestationChallengeInput(
       throw new FormatError('WrongLength', `${field} has ${part.length} bytes.`, { field, rule: '32 bytes' });
     }
   }
-  return concatBytes(utf8Encode(ATTESTATION_CONTEXT), binder, clientSpkiHash, updateSpkiHash);
+  return concatBytes(CONTEXT_BYTES, binder, clientSpkiHash, updateSpkiHash);
 }
 
 function readKey(reader: CborMapReader<typeof REQUEST_KEYS>, name: 'clientKey' | 'updateKey'): ProvedKey {

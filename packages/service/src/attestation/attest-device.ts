@@ -7,7 +7,7 @@ import {
   type AttestRequest,
   type ProvedKey,
 } from '@sevenfold/formats';
-import { checkP256Spki, sha256, spkiSha256, verifySignature } from '@sevenfold/pki';
+import { PublicKey, sha256, spkiSha256 } from '@sevenfold/pki';
 
 import type { CertificateAuthorities } from '../certificates/authorities.ts';
 import {
@@ -15,26 +15,18 @@ import {
   issueUpdateCertificate,
   type IssuedCertificate,
 } from '../certificates/device-certificates.ts';
-import {
-  publishedForFeed,
-  publishedReference,
-  supersededAt,
-  type ReferenceValue,
-} from '../deployments/os-releases.ts';
 import { appointment, type Schedule } from '../device-port/schedule.ts';
-import { findEndorsementByName } from '../manufacturing/find-endorsement.ts';
-import { findDevice, type RegisteredDevice } from '../registry/devices.ts';
-import { findDeviceGroup } from '../registry/device-groups.ts';
-import { requireChipAllowed } from '../registry/tenants.ts';
+import { findAttester, type Attester } from '../registry/find-attester.ts';
+import { requireAmong } from '../registry/tenants.ts';
 import type { ServiceContext } from '../service-context.ts';
 import { ServiceError } from '../service-error.ts';
 import type { Admission } from './admission.ts';
-import { appraise, type Appraisal, type References } from './appraise.ts';
-import { writeComponents, writeResult } from './attestation-record.ts';
+import type { Appraisal } from './appraise.ts';
+import { appraiseDevice, type KeptAppraisal } from './appraise-device.ts';
 import { useNonce } from './challenge.ts';
 import type { UnprovenEvidence } from './evidence.ts';
 import { decodeEvidence } from './evidence-formats.ts';
-import { ACCEPTABLE_FOR, POLICY_VERSION } from './policy.ts';
+import { POLICY_VERSION } from './policy.ts';
 import { replaceAttestation, replaceRefusal } from './queries.ts';
 
 /** What attesting stands on. */
@@ -63,17 +55,17 @@ export async function attestDevice(
   const device = await requireGenuine(context, evidence);
   requireFresh(evidence, challenge);
   context.admission?.admit(device.deviceId);
-  requireProof('clientKey', request.clientKey, challenge);
-  requireProof('updateKey', request.updateKey, challenge);
+  const keys = {
+    client: requireProof('clientKey', request.clientKey, challenge),
+    update: requireProof('updateKey', request.updateKey, challenge),
+  };
   requireKeysApart(request, device.spki);
   await requireServed(context, device);
-  const references = await referencesFor(context, device, evidence);
-  const appraisal = appraise(evidence, references);
-  const certificates = await issueCertificates(context, request, device, appraisal);
-  return settle(context, { request, device, evidence, references, appraisal, ...certificates });
+  const appraised = await appraiseDevice(context, device, evidence);
+  const evidenceDigest = sha256(request.token);
+  const certificates = await issueCertificates(context, evidenceDigest, keys, device, appraised.appraisal);
+  return settle(context, { evidenceDigest, device, evidence, appraised, ...certificates });
 }
-
-type GenuineDevice = RegisteredDevice & { readonly spki: Uint8Array };
 
 /** What the device had to sign: bound to this connection, or to a nonce that is used up by this. */
 async function challengeOf(
@@ -89,26 +81,22 @@ async function challengeOf(
 }
 
 /** A silicon maker vouches for the device's key, and that key signed the evidence. */
-async function requireGenuine(
-  context: AttestationContext,
-  evidence: UnprovenEvidence,
-): Promise<GenuineDevice> {
-  const db = context.store.read;
-  const endorsement = await findEndorsementByName(db, evidence.evidenceName);
-  const device = endorsement === null ? null : await findDevice(db, endorsement.deviceId);
-  if (endorsement === null || device === null) {
+async function requireGenuine(context: AttestationContext, evidence: UnprovenEvidence): Promise<Attester> {
+  const device = await findAttester(context.store.read, evidence.evidenceName);
+  if (device === null) {
     throw new ServiceError('DeviceNotGenuine', 'No silicon maker has endorsed this device.', {
       field: 'token',
       rule: 'the attestation key is endorsed',
     });
   }
-  if (!evidence.isSignedBy(endorsement.spki)) {
+  const key = PublicKey.read(device.spki);
+  if (key === null || !evidence.isSignedBy(key)) {
     throw new ServiceError('InvalidEvidence', 'The evidence is not signed by the device’s attestation key.', {
       field: 'token',
       rule: 'signed by the endorsed key',
     });
   }
-  return { ...device, spki: endorsement.spki };
+  return device;
 }
 
 /** Neither replayed nor relayed, and made for exactly these keys. */
@@ -124,9 +112,14 @@ function requireFresh(evidence: UnprovenEvidence, challenge: Uint8Array): void {
   );
 }
 
-function requireProof(field: 'clientKey' | 'updateKey', key: ProvedKey, challenge: Uint8Array): void {
-  checkP256Spki(key.spki, `${field}.spki`);
-  if (verifySignature(key.spki, challenge, key.proof)) return;
+/** The key to be certified, whose holder signed the challenge with it. */
+function requireProof(
+  field: 'clientKey' | 'updateKey',
+  { spki, proof }: ProvedKey,
+  challenge: Uint8Array,
+): PublicKey {
+  const key = PublicKey.require(spki, `${field}.spki`, ['P-256']);
+  if (key.verifies(challenge, proof)) return key;
   throw new ServiceError('InvalidEvidence', 'The device does not prove that it holds the key.', {
     field: `${field}.proof`,
     rule: 'ECDSA P-256 with SHA-256 over the challenge, 64 bytes r‖s',
@@ -155,7 +148,7 @@ function requireKeysApart(request: AttestRequest, identity: Uint8Array): void {
  * Its owner wants it served: neither blocked, nor of a kind that its tenant does not allow. A refusal is kept with the
  * device, which has proved by now who it is, so that people can read why it gets nothing.
  */
-async function requireServed(context: AttestationContext, device: GenuineDevice): Promise<void> {
+async function requireServed(context: AttestationContext, device: Attester): Promise<void> {
   const { deviceId, tenantId, chipSku } = device;
   try {
     if (device.blocked) {
@@ -166,7 +159,7 @@ async function requireServed(context: AttestationContext, device: GenuineDevice)
         rule: 'claimed by a tenant again',
       });
     }
-    if (tenantId !== null) await requireChipAllowed(context.store.read, tenantId, chipSku);
+    if (tenantId !== null) requireAmong(device.allowedVirtualSkus, chipSku);
   } catch (error) {
     if (!(error instanceof ServiceError)) throw error;
     const { code, message } = error;
@@ -177,35 +170,6 @@ async function requireServed(context: AttestationContext, device: GenuineDevice)
   }
 }
 
-/** Everything that the measurements are compared with: a few look-ups by key. */
-async function referencesFor(
-  context: AttestationContext,
-  device: GenuineDevice,
-  evidence: UnprovenEvidence,
-): Promise<References> {
-  const db = context.store.read;
-  const group = device.deviceGroupId === null ? null : await findDeviceGroup(db, device.deviceGroupId);
-  const feed = group?.osFeed ?? 'Retail';
-  const current = await publishedForFeed(context.store, feed, device.chipSku);
-  const byDigest = new Map<string, ReferenceValue | null>();
-  const acceptedUntil = new Map<string, number>();
-  for (const { digest } of evidence.components) {
-    const name = toHex(digest);
-    const reference = await publishedReference(context.store, name);
-    byDigest.set(name, reference);
-    if (reference === null || current?.images.some((image) => image.digest === name)) continue;
-    const since = await supersededAt(db, feed, device.chipSku, reference.sequence);
-    if (since !== null) acceptedUntil.set(name, since + ACCEPTABLE_FOR[feed]);
-  }
-  return {
-    byDigest,
-    acceptedUntil,
-    current,
-    now: context.clock.now(),
-    feed: `${feed} on chip SKU ${device.chipSku}`,
-  };
-}
-
 interface Certificates {
   readonly update: IssuedCertificate;
   readonly client: IssuedCertificate | null;
@@ -213,34 +177,36 @@ interface Certificates {
 
 async function issueCertificates(
   context: AttestationContext,
-  request: AttestRequest,
-  device: GenuineDevice,
+  evidenceDigest: Uint8Array,
+  keys: Readonly<Record<'client' | 'update', PublicKey>>,
+  device: Attester,
   appraisal: Appraisal,
 ): Promise<Certificates> {
   const { deviceId, tenantId } = device;
   const { verdict, release } = appraisal;
-  const attestation = { verdict, release, evidenceDigest: sha256(request.token) };
+  const attestation = { verdict, release, evidenceDigest };
   const subject = { deviceId, attestation };
-  const update = await issueUpdateCertificate(context, { ...subject, publicKey: request.updateKey.spki });
+  const update = await issueUpdateCertificate(context, { ...subject, publicKey: keys.update });
   const earnsClient = verdict === 'trusted' && tenantId !== null;
   const client = earnsClient
-    ? await issueClientCertificate(context, tenantId, { ...subject, publicKey: request.clientKey.spki })
+    ? await issueClientCertificate(context, tenantId, { ...subject, publicKey: keys.client })
     : null;
   return { update, client };
 }
 
 /** All that an attestation came to. */
 interface Outcome extends Certificates {
-  readonly request: AttestRequest;
-  readonly device: GenuineDevice;
+  /** SHA-256 of the evidence as it came. */
+  readonly evidenceDigest: Uint8Array;
+  readonly device: Attester;
   readonly evidence: UnprovenEvidence;
-  readonly references: References;
-  readonly appraisal: Appraisal;
+  readonly appraised: KeptAppraisal;
 }
 
 /** Keeps the verdict with the device, then tells it. */
 async function settle(context: AttestationContext, outcome: Outcome): Promise<AttestReply> {
-  const { request, evidence, references, appraisal, update, client } = outcome;
+  const { evidenceDigest, evidence, appraised, update, client } = outcome;
+  const { appraisal } = appraised;
   const { deviceId, tenantId } = outcome.device;
   const { verdict, requiredRelease } = appraisal;
   // Evidence may name more unknown components than a reply has room for reasons; the weightiest come first.
@@ -257,9 +223,9 @@ async function settle(context: AttestationContext, outcome: Outcome): Promise<At
       verdict,
       reasons: JSON.stringify(reasons),
       format: evidence.format,
-      evidenceDigest: toHex(sha256(request.token)),
+      evidenceDigest: toHex(evidenceDigest),
       lifecycle: evidence.lifecycle.text,
-      components: writeComponents(appraisal.components),
+      components: appraised.components,
       release: appraisal.release,
       requiredRelease,
       policyVersion: POLICY_VERSION,
@@ -267,10 +233,7 @@ async function settle(context: AttestationContext, outcome: Outcome): Promise<At
       clientSerial: client?.serial ?? null,
       updateSerial: update.serial,
       nextCheck: time + nextCheck * 1000,
-      result: writeResult({
-        claims: appraisal.claims,
-        reference: { feed: references.feed, release: references.current?.name ?? null },
-      }),
+      result: appraised.result,
     }),
   );
   return {

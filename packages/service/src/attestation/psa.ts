@@ -6,7 +6,6 @@ import {
   type SecurityLifecycleState,
   type SoftwareComponent,
 } from '@sevenfold/formats';
-import { verifySignature } from '@sevenfold/pki';
 
 import type { ChipState, EvidenceFormat, Lifecycle, MeasuredComponent } from './evidence.ts';
 
@@ -38,7 +37,7 @@ export const PSA_EVIDENCE: EvidenceFormat = {
       challenge: claims.nonce,
       lifecycle: lifecycleOf(claims.securityLifecycle),
       components: claims.softwareComponents.map(componentOf),
-      isSignedBy: (spki) => verifySignature(spki, signed.toBeSigned, signed.signature, signed.algorithm),
+      isSignedBy: (key) => key.verifies(signed.toBeSigned, signed.signature, signed.algorithm),
     };
   },
 };

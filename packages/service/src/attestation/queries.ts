@@ -1,6 +1,7 @@
 import type { Kysely, Selectable } from 'kysely';
 
 import type { Database } from '../store/database.ts';
+import { prepareFor } from '../store/prepared-query.ts';
 import type { AttestationTables } from './schema.ts';
 
 export type AttestationRow = Selectable<AttestationTables['attestations']>;
@@ -31,13 +32,35 @@ export async function countNonces(db: Kysely<Database>): Promise<number> {
   return count;
 }
 
-export async function replaceAttestation(db: Kysely<Database>, row: AttestationRow): Promise<void> {
-  const { deviceId: _key, ...rest } = row;
-  await db
+/** Puts a verdict in the place of the device's last one. */
+export const replaceAttestation = prepareFor<AttestationRow>()((db, parameter) =>
+  db
     .insertInto('attestations')
-    .values(row)
-    .onConflict((conflict) => conflict.column('deviceId').doUpdateSet(rest))
-    .execute();
+    .values({ ...columnsOf(parameter), deviceId: parameter('deviceId') })
+    .onConflict((conflict) => conflict.column('deviceId').doUpdateSet(columnsOf(parameter))),
+);
+
+/** All columns but the key. */
+function columnsOf(
+  of: <Name extends keyof AttestationRow>(name: Name) => AttestationRow[Name],
+): Omit<AttestationRow, 'deviceId'> {
+  return {
+    time: of('time'),
+    verdict: of('verdict'),
+    reasons: of('reasons'),
+    format: of('format'),
+    evidenceDigest: of('evidenceDigest'),
+    lifecycle: of('lifecycle'),
+    components: of('components'),
+    release: of('release'),
+    requiredRelease: of('requiredRelease'),
+    policyVersion: of('policyVersion'),
+    tenantId: of('tenantId'),
+    clientSerial: of('clientSerial'),
+    updateSerial: of('updateSerial'),
+    nextCheck: of('nextCheck'),
+    result: of('result'),
+  };
 }
 
 export async function selectAttestation(

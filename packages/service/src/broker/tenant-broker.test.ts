@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 
-import { generateKeyPair, toPem } from '@sevenfold/pki';
+import { generateKeyPair, toPem, PublicKey } from '@sevenfold/pki';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import {
@@ -73,7 +73,7 @@ async function certificateOf(
   const { spki, pkcs8 } = generateKeyPair();
   const context = { ...world.service, authorities: world.authorities };
   const attestation = { verdict, release: null, evidenceDigest: new Uint8Array(32) };
-  const subject = { deviceId, publicKey: spki, attestation };
+  const subject = { deviceId, publicKey: PublicKey.require(spki, 'publicKey', ['P-256']), attestation };
   const issued =
     kind === 'client'
       ? await issueClientCertificate(context, tenantId, subject)

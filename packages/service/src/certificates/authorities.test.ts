@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { fromPem, generateKeyPair, parseCertificate } from '@sevenfold/pki';
+import { fromPem, generateKeyPair, parseCertificate, PublicKey } from '@sevenfold/pki';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { openTestService, type TestService } from '../test-service.ts';
@@ -28,7 +28,7 @@ afterEach(() => service.close());
 
 const subject = () => ({
   deviceId: '5e'.repeat(32),
-  publicKey: generateKeyPair().spki,
+  publicKey: PublicKey.require(generateKeyPair().spki, 'publicKey', ['P-256']),
   attestation: { verdict: 'trusted', release: '26.11.0', evidenceDigest: new Uint8Array(32) } as const,
 });
 const context = () => ({ ...service, authorities });

@@ -345,7 +345,8 @@ function answerMissing(): ServiceError {
 
 /** Also the beginning of the key's name: lower case. */
 function slotOf(kind: AuthorityKind, tenantId: string | null): string {
-  return [kind.replace('Ca', '-ca'), ...(tenantId === null ? [] : [tenantId])].join('.');
+  const word = kind === 'tenantCa' ? 'tenant-ca' : kind === 'updateCa' ? 'update-ca' : kind;
+  return tenantId === null ? word : `${word}.${tenantId}`;
 }
 
 function toAuthority(row: AuthorityRow): Authority {

@@ -5,6 +5,7 @@ import {
   commonName,
   type AttestationData,
   type Certificate,
+  type PublicKey,
 } from '@sevenfold/pki';
 
 import { ServiceError } from '../service-error.ts';
@@ -24,8 +25,8 @@ export interface IssuedCertificate {
 export interface DeviceSubject {
   /** 64 hex digits: the common name. */
   readonly deviceId: string;
-  /** SPKI of the key that is certified. */
-  readonly publicKey: Uint8Array;
+  /** The key that is certified. */
+  readonly publicKey: PublicKey;
   readonly attestation: AttestationData;
 }
 

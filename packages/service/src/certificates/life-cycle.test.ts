@@ -4,6 +4,7 @@ import {
   parseCertificateBag,
   verifyChain,
   type Certificate,
+  PublicKey,
 } from '@sevenfold/pki';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
@@ -38,7 +39,7 @@ const context = () => ({ ...service, authorities });
 const issue = (tenantId = TENANT): Promise<IssuedCertificate> =>
   issueClientCertificate(context(), tenantId, {
     deviceId: DEVICE,
-    publicKey: generateKeyPair().spki,
+    publicKey: PublicKey.require(generateKeyPair().spki, 'publicKey', ['P-256']),
     attestation: { verdict: 'trusted', release: null, evidenceDigest: new Uint8Array(32) },
   });
 
@@ -230,7 +231,7 @@ describe('nothing of one tenant', () => {
       }
       const subject = {
         deviceId: DEVICE,
-        publicKey: generateKeyPair().spki,
+        publicKey: PublicKey.require(generateKeyPair().spki, 'publicKey', ['P-256']),
         attestation: { verdict: 'trusted', release: null, evidenceDigest: new Uint8Array(32) },
       } as const;
       const update = await issueUpdateCertificate(context(), subject);

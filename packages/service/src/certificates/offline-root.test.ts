@@ -11,6 +11,7 @@ import {
   signIntermediate,
   type KeyCurve,
   type OfflineRoot,
+  PublicKey,
 } from '@sevenfold/pki';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
@@ -63,7 +64,7 @@ describe('a root on a machine of its own', () => {
       await importAnswer(context, [root.certificate, intermediate], false);
       const { chain } = await issueClientCertificate(context, TENANT, {
         deviceId: '5e'.repeat(32),
-        publicKey: generateKeyPair().spki,
+        publicKey: PublicKey.require(generateKeyPair().spki, 'publicKey', ['P-256']),
         attestation: { verdict: 'trusted', release: null, evidenceDigest: new Uint8Array(32) },
       });
       expect(parseCertificate(chain[2] ?? new Uint8Array()).serial).toBe(intermediate.serial);

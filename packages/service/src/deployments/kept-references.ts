@@ -10,12 +10,17 @@ const MOST_VALUES = 4096;
 export class KeptReferences<T> {
   readonly #byStore = new WeakMap<Store, Map<string, T>>();
 
-  /** The value of that name over what is committed; `read` is called where it is not kept. */
-  async get(store: Store, name: string, read: () => Promise<T | null>): Promise<T | null> {
+  /** The value of that name over what is committed; `read` is called where none is kept that `isGood` still. */
+  async get(
+    store: Store,
+    name: string,
+    read: () => Promise<T | null>,
+    isGood: (known: T) => boolean = () => true,
+  ): Promise<T | null> {
     const values = this.#byStore.get(store) ?? new Map<string, T>();
     this.#byStore.set(store, values);
     const known = values.get(name);
-    if (known !== undefined) return known;
+    if (known !== undefined && isGood(known)) return known;
     const value = await read();
     if (value === null) return null;
     if (values.size >= MOST_VALUES) values.clear();

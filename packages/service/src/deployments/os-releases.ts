@@ -145,10 +145,19 @@ export async function referenceFor(db: Kysely<Database>, digest: string): Promis
 
 const keptCurrent = new KeptReferences<OsRelease>();
 const keptByDigest = new KeptReferences<ReferenceValue>();
+const keptByOthers = new Set<KeptReferences<unknown>>();
 
 function forgetReferences(store: ServiceContext['store']): void {
   keptCurrent.forget(store);
   keptByDigest.forget(store);
+  for (const kept of keptByOthers) kept.forget(store);
+}
+
+/** A place for what others conclude from the published releases alone: it is empty again after each release. */
+export function keepConclusions<T>(): KeptReferences<T> {
+  const kept = new KeptReferences<T>();
+  keptByOthers.add(kept);
+  return kept;
 }
 
 /** As `currentForFeed`, over what is committed, for those who ask often. */

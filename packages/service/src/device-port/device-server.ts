@@ -11,6 +11,7 @@ import {
   encodeChallengeReply,
   encodeReportReply,
   EXPORTER_LABEL,
+  plainBytes,
   toHex,
 } from '@sevenfold/formats';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
@@ -21,6 +22,7 @@ import { makeNonce, NONCE_LIFETIME_MS } from '../attestation/challenge.ts';
 import type { CertificateAuthorities } from '../certificates/authorities.ts';
 import { deviceOfUpdateCertificate } from '../certificates/device-certificates.ts';
 import { ingestReports } from '../errors/ingest-reports.ts';
+import type { LogFields } from '../http/log.ts';
 import { answerOddRequests } from '../http/odd-requests.ts';
 import { RateLimiter, type RateLimit } from '../http/rate-limit.ts';
 import type { ServiceContext } from '../service-context.ts';
@@ -107,16 +109,23 @@ export function createDeviceServer(options: DeviceServerOptions): FastifyInstanc
   app.addContentTypeParser(DEVICE_CONTENT_TYPES.cbor, { parseAs: 'buffer' }, (_, body, done) =>
     done(null, body),
   );
-  app.addHook('onRequest', async (_, reply) => {
+  // Hooks with callbacks: promises would cost each request a few turns.
+  app.addHook('onRequest', (_, reply, done) => {
     reply.header('cache-control', 'no-store');
+    done();
   });
   answerOddRequests(app, answerBrokenDeviceRequest);
-  app.addHook('onResponse', async (request, reply) => logAnswer(context, request, reply));
+  app.addHook('onResponse', (request, reply, done) => {
+    logAnswer(context, request, reply, outcomes.get(request));
+    done();
+  });
   app.setErrorHandler((error, request, reply) => sendDeviceProblem(context, request, reply, error));
   app.setNotFoundHandler((request, reply) =>
     sendDeviceProblem(context, request, reply, unknownRoute(request)),
   );
 
+  /** What the line about an answer says beside its status. */
+  const outcomes = new WeakMap<FastifyRequest, LogFields>();
   /** The device by its update certificate, before a byte of its body is read. */
   const identified = new WeakMap<FastifyRequest, string>();
   const identify = async (request: FastifyRequest): Promise<void> => {
@@ -141,10 +150,8 @@ export function createDeviceServer(options: DeviceServerOptions): FastifyInstanc
     const attestRequest = decodeAttestRequest(bodyOf(request));
     const attestation = { ...context, authorities, schedule, admission };
     const answer = await attestDevice(attestation, attestRequest, () => exporterOf(request));
-    context.log.info(
-      { deviceId: answer.deviceId, tenantId: answer.tenantId, verdict: answer.verdict },
-      'attested',
-    );
+    const { deviceId, tenantId, verdict } = answer;
+    outcomes.set(request, { deviceId, tenantId, verdict });
     return send(reply, encodeAttestReply(answer));
   });
 
@@ -203,8 +210,8 @@ function send(
   return reply.type(type).send(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
 }
 
-function bodyOf(request: FastifyRequest): Uint8Array {
-  return request.body instanceof Uint8Array ? new Uint8Array(request.body) : new Uint8Array(0);
+function bodyOf({ body }: FastifyRequest): Uint8Array {
+  return body instanceof Uint8Array ? plainBytes(body) : new Uint8Array(0);
 }
 
 /** What the client showed in its handshake, whatever it is worth. */
@@ -213,11 +220,17 @@ function peerCertificate(request: FastifyRequest): Uint8Array | null {
   return raw === undefined ? null : new Uint8Array(raw);
 }
 
+/** A connection has one value for its whole life. */
+const exporters = new WeakMap<TLSSocket, Uint8Array>();
+
 /** Keying material of this very connection (RFC 8446 §7.5): what binds a token to it. */
 function exporterOf(request: FastifyRequest): Uint8Array {
-  return new Uint8Array(
-    tlsSocketOf(request).exportKeyingMaterial(EXPORTER_LENGTH, EXPORTER_LABEL, NO_CONTEXT),
-  );
+  const socket = tlsSocketOf(request);
+  const known = exporters.get(socket);
+  if (known !== undefined) return known;
+  const made = new Uint8Array(socket.exportKeyingMaterial(EXPORTER_LENGTH, EXPORTER_LABEL, NO_CONTEXT));
+  exporters.set(socket, made);
+  return made;
 }
 
 function tlsSocketOf(request: FastifyRequest): TLSSocket {
@@ -242,13 +255,19 @@ function unknownRoute(request: FastifyRequest): ServiceError {
       });
 }
 
-function logAnswer(context: ServiceContext, request: FastifyRequest, reply: FastifyReply): void {
+function logAnswer(
+  context: ServiceContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  outcome: LogFields = {},
+): void {
   const fields = {
     requestId: request.id,
     method: request.method,
     route: request.routeOptions.url ?? null,
     status: reply.statusCode,
     milliseconds: Math.round(reply.elapsedTime),
+    ...outcome,
   };
   context.log.info(fields, 'answered a device');
 }

@@ -19,7 +19,7 @@ export function answerOddRequests(
   app: FastifyInstance,
   answerBroken: (error: BrokenRequest, socket: Socket) => void,
 ): void {
-  app.addHook('onRequest', async (request) => requireHost(request));
+  app.addHook('onRequest', (request, _, done) => done(refusalWithoutHost(request)));
   // Fastify types its server as `http.Server`; both ports speak https alone.
   const server = app.server as unknown as Server;
   // RFC 9110 §10.1.1: a server may refuse an expectation that it does not know; this one has none to miss.
@@ -29,9 +29,9 @@ export function answerOddRequests(
   });
 }
 
-function requireHost({ headers, raw }: FastifyRequest): void {
-  if (headers.host !== undefined || raw.httpVersion !== '1.1') return;
-  throw new ServiceError('InvalidRequest', 'The request does not say which host it is for.', {
+function refusalWithoutHost({ headers, raw }: FastifyRequest): ServiceError | undefined {
+  if (headers.host !== undefined || raw.httpVersion !== '1.1') return undefined;
+  return new ServiceError('InvalidRequest', 'The request does not say which host it is for.', {
     field: 'host',
     rule: 'RFC 9112 §3.2',
   });

@@ -1,5 +1,6 @@
 import type { Kysely, Selectable, Updateable } from 'kysely';
 import type { Database } from '../store/database.ts';
+import { prepareFor } from '../store/prepared-query.ts';
 import type { RegistryTables } from './schema.ts';
 
 export type TenantRow = Selectable<RegistryTables['tenants']>;
@@ -196,3 +197,28 @@ export async function isReleased(db: Db, deviceId: string): Promise<boolean> {
     .executeTakeFirst();
   return row !== undefined;
 }
+
+/**
+ * An endorsed chip by the name that its evidence uses, with everything that attesting wants to know of it: one
+ * look-up in place of five, over the endorsements of `manufacturing`, too (docs/decisions/0012).
+ */
+export const selectAttester = prepareFor<{ readonly evidenceName: string }>()((db, parameter) =>
+  db
+    .selectFrom('endorsements')
+    .leftJoin('devices', 'devices.deviceId', 'endorsements.deviceId')
+    .leftJoin('tenants', 'tenants.tenantId', 'devices.tenantId')
+    .leftJoin('deviceGroups', 'deviceGroups.deviceGroupId', 'devices.deviceGroupId')
+    .leftJoin('releasedDevices', 'releasedDevices.deviceId', 'endorsements.deviceId')
+    .select([
+      'endorsements.deviceId',
+      'endorsements.spki',
+      'endorsements.chipSku',
+      'devices.tenantId',
+      'devices.deviceGroupId',
+      'devices.blocked',
+      'tenants.virtualSkus',
+      'deviceGroups.osFeed',
+      'releasedDevices.releasedAt',
+    ])
+    .where('endorsements.evidenceName', '=', parameter('evidenceName')),
+);

@@ -133,10 +133,14 @@ export async function requireChipAllowed(
   tenantId: string,
   chipSku: number,
 ): Promise<void> {
-  const virtual = VIRTUAL_SKU_NAMES.find((name) => CHIP_SKUS[name] === chipSku);
-  if (virtual === undefined) return;
   const row = await selectTenant(db, tenantId);
-  if (row !== undefined && readSkus(row.virtualSkus).includes(virtual)) return;
+  requireAmong(row === undefined ? [] : readSkus(row.virtualSkus), chipSku);
+}
+
+/** Throws `ChipNotAllowed` for a chip that is virtual and not among those that its tenant allows. */
+export function requireAmong(allowed: readonly ChipSkuName[], chipSku: number): void {
+  const virtual = VIRTUAL_SKU_NAMES.find((name) => CHIP_SKUS[name] === chipSku);
+  if (virtual === undefined || allowed.includes(virtual)) return;
   throw new ServiceError('ChipNotAllowed', `The tenant allows no virtual chips of the SKU ${virtual}.`, {
     field: 'deviceId',
     rule: 'an Administrator allows the SKU in the tenant’s settings',
@@ -152,7 +156,8 @@ function toTenant({
   return { tenantId, name, allowedVirtualSkus: readSkus(virtualSkus), createdAt };
 }
 
-function readSkus(json: string): ChipSkuName[] {
+/** The virtual chips that a tenant allows, as its row keeps them. */
+export function readSkus(json: string): ChipSkuName[] {
   return VIRTUAL_SKUS.parse(JSON.parse(json));
 }
 

@@ -1,5 +1,6 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import {
+  Kysely,
   SqliteAdapter,
   SqliteIntrospector,
   SqliteQueryCompiler,
@@ -9,6 +10,7 @@ import {
   type Driver,
   type QueryResult,
 } from 'kysely';
+import { registerRunner } from './prepared-query.ts';
 import { ServiceError } from '../service-error.ts';
 
 /** Prepared statements kept a connection: more than the service has queries, small enough to forget about. */
@@ -37,6 +39,11 @@ export class SqliteSession {
     }
     const { changes, lastInsertRowid } = statement.run(...parameters);
     return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) };
+  }
+
+  /** Runs a statement that has neither parameters nor rows. */
+  command(sql: string): void {
+    this.#prepare(sql).statement.run();
   }
 
   #prepare(sql: string): Prepared {
@@ -72,12 +79,16 @@ class SqliteConnection implements DatabaseConnection {
 
   // oxlint-disable-next-line require-await -- kysely's interface; a synchronous throw would escape its error handling
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    return this.run(query.sql, query.parameters);
+  }
+
+  run<R>(sql: string, parameters: readonly unknown[]): QueryResult<R> {
     if (!this.#isOpen()) {
       throw new ServiceError('WorkFinished', 'A query was started on a transaction that has ended.', {
         rule: 'a work awaits all of its queries',
       });
     }
-    return this.#session.run<R>(query.sql, query.parameters);
+    return this.#session.run<R>(sql, parameters);
   }
 
   // oxlint-disable-next-line require-yield
@@ -98,10 +109,16 @@ function refuseTransaction(): Promise<never> {
 
 /**
  * Kysely over `node:sqlite`: its stock SQLite driver asks statements for `reader`, which these do not have.
- * `isOpen` ends the handle: queries after that are refused (`WorkFinished`).
+ * Queries are refused (`WorkFinished`) while `isOpen` says no.
  */
-export function sqliteDialect(session: SqliteSession, isOpen: () => boolean): Dialect {
+export function openKysely<Tables>(session: SqliteSession, isOpen: () => boolean): Kysely<Tables> {
   const connection = new SqliteConnection(session, isOpen);
+  const db = new Kysely<Tables>({ dialect: dialectOf(connection) });
+  registerRunner(db, (sql, parameters) => connection.run(sql, parameters));
+  return db;
+}
+
+function dialectOf(connection: SqliteConnection): Dialect {
   const driver: Driver = {
     init: async () => {},
     acquireConnection: () => Promise.resolve(connection),

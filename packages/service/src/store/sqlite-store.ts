@@ -2,10 +2,10 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { chmodSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { setImmediate, setTimeout } from 'node:timers/promises';
-import { Kysely } from 'kysely';
+import type { Kysely } from 'kysely';
 import { ServiceError } from '../service-error.ts';
 import type { Database } from './database.ts';
-import { sqliteDialect, SqliteSession } from './sqlite-dialect.ts';
+import { openKysely, SqliteSession } from './sqlite-dialect.ts';
 import type { Store } from './store.ts';
 
 /** Works that share one transaction at most: bounds how long the first of them waits for its fsync. */
@@ -41,7 +41,9 @@ class SqliteStore<Tables> implements Store<Tables> {
   readonly #writing: SqliteSession;
   readonly #reading: DatabaseSync;
   readonly #queue: Waiting<Tables>[] = [];
-  readonly #insideWork = new AsyncLocalStorage<true>();
+  /** What is asked of `#tx` belongs to the work in whose course it is asked, for as long as that lasts. */
+  readonly #work = new AsyncLocalStorage<{ isOpen: boolean }>();
+  readonly #tx: Kysely<Tables>;
   #drained: Promise<void> = Promise.resolve();
   #isDraining = false;
   #isClosed = false;
@@ -51,13 +53,12 @@ class SqliteStore<Tables> implements Store<Tables> {
   constructor(writing: DatabaseSync, reading: DatabaseSync) {
     this.#writing = new SqliteSession(writing);
     this.#reading = reading;
-    this.read = new Kysely<Tables>({
-      dialect: sqliteDialect(new SqliteSession(reading), () => !this.#isClosed),
-    });
+    this.read = openKysely(new SqliteSession(reading), () => !this.#isClosed);
+    this.#tx = openKysely(this.#writing, () => this.#work.getStore()?.isOpen === true);
   }
 
   write<T>(work: (tx: Kysely<Tables>) => Promise<T> | T): Promise<T> {
-    if (this.#insideWork.getStore() === true) {
+    if (this.#work.getStore() !== undefined) {
       return Promise.reject(
         new ServiceError('NestedWrite', 'store.write was called inside a work.', {
           rule: 'a work uses the transaction that it was given',
@@ -100,7 +101,7 @@ class SqliteStore<Tables> implements Store<Tables> {
     const settled: (() => void)[] = [];
     const members: Waiting<Tables>[] = [];
     try {
-      database.exec('begin immediate');
+      this.#writing.command('begin immediate');
       for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
         members.push(next);
         settled.push(await this.#runInSavepoint(next));
@@ -109,7 +110,7 @@ class SqliteStore<Tables> implements Store<Tables> {
         if (members.length >= MOST_WORKS_A_COMMIT) break;
       }
       const began = performance.now();
-      database.exec('commit');
+      this.#writing.command('commit');
       this.#lastCommit = { works: members.length, milliseconds: performance.now() - began };
     } catch (cause) {
       if (database.isTransaction) database.exec('rollback');
@@ -127,19 +128,18 @@ class SqliteStore<Tables> implements Store<Tables> {
 
   /** Answers with what to do once the group's commit is on disk. */
   async #runInSavepoint(waiting: Waiting<Tables>): Promise<() => void> {
-    const database = this.#writing.database;
-    let isOpen = true;
-    const tx = new Kysely<Tables>({ dialect: sqliteDialect(this.#writing, () => isOpen) });
-    database.exec('savepoint work');
+    const { database } = this.#writing;
+    const state = { isOpen: true };
+    this.#writing.command('savepoint work');
     try {
-      const value = await this.#insideWork.run(true, async () => waiting.work(tx));
-      database.exec('release work');
+      const value = await this.#work.run(state, async () => waiting.work(this.#tx));
+      this.#writing.command('release work');
       return () => waiting.resolve(value);
     } catch (reason) {
       if (database.isTransaction) database.exec('rollback to work; release work');
       return () => waiting.reject(reason);
     } finally {
-      isOpen = false;
+      state.isOpen = false;
     }
   }
 }

@@ -1,0 +1,93 @@
+import { toHex } from '@sevenfold/formats';
+
+import {
+  keepConclusions,
+  publishedForFeed,
+  publishedReference,
+  supersededAt,
+  type ReferenceValue,
+} from '../deployments/os-releases.ts';
+import type { Attester } from '../registry/find-attester.ts';
+import type { ServiceContext } from '../service-context.ts';
+import { appraise, type Appraisal, type References } from './appraise.ts';
+import { writeComponents, writeResult } from './attestation-record.ts';
+import type { UnprovenEvidence } from './evidence.ts';
+import { ACCEPTABLE_FOR } from './policy.ts';
+
+/** An appraisal, and how a row keeps it. */
+export interface KeptAppraisal {
+  readonly appraisal: Appraisal;
+  /** JSON, see `attestation-record.ts`. */
+  readonly components: string;
+  readonly result: string;
+}
+
+/** With the first and the last moment (ms) at which it holds. */
+type Conclusion = KeptAppraisal & { readonly from: number; readonly until: number };
+
+type Appraised = Pick<UnprovenEvidence, 'lifecycle' | 'components'>;
+
+/** Devices of one kind that run one release measure the same: what was concluded for the first holds for all. */
+const conclusions = keepConclusions<Conclusion>();
+
+/**
+ * Judges a genuine device's measurements by what is published for it. Kept until the next release is written or taken
+ * back, and no longer than to the moment from which time alone would make it another.
+ */
+export async function appraiseDevice(
+  context: Pick<ServiceContext, 'store' | 'clock'>,
+  device: Pick<Attester, 'osFeed' | 'chipSku'>,
+  evidence: Appraised,
+): Promise<KeptAppraisal> {
+  const now = context.clock.now();
+  const name = nameOf(device, evidence);
+  const conclude = async (): Promise<Conclusion> => {
+    const references = await referencesFor(context, device, evidence, now);
+    const appraisal = appraise(evidence, references);
+    const ends = [...references.acceptedUntil.values()].filter((end) => now <= end);
+    return {
+      appraisal,
+      components: writeComponents(appraisal.components),
+      result: writeResult({
+        claims: appraisal.claims,
+        reference: { feed: references.feed, release: references.current?.name ?? null },
+      }),
+      from: now,
+      until: Math.min(Number.POSITIVE_INFINITY, ...ends),
+    };
+  };
+  const isGood = ({ from, until }: Conclusion): boolean => from <= now && now <= until;
+  return (await conclusions.get(context.store, name, conclude, isGood)) ?? conclude();
+}
+
+/** Everything that the judgement depends on, but for what is published and the time: no two share a name. */
+function nameOf({ osFeed, chipSku }: Pick<Attester, 'osFeed' | 'chipSku'>, evidence: Appraised): string {
+  let name = `${osFeed} ${chipSku} ${evidence.lifecycle.text}`;
+  for (const one of evidence.components) {
+    // Texts are the device's own: their lengths keep them apart.
+    name += ` ${one.imageType.length}:${one.imageType} ${one.name.length}:${one.name} ${one.securityVersion}`;
+    name += ` ${toHex(one.digest)} ${toHex(one.signerId)}`;
+  }
+  return name;
+}
+
+/** Everything that the measurements are compared with: a few look-ups by key. */
+async function referencesFor(
+  context: Pick<ServiceContext, 'store'>,
+  { osFeed: feed, chipSku }: Pick<Attester, 'osFeed' | 'chipSku'>,
+  evidence: Appraised,
+  now: number,
+): Promise<References> {
+  const current = await publishedForFeed(context.store, feed, chipSku);
+  const byDigest = new Map<string, ReferenceValue | null>();
+  const acceptedUntil = new Map<string, number>();
+  for (const { digest } of evidence.components) {
+    const name = toHex(digest);
+    const reference = await publishedReference(context.store, name);
+    byDigest.set(name, reference);
+    if (reference === null || current?.images.some((image) => image.digest === name)) continue;
+    const since = await supersededAt(context.store.read, feed, chipSku, reference.sequence);
+    if (since !== null) acceptedUntil.set(name, since + ACCEPTABLE_FOR[feed]);
+  }
+  return { byDigest, acceptedUntil, current, now, feed: `${feed} on chip SKU ${chipSku}` };
+}
