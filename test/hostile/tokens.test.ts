@@ -12,7 +12,6 @@ import {
 import {
   generateKeyPair,
   parseCertificate,
-  PublicKey,
   sha256,
   signWithPkcs8,
   spkiSha256,
@@ -40,13 +39,11 @@ const EXPORTER = new Uint8Array(32).fill(7);
 
 let world: DeviceWorld;
 let device: TestDevice;
-let identity: PublicKey;
 let encoded: Uint8Array;
 let good: AttestRequest;
 beforeAll(async () => {
   world = await openDeviceWorld();
   device = await world.makeDevice();
-  identity = PublicKey.require(device.identity.spki, 'identity', ['P-256']);
   device.running = (await world.publish('26.11.0')).images;
   encoded = device.request(EXPORTER).request;
   good = decodeAttestRequest(encoded);
@@ -91,7 +88,7 @@ describe('mutated tokens', () => {
     const { toBeSigned, payload } = decodeSign1(good.token);
     const use = (token: Uint8Array): void => {
       const evidence = decodeEvidence(token);
-      if (!evidence.isSignedBy(identity)) throw new SevenfoldError('NotSigned', 'not signed');
+      if (!evidence.isSignedBy(device.identity.spki)) throw new SevenfoldError('NotSigned', 'not signed');
     };
     const trial = tryAll(mutantsOf(good.token, SEEDED), use);
     report('mutated tokens', trial);
@@ -123,7 +120,7 @@ describe('mutated tokens', () => {
     const use = (request: Uint8Array): void => {
       const { token, clientKey, updateKey, nonce } = decodeAttestRequest(request);
       const evidence = decodeEvidence(token);
-      if (!evidence.isSignedBy(identity)) refuse('NotSigned');
+      if (!evidence.isSignedBy(device.identity.spki)) refuse('NotSigned');
       const input = attestationChallengeInput(
         nonce ?? EXPORTER,
         spkiSha256(clientKey.spki),

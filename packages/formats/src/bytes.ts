@@ -8,6 +8,7 @@ import { FormatError } from './errors.ts';
 
 /** Says whether a value is a byte array, of whichever realm. */
 export function isBytes(value: unknown): value is Uint8Array {
+  if (value instanceof Uint8Array) return true;
   return ArrayBuffer.isView(value) && Object.prototype.toString.call(value) === '[object Uint8Array]';
 }
 

@@ -64,7 +64,8 @@ export function readText(value: CborValue, field: string, max: number): string {
 /** A byte string of exactly `length`, or of `min` to `max` bytes. */
 export function readBytes(value: CborValue, field: string, rule: BytesRule): Uint8Array {
   if (!isBytes(value)) throw wrongType(field, 'a byte string');
-  const [least, most] = 'length' in rule ? [rule.length, rule.length] : [rule.min ?? 0, rule.max];
+  const least = 'length' in rule ? rule.length : (rule.min ?? 0);
+  const most = 'length' in rule ? rule.length : rule.max;
   if (value.length < least || value.length > most) {
     const text = least === most ? `exactly ${most} bytes` : `${least} to ${most} bytes`;
     throw new FormatError(

@@ -18,40 +18,40 @@ const ALGORITHMS = {
 /** Largest SPKI that is looked at: RSA-8192 fits. */
 const MAX_SPKI_LENGTH = 2048;
 
-/** A public key that was read from its SPKI, ready to verify with. Importing costs a fifth of a verification: do it once. */
+/** A public key in the one DER form of its kind, its point on its curve. */
 export class PublicKey {
   /** DER. */
   readonly spki: Uint8Array;
-  readonly #key: KeyObject;
   /** A curve of this project, or OpenSSL's name for another kind of key. */
   readonly #kind: string;
+  /** Imported when it is first needed: that costs a fifth of a verification. */
+  #key: KeyObject | null;
 
-  private constructor(spki: Uint8Array, key: KeyObject, kind: string) {
+  private constructor(spki: Uint8Array, kind: string, key: KeyObject | null) {
     this.spki = spki;
-    this.#key = key;
     this.#kind = kind;
+    this.#key = key;
   }
 
-  /** Reads an SPKI in the one DER form of its key; null for what is none. */
+  /** Reads an SPKI; null for what is none. */
   static read(untrusted: Uint8Array): PublicKey | null {
     if (untrusted.length > MAX_SPKI_LENGTH) return null;
     const spki = untrusted.slice();
-    let key: KeyObject;
+    const curve = curveOfSpki(spki);
     try {
-      key = createPublicKey({ key: Buffer.from(spki.buffer), format: 'der', type: 'spki' });
+      const key = importSpki(spki);
+      // These forms leave nothing open but the point: what OpenSSL would write is what was read.
+      if (curve !== null) return new PublicKey(spki, curve, key);
+      // OpenSSL reads BER and ignores trailing bytes; only what it would write itself has one meaning.
+      const written = new Uint8Array(key.export({ type: 'spki', format: 'der' }));
+      return equalBytes(written, spki) ? new PublicKey(spki, key.asymmetricKeyType ?? '', key) : null;
     } catch {
-      // Not a key at all: the callers say so in their own words.
+      // Not a key at all, or one that OpenSSL reads and cannot write: the callers say so in their own words.
       return null;
     }
-    const curve = curveOfSpki(spki);
-    // These forms leave nothing open but the point: what OpenSSL would write is what was read.
-    if (curve !== null) return new PublicKey(spki, key, curve);
-    // OpenSSL reads BER and ignores trailing bytes; only what it would write itself has one meaning.
-    const written = new Uint8Array(key.export({ type: 'spki', format: 'der' }));
-    return equalBytes(written, spki) ? new PublicKey(spki, key, key.asymmetricKeyType ?? '') : null;
   }
 
-  /** As `read`, for ECDSA keys on one of `curves`, their point on the curve. Refuses others with `BadKey`. */
+  /** As `read`, for ECDSA keys on one of `curves`. Refuses others with `BadKey`. */
   static require(untrusted: Uint8Array, field: string, curves: readonly KeyCurve[]): PublicKey {
     const curve = curveOfSpki(untrusted);
     const key = curve !== null && curves.includes(curve) ? PublicKey.read(untrusted) : null;
@@ -67,15 +67,55 @@ export class PublicKey {
   }
 
   /**
+   * The key `untrusted` where it made this signature, else null: for keys that come once, with what they signed.
+   * Importing and verifying are one call then, which spares both of them.
+   */
+  static ofSigner(
+    untrusted: Uint8Array,
+    message: Uint8Array,
+    signature: Uint8Array,
+    algorithm: SignatureAlgorithm = 'ES256',
+  ): PublicKey | null {
+    const curve = curveOfSpki(untrusted);
+    if (curve === null) {
+      const key = PublicKey.read(untrusted);
+      return key?.verifies(message, signature, algorithm) === true ? key : null;
+    }
+    const { kind, hash, length } = ALGORITHMS[algorithm];
+    if (hash === null || kind !== curve || signature.length !== length) return null;
+    const spki = untrusted.slice();
+    try {
+      const isSigner = verify(
+        hash,
+        message,
+        { key: spki, ...DER_SPKI, dsaEncoding: 'ieee-p1363' },
+        signature,
+      );
+      return isSigner ? new PublicKey(spki, curve, null) : null;
+    } catch {
+      // A point that is not on its curve: nothing was signed with it.
+      return null;
+    }
+  }
+
+  /**
    * Whether `signature` (r‖s for ECDSA, RFC 8032 for EdDSA) over `message` was made by this key.
    * A key that does not fit the algorithm makes it false: there is nothing to trust.
    */
   verifies(message: Uint8Array, signature: Uint8Array, algorithm: SignatureAlgorithm = 'ES256'): boolean {
     const { kind, hash, length } = ALGORITHMS[algorithm];
     if (this.#kind !== kind || signature.length !== length) return false;
+    this.#key ??= importSpki(this.spki);
     if (hash === null) return verify(null, message, this.#key, signature);
     return verify(hash, message, { key: this.#key, dsaEncoding: 'ieee-p1363' }, signature);
   }
+}
+
+const DER_SPKI = { format: 'der', type: 'spki' } as const;
+
+/** Throws what OpenSSL throws for what is no key. */
+function importSpki(spki: Uint8Array): KeyObject {
+  return createPublicKey({ key: Buffer.from(spki.buffer, spki.byteOffset, spki.byteLength), ...DER_SPKI });
 }
 
 /**

@@ -89,8 +89,7 @@ async function requireGenuine(context: AttestationContext, evidence: UnprovenEvi
       rule: 'the attestation key is endorsed',
     });
   }
-  const key = PublicKey.read(device.spki);
-  if (key === null || !evidence.isSignedBy(key)) {
+  if (!evidence.isSignedBy(device.spki)) {
     throw new ServiceError('InvalidEvidence', 'The evidence is not signed by the device’s attestation key.', {
       field: 'token',
       rule: 'signed by the endorsed key',
@@ -118,8 +117,10 @@ function requireProof(
   { spki, proof }: ProvedKey,
   challenge: Uint8Array,
 ): PublicKey {
-  const key = PublicKey.require(spki, `${field}.spki`, ['P-256']);
-  if (key.verifies(challenge, proof)) return key;
+  const key = PublicKey.ofSigner(spki, challenge, proof);
+  if (key !== null) return key;
+  // A key that is none is told from a proof that is none.
+  PublicKey.require(spki, `${field}.spki`, ['P-256']);
   throw new ServiceError('InvalidEvidence', 'The device does not prove that it holds the key.', {
     field: `${field}.proof`,
     rule: 'ECDSA P-256 with SHA-256 over the challenge, 64 bytes r‖s',

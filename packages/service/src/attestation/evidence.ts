@@ -1,5 +1,3 @@
-import type { PublicKey } from '@sevenfold/pki';
-
 /** One stage as the device measured it before it ran. */
 export interface MeasuredComponent {
   /** Name of its image type (`NormalWorldKernel`), as far as the format tells. */
@@ -31,8 +29,8 @@ export interface UnprovenEvidence {
   readonly challenge: Uint8Array;
   readonly lifecycle: Lifecycle;
   readonly components: readonly MeasuredComponent[];
-  /** Whether this key signed all of the above. */
-  isSignedBy(key: PublicKey): boolean;
+  /** Whether the key `spki` signed all of the above. */
+  isSignedBy(spki: Uint8Array): boolean;
 }
 
 /** One evidence format: one file, and one row of `EVIDENCE_FORMATS`. */

@@ -6,6 +6,7 @@ import {
   type SecurityLifecycleState,
   type SoftwareComponent,
 } from '@sevenfold/formats';
+import { PublicKey } from '@sevenfold/pki';
 
 import type { ChipState, EvidenceFormat, Lifecycle, MeasuredComponent } from './evidence.ts';
 
@@ -37,7 +38,8 @@ export const PSA_EVIDENCE: EvidenceFormat = {
       challenge: claims.nonce,
       lifecycle: lifecycleOf(claims.securityLifecycle),
       components: claims.softwareComponents.map(componentOf),
-      isSignedBy: (key) => key.verifies(signed.toBeSigned, signed.signature, signed.algorithm),
+      isSignedBy: (spki) =>
+        PublicKey.ofSigner(spki, signed.toBeSigned, signed.signature, signed.algorithm) !== null,
     };
   },
 };

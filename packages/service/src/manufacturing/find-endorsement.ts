@@ -2,7 +2,7 @@ import type { Endorsement } from '@sevenfold/formats';
 import type { Kysely } from 'kysely';
 
 import type { Database } from '../store/database.ts';
-import { selectEndorsement, selectEndorsementByName, type EndorsementRow } from './queries.ts';
+import { selectEndorsement, type EndorsementRow } from './queries.ts';
 
 /** An endorsement, and who gave it. */
 export type FoundEndorsement = Endorsement & { readonly makerId: string };
@@ -13,14 +13,6 @@ export async function findEndorsement(
   deviceId: string,
 ): Promise<FoundEndorsement | null> {
   return toEndorsement(await selectEndorsement(db, deviceId));
-}
-
-/** The same by the name that the chip's evidence uses (hex). One look-up in a unique index. */
-export async function findEndorsementByName(
-  db: Kysely<Database>,
-  evidenceName: string,
-): Promise<FoundEndorsement | null> {
-  return toEndorsement(await selectEndorsementByName(db, evidenceName));
 }
 
 function toEndorsement(row: EndorsementRow | undefined): FoundEndorsement | null {

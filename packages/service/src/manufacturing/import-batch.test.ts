@@ -14,7 +14,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openTestService, type TestService } from '../test-service.ts';
 import { CertificateAuthorities } from '../certificates/authorities.ts';
 import { makeServerIdentity } from '../certificates/server-identity.ts';
-import { findEndorsement, findEndorsementByName } from './find-endorsement.ts';
+import { findAttester } from '../registry/find-attester.ts';
+import { findEndorsement } from './find-endorsement.ts';
 import { importBatch } from './import-batch.ts';
 import { importChains, listRoots, registerRoot } from './import-chains.ts';
 import { listSiliconMakers, registerSiliconMaker } from './silicon-makers.ts';
@@ -140,9 +141,11 @@ describe('a batch in CBOR', () => {
     ];
     expect(await sendCbor(encodeEndorsements(chips))).toEqual({ imported: 3, known: 0 });
     for (const one of chips) {
-      expect(await findEndorsementByName(service.store.read, one.evidenceName)).toMatchObject(one);
+      const { deviceId, spki, chipSku } = one;
+      const found = await findAttester(service.store.read, one.evidenceName);
+      expect(found).toMatchObject({ deviceId, spki, chipSku, tenantId: null, osFeed: 'Retail' });
     }
-    expect(await findEndorsementByName(service.store.read, '01aabbccddeeff01')).toBeNull();
+    expect(await findAttester(service.store.read, '01aabbccddeeff01')).toBeNull();
   });
 
   it('refuses keys of other kinds and points off the curve, by their items', async () => {
