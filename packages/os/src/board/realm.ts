@@ -47,6 +47,9 @@ type Connect = (
 
 const membrane = new vm.Script(MEMBRANE_SOURCE, { filename: 'membrane' });
 
+/** Calls that a stage may have waiting for their answer: no stage of ours has a hundred. */
+const MOST_CALLS = 1024;
+
 /** Compiled bundles, the newest few: a device boots the same ones again and again. */
 const compiled = new Map<string, vm.Script>();
 const MOST_COMPILED = 24;
@@ -115,9 +118,19 @@ export function createRealm(
   const waiting = new Set<(error: BoardError) => void>();
   let isStopped = false;
 
+  let underWay = 0;
   const onCall: Parameters<Connect>[0] = (port, method, untrusted, done) => {
     if (isStopped) return;
+    if (underWay >= MOST_CALLS) {
+      const rule = `at most ${MOST_CALLS} at a time`;
+      attempt(() =>
+        done(false, { code: 'TooManyCalls', message: `${stage} has too many calls waiting.`, rule }),
+      );
+      return;
+    }
+    underWay += 1;
     const settle = (isAnswer: boolean, value: PortValue | Problem): void => {
+      underWay -= 1;
       // Whatever the realm throws at us is its own affair: it is not looked at, since looking could run its code.
       if (!isStopped) attempt(() => done(isAnswer, value));
     };

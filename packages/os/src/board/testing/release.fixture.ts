@@ -1,6 +1,6 @@
 import { generateKeyPairSync, createHash, sign, type KeyObject } from 'node:crypto';
 import { join } from 'node:path';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 import {
   CHIP_SKUS,
   IMAGE_TYPES,
@@ -139,6 +139,8 @@ export function makeApp(name: string, size = 5000, variant: ImageVariant = {}): 
 }
 
 const bundles = new Map<string, Promise<Uint8Array>>();
+/** What the stages are bundled with: `test/attacks` takes defences out of them here. */
+export const stagePlugins: Plugin[] = [];
 
 /** A stage bundled from the real sources. */
 function bundleStage(stage: 'pluton' | 'monitor'): Promise<Uint8Array> {
@@ -152,6 +154,7 @@ function bundleStage(stage: 'pluton' | 'monitor'): Promise<Uint8Array> {
       target: 'es2024',
       platform: 'neutral',
       minify: true,
+      plugins: stagePlugins,
       write: false,
     }).then(({ outputFiles }) => Uint8Array.from(outputFiles[0]?.contents ?? []));
     bundles.set(stage, bundle);
