@@ -1,0 +1,53 @@
+import type { StageHandle } from '@sevenfold/formats';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { bundleStage, withBundler } from '../../../packages/device/src/stage-bundle.ts';
+import { settableClock, hostClock } from '../../../packages/os/src/board/host-clock.ts';
+import { threadLoader } from '../../../packages/os/src/board/thread-loader.ts';
+import { buildModule, op } from '../../../packages/os/src/kernel/testing/wasm-builder.ts';
+import { attackedDevice, OFFENDER } from './attack.ts';
+
+let bundle: Uint8Array;
+beforeAll(async () => {
+  bundle = await withBundler(() => bundleStage('compartment', '1.0.0'));
+});
+
+const PINGS = 40;
+const MOST_DELAY = 10;
+
+describe('an app that never gives the processor back', () => {
+  it('delays the kernel by no more than ten milliseconds, and is ended when it is to end', async () => {
+    const ended: (() => Promise<void>)[] = [];
+    let isThread = false;
+    const { start } = await import('../../../packages/os/src/kernel/compartment/main.ts');
+    const startCompartment = async (handle: StageHandle): Promise<void> => {
+      // The neighbour runs on virtual time beside the kernel; the attacker has a thread, as on a device.
+      if (!isThread) return start(handle);
+      await threadLoader().start(
+        {
+          stage: 'compartment',
+          bundle,
+          ports: handle.ports,
+          clock: settableClock(hostClock()),
+          log: () => undefined,
+        },
+        (loaded) => ended.push(() => loaded.stop()),
+      );
+    };
+    const device = await attackedDevice({ startCompartment });
+    isThread = true;
+    device.world.install({ module: buildModule({ start: op.loop([]) }), componentId: OFFENDER });
+    await device.world.services('appInstalled', OFFENDER);
+    const delays: number[] = [];
+    for (let ping = 0; ping < PINGS; ping++) {
+      const begun = performance.now();
+      await device.world.services('appList');
+      delays.push(performance.now() - begun);
+    }
+    delays.sort((a, b) => a - b);
+    expect(delays[Math.floor(PINGS / 2)]).toBeLessThan(MOST_DELAY);
+    await device.world.services('appRemoved', OFFENDER);
+    await device.world.clock.advance(1000);
+    await device.expectUntouched();
+    await Promise.all(ended.map((end) => end()));
+  });
+});
