@@ -18,7 +18,7 @@ export const step = (module: Step['call'][0], name: string, ...args: Step['args'
 });
 
 /** Waits for ever. */
-export const WAIT: readonly Step[] = [
+const WAIT: readonly Step[] = [
   step('sevenfold', 'epoll_create', 1024),
   step('sevenfold', 'epoll_wait', 'loaded', 600, 1, -1, 700),
 ];

@@ -44,6 +44,11 @@ const ARGUMENTS: Partial<Record<keyof typeof COMPARTMENT_CALLS, readonly PortVal
   gpioRead: [8],
   gpioWrite: [8, 1],
   gpioClose: [8],
+  uartOpen: [0, { baudRate: 115_200, dataBits: 8, parity: 'none', stopBits: 1, flowControl: 'none' }],
+  i2cOpen: [1],
+  spiOpen: [2, 0, false],
+  adcOpen: [0],
+  pwmOpen: [0],
   mutableWrite: [new Uint8Array(100)],
   tlsConnect: ['cloud.test', 443, 'none'],
   netResolve: ['cloud.test'],
@@ -56,6 +61,11 @@ const ARGUMENTS: Partial<Record<keyof typeof COMPARTMENT_CALLS, readonly PortVal
 };
 const CAPABILITIES = {
   Gpio: [8],
+  Uart: ['ISU0'],
+  I2cMaster: ['ISU1'],
+  SpiMaster: ['ISU2'],
+  Adc: ['ADC-CONTROLLER-0'],
+  Pwm: ['PWM-CONTROLLER-0'],
   MutableStorage: { SizeKB: 8 },
   AllowedConnections: ['cloud.test', '10.0.0.1'],
   AllowedTcpServerPorts: [8080],
@@ -91,13 +101,18 @@ describe('an app that is ended in the middle of a call', () => {
       await device.world.clock.advance(500);
       await removed;
       await device.world.clock.advance(20_000);
-      expect([...device.world.openPins.keys()]).toEqual([12]);
+      expect(device.world.outputs).toEqual([12]);
       expect([...network.open]).toEqual([]);
       expect(device.world.servers.every(({ isClosed }) => isClosed)).toBe(true);
       expect(device.world.runningCompartments).toBe(1);
       await expect(device.call(method, ...(ARGUMENTS[method] ?? []))).rejects.toMatchObject({
         code: 'CallerNotAllowed',
       });
+      // Whatever it had is free for its successor.
+      await device.attack(idleModule(), CAPABILITIES);
+      const again = device.world.callAs('compartment:3', method, ...(ARGUMENTS[method] ?? []));
+      if (method.endsWith('Open')) await again;
+      else again.catch(() => undefined);
       await device.expectUntouched();
     },
   );
