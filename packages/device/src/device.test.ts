@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FLASH_MAP, SLOT_PACKAGE_OFFSET, SYSTEM_IMAGE_TYPES } from '@sevenfold/formats';
+import { systemEntropy } from '@sevenfold/silicon';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDevice, runDevice, type VirtualDevice } from './device.ts';
 import { manufacture, manufactureInMemory } from './manufacture.ts';
@@ -80,6 +81,32 @@ describe('a virtual device with a real OS release', () => {
       await expect(device.status()).rejects.toMatchObject({ code: 'DeviceNotRunning' });
       expect(await device.boot()).toMatchObject({ kind: 'running' });
       await expectOffline(device);
+    } finally {
+      await device.close();
+    }
+  });
+
+  it('whose noise source dies says so to whoever asks, makes no key, and recovers with the next reset', async () => {
+    let isDead = false;
+    const noise = systemEntropy();
+    const entropy = {
+      random: (length: number) => (isDead ? new Uint8Array(length) : noise.random(length)),
+    };
+    const clock = createVirtualClock();
+    const device = await openDevice({ dir, wiring: 'inline', clock, network, entropy });
+    try {
+      isDead = true;
+      await runOnVirtualTime(clock, device.boot());
+      for (let round = 0; round < 2; round++) {
+        const status = await runOnVirtualTime(clock, device.checkNow());
+        expect(status).toMatchObject({ phase: 'offline', updateChain: [] });
+        expect(status.lastError).toMatch(/^EntropyFailure: The noise source .* until reset/);
+      }
+      isDead = false;
+      expect((await runOnVirtualTime(clock, device.checkNow())).lastError).toContain('has failed before');
+      await device.powerOff();
+      await runOnVirtualTime(clock, device.boot());
+      await runOnVirtualTime(clock, expectOffline(device));
     } finally {
       await device.close();
     }

@@ -32,6 +32,8 @@ export const FUSE_FIELDS = {
   identitySeed: { offset: 40, length: 32 },
   /** Thermometer counters, 128 bits for each system image type. */
   securityVersions: { offset: 96, length: 16 * SYSTEM_IMAGE_TYPES.length },
+  /** Thermometer: the epoch of Pluton's counters in flash, 512 bits for the life of the product. */
+  stateEpoch: { offset: 192, length: 64 },
 } as const;
 
 const LOCK_BITS = { chipSku: 0, rootKeyHash: 1, identitySeed: 2 } as const;
@@ -142,11 +144,7 @@ export class Fuses {
 
   /** The counter of one image type: the least security version that may still run. */
   securityVersion(type: SystemImageTypeName): number {
-    const field = this.#thermometer(type);
-    let version = 0;
-    // Counts bits, so that a fuse that failed to burn in the middle does not set the counter back.
-    for (const byte of field) for (let bit = 0; bit < 8; bit++) version += (byte >> bit) & 1;
-    return version;
+    return countBits(this.#thermometer(type));
   }
 
   /** Raises a counter, bit by bit; never lowers it. */
@@ -160,6 +158,25 @@ export class Fuses {
     for (let bit = 0; bit < MAX_SECURITY_VERSION && this.securityVersion(type) < version; bit++) {
       this.#burn(start + (bit >> 3), 1 << (bit & 7));
     }
+  }
+
+  /** The epoch that Pluton's state in flash must be of. */
+  get stateEpoch(): number {
+    return countBits(this.#field('stateEpoch'));
+  }
+
+  /** Raises the epoch by one. Throws `FuseOneWay` when every bit of it is burnt. */
+  raiseStateEpoch(): void {
+    const field = this.#field('stateEpoch');
+    const index = field.findIndex((byte) => byte !== 0xff);
+    if (index < 0) {
+      throw new SiliconError('FuseOneWay', 'Every fuse of the state epoch is burnt.', {
+        rule: `at most ${field.length * 8}`,
+      });
+    }
+    const byte = field[index] ?? 0;
+    // The lowest bit that is not burnt.
+    this.#burn(FUSE_FIELDS.stateEpoch.offset + index, ~byte & (byte + 1));
   }
 
   /** All counters by image type number, as `readFuses` reports them. */
@@ -188,4 +205,11 @@ export class Fuses {
     this.#array[offset] = burnt;
     if (course.kind === 'torn') this.#power.cut();
   }
+}
+
+/** Of a thermometer; counts, so that a fuse that failed to burn in the middle does not set it back. */
+function countBits(field: Uint8Array): number {
+  let bits = 0;
+  for (const byte of field) for (let bit = 0; bit < 8; bit++) bits += (byte >> bit) & 1;
+  return bits;
 }

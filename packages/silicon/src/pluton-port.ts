@@ -71,12 +71,18 @@ export function plutonHardware(chip: Chip, handover: RomHandover, startStage: St
         manufacturingState: fuses.manufacturingState,
         rootKeyHash: fuses.rootKeyHash,
         securityVersions: fuses.securityVersions(),
+        stateEpoch: fuses.stateEpoch,
         needsSecondSignature: fuses.needsSecondSignature,
       };
     },
     programSecurityVersion: ([imageType, version]) => {
       bus.check('pluton', 'write', 'fuses');
       fuses.raiseSecurityVersion(systemImageType(imageType), uintArgument(version, 'version'));
+      return null;
+    },
+    raiseStateEpoch: () => {
+      bus.check('pluton', 'write', 'fuses');
+      fuses.raiseStateEpoch();
       return null;
     },
     identityKey: () => pluton.identitySpki,
@@ -165,6 +171,14 @@ export function plutonHardware(chip: Chip, handover: RomHandover, startStage: St
     bootSeed: () => pluton.bootSeed,
     readFlash: ([offset, length]) =>
       bus.readFlash('pluton', uintArgument(offset, 'offset'), uintArgument(length, 'length')),
+    programFlash: ([offset, bytes]) => {
+      bus.programFlash('pluton', uintArgument(offset, 'offset'), bytesArgument(bytes, 'bytes', MESSAGE));
+      return null;
+    },
+    eraseFlash: ([offset, length]) => {
+      bus.eraseFlash('pluton', uintArgument(offset, 'offset'), uintArgument(length, 'length'));
+      return null;
+    },
     startStage: (args, caller) => {
       bus.check('secure', 'execute', 'secureRam');
       return starts('monitor', startStage)(args, caller);

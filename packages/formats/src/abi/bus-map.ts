@@ -46,6 +46,7 @@ const peripheral = row('peripheral');
  */
 export const BUS_REGIONS = {
   bootRecord: flash(FLASH_MAP.bootRecord, 'boot records'),
+  plutonState: flash(FLASH_MAP.plutonState, 'Pluton’s counters'),
   system: flash({ offset: firstSystemSlot, length: firstApplication - firstSystemSlot }, 'system images'),
   applications: flash(
     { offset: firstApplication, length: FLASH_MAP.records.offset - firstApplication },

@@ -48,8 +48,10 @@ export const MONITOR_CALLS = {
   recordList: { args: ['most: number'], returns: '[{id: number, record: bytes}] oldest first' },
   recordRemove: { args: ['ids: [number]'], returns: 'null' },
   mutableRead: { args: ['componentId'], returns: 'bytes | null' },
-  mutableWrite: { args: ['componentId', 'bytes: at most 65536'], returns: 'null; atomic' },
-  mutableDelete: { args: ['componentId'], returns: 'boolean: there was one' },
+  mutableWrite: {
+    args: ['componentId', 'bytes: at most 65536 | null'],
+    returns: 'boolean: there was a content before; atomic; null: there is none any more',
+  },
   watchdogKick: {
     args: ['milliseconds: number'],
     returns: 'null; reset unless kicked again within that time',
@@ -66,6 +68,10 @@ export const MONITOR_CALLS = {
   unseal: {
     args: ['label', 'box: bytes'],
     returns: 'as Pluton: what the normal world sealed under this label',
+  },
+  counter: {
+    args: ['name: "kernel" | "services"', 'increment: boolean'],
+    returns: 'number: its value, which never goes back',
   },
   sha256: { args: ['message'], returns: 'as Pluton' },
   random: { args: ['length'], returns: 'as Pluton' },
@@ -167,9 +173,10 @@ export const PLUTON_HARDWARE_CALLS = {
   readFuses: {
     args: [],
     returns:
-      '{chipSku, manufacturingState, rootKeyHash, securityVersions: {[imageType]: n}, needsSecondSignature: boolean}',
+      '{chipSku, manufacturingState, rootKeyHash, securityVersions: {[imageType]: n}, stateEpoch, needsSecondSignature: boolean}',
   },
   programSecurityVersion: { args: ['imageType', 'version'], returns: 'null; thermometer bits, one way' },
+  raiseStateEpoch: { args: [], returns: 'null; one thermometer bit, one way' },
   identityKey: { args: [], returns: 'bytes: SPKI of the attestation key' },
   signIdentity: { args: ['message: bytes'], returns: 'bytes64: r‖s over SHA-256; the key stays' },
   generalKey: { args: [], returns: 'bytes: SPKI of the general key' },
@@ -232,6 +239,11 @@ export const PLUTON_HARDWARE_CALLS = {
   measurements: { args: [], returns: '[as extended, in order]' },
   bootSeed: { args: [], returns: 'bytes32, fresh at each reset' },
   readFlash: { args: ['offset', 'length'], returns: 'bytes' },
+  programFlash: {
+    args: ['offset', 'bytes'],
+    returns: 'null; the firewall lets Pluton write its own state alone',
+  },
+  eraseFlash: { args: ['offset', 'length: whole sectors'], returns: 'null; likewise' },
   startStage: { args: ['stage: "monitor"', 'bundle: bytes'], returns: 'null when its start() resolved' },
 } as const satisfies CallTable;
 

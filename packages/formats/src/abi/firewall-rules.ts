@@ -24,7 +24,7 @@ const PERIPHERALS = BUS_REGION_NAMES.filter((name) => BUS_REGIONS[name].kind ===
 /** What holds from reset until the Security Monitor configures: nothing at all for the normal world. */
 export const RESET_RULES: readonly FirewallRule[] = [
   ...rules('pluton', 'rwx', 'plutonRam'),
-  ...rules('pluton', 'rw', 'fuses', 'plutonMailbox'),
+  ...rules('pluton', 'rw', 'fuses', 'plutonMailbox', 'plutonState'),
   ...rules('pluton', 'r', 'bootRecord', 'system'),
   ...rules('secure', 'rwx', 'secureRam'),
   ...rules('secure', 'rw', 'plutonMailbox', 'firewall', 'watchdog', 'power', 'rtc', 'network', 'clocks'),
@@ -39,7 +39,7 @@ export const RESET_RULES: readonly FirewallRule[] = [
  */
 export const RUN_RULES: readonly FirewallRule[] = [
   ...rules('pluton', 'rwx', 'plutonRam'),
-  ...rules('pluton', 'rw', 'fuses', 'plutonMailbox'),
+  ...rules('pluton', 'rw', 'fuses', 'plutonMailbox', 'plutonState'),
   ...rules('secure', 'rwx', 'secureRam'),
   // Writing `firewall` is of no use once it is locked: what holds then is the lock.
   ...rules('secure', 'rw', 'plutonMailbox', 'firewall', 'watchdog', 'power'),

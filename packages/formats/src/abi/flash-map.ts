@@ -22,6 +22,8 @@ const systemSlot = (offset: number, length: number): Readonly<Record<SlotName, F
 export const FLASH_MAP = {
   /** Boot records, see `boot-record.ts`: four sectors, used in turn. */
   bootRecord: { offset: 0, length: 4 * FLASH_SECTOR },
+  /** Pluton's own state, its counters: four sectors, used in turn. */
+  plutonState: { offset: 0x00c000, length: 4 * FLASH_SECTOR },
   /** Every system image has two slots of its own: each layer is updated alone. */
   system: {
     TrustedKeystore: systemSlot(0x010000, 32 * KIB),

@@ -59,6 +59,12 @@ const MOST_OWNER = 96;
 export const SEAL_POLICIES = ['measured', 'authorised'] as const;
 export type SealPolicy = (typeof SEAL_POLICIES)[number];
 
+/** Pluton's monotonic counters, by whom each is for. Their order is that of the record in flash. */
+export const COUNTERS = ['monitor', 'capabilities', 'kernel', 'services'] as const;
+export type CounterName = (typeof COUNTERS)[number];
+/** Those of the normal world. */
+export const NORMAL_WORLD_COUNTERS = ['kernel', 'services'] as const satisfies readonly CounterName[];
+
 /** Pluton's mailbox: only the Security Monitor may call. */
 export const PLUTON_COMMANDS = {
   identity: {
@@ -149,6 +155,23 @@ export const PLUTON_COMMANDS = {
     phases: ANY_PHASE,
     lifecycles: ANY_LIFECYCLE,
     errors: ['NotABox', 'PolicyNotMet', 'NotAuthentic'],
+  },
+  counter: {
+    args: [
+      { kind: 'choice', name: 'name', of: COUNTERS },
+      { kind: 'flag', name: 'increment' },
+    ],
+    returns: 'number: its value; once told, no lower one is ever told again',
+    phases: ANY_PHASE,
+    lifecycles: IN_A_PRODUCT,
+    errors: ['CounterTooFast', 'CountersExhausted', 'StateUnwritable'],
+  },
+  anchorCounters: {
+    args: [],
+    returns: 'null; what was counted so far cannot be undone any more, not even by who replaces the flash',
+    phases: ANY_PHASE,
+    lifecycles: ANY_LIFECYCLE,
+    errors: ['CountersExhausted', 'StateUnwritable'],
   },
   sha256: {
     args: [upTo('message', LARGEST_PACKAGE)],

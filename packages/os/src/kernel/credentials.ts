@@ -39,7 +39,7 @@ export class CredentialStore {
 
   async write(untrusted: PortValue | undefined): Promise<null> {
     if (untrusted === null) {
-      await this.#monitor.call('mutableDelete', PLACE);
+      await this.#monitor.call('mutableWrite', PLACE, null);
       return null;
     }
     const bytes = bytesArgument(untrusted, 'credentials', { min: 1, max: MOST_BYTES });

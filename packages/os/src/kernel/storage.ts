@@ -45,7 +45,7 @@ export class MutableStorage {
 
   async delete(compartment: Compartment): Promise<null> {
     const { componentId } = this.#require(compartment);
-    const existed = await this.#ask(() => this.#monitor.call('mutableDelete', componentId));
+    const existed = await this.#ask(() => this.#monitor.call('mutableWrite', componentId, null));
     if (existed !== true) throw new KernelError('NoSuchFile', 'There is no mutable file.');
     return null;
   }

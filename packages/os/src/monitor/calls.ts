@@ -1,5 +1,6 @@
 import {
   MONITOR_CALLS,
+  NORMAL_WORLD_COUNTERS,
   SYSTEM_IMAGE_FILES,
   bytesArgument,
   choiceArgument,
@@ -8,6 +9,7 @@ import {
   recordArgument,
   serveCalls,
   textArgument,
+  toProblem,
   uintArgument,
   PortError,
   type BootReport,
@@ -55,6 +57,13 @@ function componentId(untrusted: PortValue | undefined, field = 'componentId'): s
 
 /** Whose sealed bytes these are: whatever the normal world says, they are the normal world's. */
 const ownerOf = (label: PortValue | undefined): string => `normal world/${textArgument(label, 'label', 64)}`;
+
+/** Nothing that was counted before an update can be undone after it. What keeps that from being done is no reason to fail. */
+async function anchorCounters({ pluton, log }: MonitorState): Promise<void> {
+  await pluton.port.call('anchorCounters').catch((error: unknown) => {
+    log(`the counters are not anchored: ${toProblem(error).message}`);
+  });
+}
 
 const stagingId = (untrusted: PortValue | undefined): number => uintArgument(untrusted, 'stagingId', STAGING);
 
@@ -138,6 +147,7 @@ export function serveMonitor(state: MonitorState): PortHandler {
       const wasTrial = slots.isTrial;
       await slots.confirmHealthy();
       await slots.raiseSecurityVersions(pluton);
+      if (wasTrial) await anchorCounters(state);
       if (wasTrial) state.log('confirmed healthy: the trial is over');
       return null;
     }),
@@ -154,11 +164,11 @@ export function serveMonitor(state: MonitorState): PortHandler {
       return null;
     }),
     mutableRead: ordered(([component]) => mutable.read(componentId(component))),
-    mutableWrite: ordered(async ([component, bytes]) => {
-      await mutable.write(componentId(component), bytesArgument(bytes, 'bytes', { max: MOST_MUTABLE }));
-      return null;
-    }),
-    mutableDelete: ordered(([component]) => mutable.delete(componentId(component))),
+    mutableWrite: ordered(([component, bytes]) =>
+      bytes === null
+        ? mutable.delete(componentId(component))
+        : mutable.write(componentId(component), bytesArgument(bytes, 'bytes', { max: MOST_MUTABLE })),
+    ),
 
     watchdogKick: ([milliseconds]) =>
       hardware.call('setWatchdog', uintArgument(milliseconds, 'milliseconds', WATCHDOG)),
@@ -170,6 +180,8 @@ export function serveMonitor(state: MonitorState): PortHandler {
     exportSessionKey: toPluton('exportSessionKey'),
     seal: ([policy, label, bytes]) => pluton.port.call('seal', policy ?? null, ownerOf(label), bytes ?? null),
     unseal: ([label, box]) => pluton.port.call('unseal', ownerOf(label), box ?? null),
+    counter: ([name, increment]) =>
+      pluton.port.call('counter', choiceArgument(name, 'name', NORMAL_WORLD_COUNTERS), increment ?? null),
     sha256: toPluton('sha256'),
     random: ([length]) => pluton.port.call('random', length ?? null, false),
   });

@@ -62,13 +62,15 @@ export class MutableStorage {
     return concatBytes(...parts);
   }
 
-  /** Replaces a component's content. Throws `StorageFull`, and then the old content stays. */
-  async write(componentId: string, bytes: Uint8Array): Promise<void> {
+  /** Replaces a component's content; true: there was one. Throws `StorageFull`, and then the old content stays. */
+  async write(componentId: string, bytes: Uint8Array): Promise<boolean> {
     const contents = await this.#opened();
     const total = Math.max(1, Math.ceil(bytes.length / PART));
     const content = await this.#store(componentId, total, bytes);
-    await this.#clear(contents.get(componentId)?.sectors ?? []);
+    const old = contents.get(componentId);
+    await this.#clear(old?.sectors ?? []);
     contents.set(componentId, content);
+    return old !== undefined;
   }
 
   /** True: there was a content. */

@@ -6,6 +6,7 @@ import {
   type PortValue,
 } from '@sevenfold/formats';
 import { attestationToken } from './attestation.ts';
+import type { Counters } from './counters.ts';
 import { dispatch } from './dispatcher.ts';
 import { PlutonError } from './errors.ts';
 import type { PlutonHardwarePort } from './hardware.ts';
@@ -16,6 +17,7 @@ import { attestedState, seal, unseal } from './sealing.ts';
 export interface PlutonState {
   readonly hardware: PlutonHardwarePort;
   readonly verifier: ImageVerifier;
+  readonly counters: Counters;
   /** How ROM and Pluton came here. */
   readonly boot: { readonly config: PortValue; readonly trial: PortValue; readonly resetReason: PortValue };
   readonly report: BootReport;
@@ -25,7 +27,7 @@ export interface PlutonState {
 const TICKETS = 'pluton';
 
 /** Pluton's mailbox: `PLUTON_COMMANDS`, for the Security Monitor alone. */
-export function servePluton({ hardware, verifier, boot, report }: PlutonState): PortHandler {
+export function servePluton({ hardware, verifier, counters, boot, report }: PlutonState): PortHandler {
   const state = {
     phase: () => verifier.phase,
     lifecycle: async () => (await hardware.fuses()).manufacturingState,
@@ -61,6 +63,8 @@ export function servePluton({ hardware, verifier, boot, report }: PlutonState): 
     openDelivery: (ephemeral, context, box) => hardware.openDelivery(ephemeral, context, box),
     seal: (policy, owner, plaintext) => seal(hardware, 'data', owner, policy, plaintext),
     unseal: (owner, box) => unseal(hardware, 'data', owner, box),
+    counter: (name, increment) => counters.counter(name, increment),
+    anchorCounters: () => counters.anchor(),
     sha256: (message) => hardware.sha256(message),
     random: (length, fresh) => hardware.random(length, fresh),
     async raiseSecurityVersion(imageType, version) {

@@ -15,6 +15,12 @@ export type PlutonErrorCode =
   | 'NotABox'
   /** A box was sealed by other software than runs now, or by software that is newer. */
   | 'PolicyNotMet'
+  /** A counter is counted up more often than flash bears for the life of a product. */
+  | 'CounterTooFast'
+  /** Every epoch of the counters is used up: they can still be read, and never be anchored. */
+  | 'CountersExhausted'
+  /** Flash did not take Pluton's state. */
+  | 'StateUnwritable'
   /** The hardware's answer has not the shape that its table says. */
   | 'HardwareFault';
 

@@ -42,6 +42,8 @@ export function plutonHardwareOver(port: Port) {
       return {
         chipSku: numberOf(fuses['chipSku']),
         manufacturingState: textOf(fuses['manufacturingState']),
+        /** Epoch that Pluton's state in flash must be of. */
+        stateEpoch: numberOf(fuses['stateEpoch']),
         rootKeyHash: bytesOf(fuses['rootKeyHash'] ?? null),
         needsSecondSignature: fuses['needsSecondSignature'] !== false,
         /** Fused counter of an image type; 0 for types without one. */
@@ -50,6 +52,10 @@ export function plutonHardwareOver(port: Port) {
     },
     programSecurityVersion: (imageType: number, version: number) =>
       port.call('programSecurityVersion', imageType, version),
+    raiseStateEpoch: () => port.call('raiseStateEpoch'),
+    authenticate: async (message: Uint8Array) => bytesOf(await port.call('authenticate', message)),
+    programFlash: (offset: number, bytes: Uint8Array) => port.call('programFlash', offset, bytes),
+    eraseFlash: (offset: number, length: number) => port.call('eraseFlash', offset, length),
     identityKey: async () => bytesOf(await port.call('identityKey')),
     signIdentity: async (message: Uint8Array) => bytesOf(await port.call('signIdentity', message)),
     generalKey: async () => bytesOf(await port.call('generalKey')),

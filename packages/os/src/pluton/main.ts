@@ -12,6 +12,7 @@ import {
   type StageHandle,
 } from '@sevenfold/formats';
 import { servePluton } from './calls.ts';
+import { Counters } from './counters.ts';
 import { PlutonError } from './errors.ts';
 import { plutonHardwareOver } from './hardware.ts';
 import { ImageVerifier } from './images.ts';
@@ -43,7 +44,15 @@ export async function start(handle: StageHandle): Promise<void> {
     failures: [...(failures as BootFailure[])],
   };
 
-  handle.serve(servePluton({ hardware, verifier, boot: { config, trial, resetReason }, report }));
+  handle.serve(
+    servePluton({
+      hardware,
+      verifier,
+      counters: new Counters(hardware, handle.clock),
+      boot: { config, trial, resetReason },
+      report,
+    }),
+  );
 
   const monitor = await loadSystemImage({
     type: 'SecurityMonitor',

@@ -12,6 +12,8 @@ export interface MainLoop extends Rounds {
 
 /** Milliseconds between an answer to the gateway and the restart that it announces. */
 const RESTART_DELAY = 500;
+/** Rounds in a row that fail, over some minutes, before a device without entropy tries a reset. */
+const STARVED_ROUNDS = 6;
 
 /** Makes the main loop; nothing happens before `run`. */
 export function createMainLoop(context: ServicesContext): MainLoop {
@@ -21,8 +23,21 @@ export function createMainLoop(context: ServicesContext): MainLoop {
   let waiting: (() => void)[] = [];
   let wake = (): void => {};
 
+  /** Spreads the fleet, and is no secret: a chip without entropy says so in its round, and goes on asking. */
+  async function spread(): Promise<number> {
+    try {
+      return fractionOf(await kernel.random(4));
+    } catch {
+      return 0.5;
+    }
+  }
+
+  /** A noise source that failed is tested again by a reset alone; a false alarm must not end a device for good. */
+  const isStarvedForLong = (): boolean =>
+    failures >= STARVED_ROUNDS && context.state.lastError?.startsWith('EntropyFailure:') === true;
+
   async function delayAfter(result: RoundResult): Promise<number> {
-    const fraction = fractionOf(await kernel.random(4));
+    const fraction = await spread();
     if (result.nextCheck !== null) {
       failures = 0;
       return checkDelay(result.nextCheck, fraction);
@@ -69,10 +84,15 @@ export function createMainLoop(context: ServicesContext): MainLoop {
         const result = await runRound(context, asked.length > 0);
         due = clock.monotonic() + (await delayAfter(result));
         // Before a restart nobody who asked meanwhile gets another round: this one's outcome is all there is to tell.
-        const answered = result.restartRequired ? [...asked, ...waiting] : asked;
+        const restarts = result.restartRequired || isStarvedForLong();
+        const answered = restarts ? [...asked, ...waiting] : asked;
         for (const resolve of answered) resolve();
-        if (result.restartRequired) {
-          log('restarting into the new OS');
+        if (restarts) {
+          log(
+            result.restartRequired
+              ? 'restarting into the new OS'
+              : 'restarting: perhaps the noise source recovers',
+          );
           // Who asked gets the answer first.
           if (answered.length > 0) await clock.sleep(RESTART_DELAY);
           await kernel.restart();

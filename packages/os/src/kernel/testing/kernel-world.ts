@@ -224,10 +224,9 @@ export class KernelWorld {
       case 'mutableRead':
         return this.mutable.get(textOf(first)) ?? null;
       case 'mutableWrite':
+        if (second === null) return this.mutable.delete(textOf(first));
         this.mutable.set(textOf(first), second as Uint8Array);
         return null;
-      case 'mutableDelete':
-        return this.mutable.delete(textOf(first));
       case 'random':
         return Uint8Array.from({ length: Number(first) }, () => (this.#entropy++ * 41) & 0xff);
       case 'watchdogKick':
