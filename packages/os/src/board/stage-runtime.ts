@@ -7,9 +7,10 @@ import { CONTROL, readTarget, type StageBegin } from './stage-thread.ts';
 
 /**
  * Runs one stage at the other end of a link: in a thread or in a process of its own. A realm, and links to the board
- * and, between threads, to its neighbours; nothing else runs beside it.
+ * and, between threads, to its neighbours; nothing else runs beside it. `yieldToOthers` lowers the priority of what
+ * runs it, which is called for a compartment.
  */
-export function runStage(board: Endpoint): void {
+export function runStage(board: Endpoint, yieldToOthers: () => void): void {
   const clock = settableClock(hostClock());
   /** Links to stages below, by the name of the port that leads there; other ports are the board's. */
   const direct = new Map<string, PortLink>();
@@ -18,6 +19,8 @@ export function runStage(board: Endpoint): void {
   const toBoard = (line: string): void => link.notify(CONTROL, 'log', [line]);
   const begin = async ([stage, bundle, ports, clockOffset]: StageBegin): Promise<void> => {
     clock.set(clock.now() + clockOffset);
+    // Before anything of the app runs: it may never give the processor back.
+    if (stage === 'compartment') yieldToOthers();
     realm = createRealm(stage, bundle, ports, {
       now: () => clock.now(),
       monotonic: () => clock.monotonic(),
