@@ -5,6 +5,7 @@ import { readExtensions, type Extensions } from './extensions.ts';
 import type { KeyCurve } from './keys.ts';
 import { readName, type DistinguishedName } from './name.ts';
 import { OID } from './oids.ts';
+import { rsaAlgorithm } from './rsa-signature.ts';
 
 /** A certificate as it was read: well-formed after RFC 5280 §4, and nothing more. `verifyChain` says what it is worth. */
 export interface Certificate extends Extensions {
@@ -20,7 +21,7 @@ export interface Certificate extends Extensions {
   readonly notBefore: number;
   readonly notAfter: number;
   readonly spki: Uint8Array;
-  /** Dotted OID. */
+  /** Dotted OID; of RSASSA-PSS with the name of its hash behind it. */
   readonly signatureAlgorithm: string;
   /** DER of the signature value. */
   readonly signature: Uint8Array;
@@ -56,6 +57,21 @@ export function curveOfAlgorithm(oid: string): KeyCurve | null {
  * RFC 5280; the error names field and rule.
  */
 export function parseCertificate(untrusted: Uint8Array): Certificate {
+  return readCertificate(untrusted, () => null);
+}
+
+/**
+ * As `parseCertificate`, for chains of foreign chips: these may also be signed with RSA. Nothing that this service
+ * issues, or lets in by a certificate, is read with this.
+ */
+export function parseForeignCertificate(untrusted: Uint8Array): Certificate {
+  return readCertificate(untrusted, rsaAlgorithm);
+}
+
+/** The name of an accepted algorithm by its AlgorithmIdentifier, beside those of this project; null for others. */
+type OtherAlgorithms = (identifier: Uint8Array) => string | null;
+
+function readCertificate(untrusted: Uint8Array, others: OtherAlgorithms): Certificate {
   if (untrusted.length > MAX_CERTIFICATE_LENGTH) {
     throw new PkiError('CertificateTooLarge', 'the certificate is too large', {
       rule: `at most ${MAX_CERTIFICATE_LENGTH} bytes`,
@@ -65,20 +81,24 @@ export function parseCertificate(untrusted: Uint8Array): Certificate {
   return DerReader.read(whole, (reader) =>
     reader.sequence((parts) => {
       const tbs = parts.raw();
-      const signatureAlgorithm = readAlgorithm(parts);
+      const signatureAlgorithm = readAlgorithm(parts, others);
       const signature = parts.bitString();
-      return { der: whole, tbs, signature, ...readTbs(tbs, signatureAlgorithm) };
+      return { der: whole, tbs, signature, ...readTbs(tbs, signatureAlgorithm, others) };
     }),
   );
 }
 
 /** RFC 5280 §4.1.2. */
-function readTbs(tbs: Uint8Array, outerAlgorithm: string): Omit<Certificate, 'der' | 'tbs' | 'signature'> {
+function readTbs(
+  tbs: Uint8Array,
+  outerAlgorithm: string,
+  others: OtherAlgorithms,
+): Omit<Certificate, 'der' | 'tbs' | 'signature'> {
   return DerReader.read(tbs, (reader) =>
     reader.sequence((fields) => {
       readVersion(fields);
       const serial = readSerial(fields);
-      const signatureAlgorithm = readAlgorithm(fields);
+      const signatureAlgorithm = readAlgorithm(fields, others);
       if (signatureAlgorithm !== outerAlgorithm) {
         throw new PkiError('AlgorithmMismatch', 'the two signature algorithms differ', {
           field: 'signatureAlgorithm',
@@ -124,22 +144,27 @@ function readSerial(reader: DerReader): string {
   return toHex(content[0] === 0 ? content.subarray(1) : content);
 }
 
-/** Reads a signature's AlgorithmIdentifier: its dotted OID. */
-export function readAlgorithm(reader: DerReader): string {
-  return reader.sequence((algorithm) => {
-    const oid = algorithm.oid();
-    if (curveOfAlgorithm(oid) === null || !algorithm.done) {
-      throw new PkiError(
-        'UnsupportedAlgorithm',
-        `the signature algorithm ${oid} is not accepted, or has parameters`,
-        {
-          field: 'signatureAlgorithm',
-          rule: `${Object.values(SIGNATURE_ALGORITHMS).join(' or ')} without parameters (RFC 5758 §3.2)`,
-        },
-      );
-    }
-    return oid;
-  });
+/** Reads a signature's AlgorithmIdentifier: its dotted OID, or what `others` calls it. */
+export function readAlgorithm(reader: DerReader, others: OtherAlgorithms = () => null): string {
+  const identifier = reader.raw();
+  const other = others(identifier);
+  if (other !== null) return other;
+  return DerReader.read(identifier, (whole) =>
+    whole.sequence((algorithm) => {
+      const oid = algorithm.oid();
+      if (curveOfAlgorithm(oid) === null || !algorithm.done) {
+        throw new PkiError(
+          'UnsupportedAlgorithm',
+          `the signature algorithm ${oid} is not accepted, or has parameters`,
+          {
+            field: 'signatureAlgorithm',
+            rule: `${Object.values(SIGNATURE_ALGORITHMS).join(' or ')} without parameters (RFC 5758 §3.2)`,
+          },
+        );
+      }
+      return oid;
+    }),
+  );
 }
 
 function readValidity(reader: DerReader): { readonly notBefore: number; readonly notAfter: number } {

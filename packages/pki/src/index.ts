@@ -5,7 +5,7 @@ export {
   type AttestedVerdict,
 } from './attestation-data.ts';
 export { encodeCertificateBag, parseCertificateBag } from './certificate-bag.ts';
-export { parseCertificate, type Certificate } from './certificate.ts';
+export { parseCertificate, parseForeignCertificate, type Certificate } from './certificate.ts';
 export { PkiError, type PkiErrorCode } from './errors.ts';
 export { FileKeyStore, openFileKeyStore } from './file-key-store.ts';
 export {
@@ -33,6 +33,7 @@ export { makeOfflineRoot, openOfflineRoot, signIntermediate, type OfflineRoot } 
 export { fromPem, toPem } from './pem.ts';
 export { PROFILES, type ExtendedKeyUsage, type Profile, type ProfileName } from './profiles.ts';
 export { checkP256Spki, PublicKey, verifySignature, type SignatureAlgorithm } from './public-key.ts';
+export { verifyRsa } from './rsa-signature.ts';
 export { openPkcs11KeyStore, type Pkcs11KeyStore, type Pkcs11Options } from './pkcs11/pkcs11-key-store.ts';
 export type { SealOptions, SealSecret } from './sealed-key.ts';
 export { encodeSigningRequest, parseSigningRequest, type SigningRequest } from './signing-request.ts';

@@ -1,8 +1,14 @@
-/** Object identifiers that are read or written here (RFC 5280, RFC 5480, RFC 5758). */
+/** Object identifiers that are read or written here (RFC 5280, RFC 5480, RFC 5758, RFC 4055). */
 export const OID = {
   ecPublicKey: '1.2.840.10045.2.1',
   ecdsaWithSha256: '1.2.840.10045.4.3.2',
   ecdsaWithSha384: '1.2.840.10045.4.3.3',
+  /** Of foreign certificates alone (RFC 4055). */
+  rsaEncryption: '1.2.840.113549.1.1.1',
+  mgf1: '1.2.840.113549.1.1.8',
+  rsaPss: '1.2.840.113549.1.1.10',
+  rsaWithSha256: '1.2.840.113549.1.1.11',
+  rsaWithSha384: '1.2.840.113549.1.1.12',
   /** CMS (RFC 5652 §4, §5) and PKCS#9 (RFC 2985 §5.4.2). */
   data: '1.2.840.113549.1.7.1',
   signedData: '1.2.840.113549.1.7.2',

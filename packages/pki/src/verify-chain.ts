@@ -7,6 +7,7 @@ import { checkNames } from './check-names.ts';
 import { nameText } from './name.ts';
 import { EXTENDED_KEY_USAGES, type ExtendedKeyUsage, type KeyUsage } from './profiles.ts';
 import { verifySignature } from './public-key.ts';
+import { isRsaAlgorithm, verifyRsa } from './rsa-signature.ts';
 
 /** What is to be verified, and by whose word. */
 export interface ChainQuery {
@@ -34,8 +35,8 @@ const MAX_PATH = 6;
 const MAX_INTERMEDIATES = 16;
 /** Authorities that look alike make the search try each below each; this many units of work and it is given up. */
 const MAX_WORK = 60;
-/** Cost of verifying one signature. */
-const WORK = { 'P-256': 1, 'P-384': 8 } as const;
+/** Cost of verifying one signature; of RSA up to 4096 bits as much as on P-256. */
+const WORK = { 'P-256': 1, 'P-384': 8, RSA: 1 } as const;
 
 /**
  * Verifies a certificate after RFC 5280 §6 and answers its path, leaf first, trust anchor last. Policies (§6.1.3 (d)
@@ -59,8 +60,13 @@ export function verifyChain(query: ChainQuery): readonly Certificate[] {
   return extendPath(query, [query.leaf], { left: MAX_WORK });
 }
 
-/** Whether `issuer`'s key signed `certificate`, by the algorithm of that key's curve; says nothing else. */
+/**
+ * Whether `issuer`'s key signed `certificate`, by the algorithm of that key's curve, or with RSA where it was read as a
+ * foreign one; says nothing else. Refuses an RSA key that is too small or too large with `BadKey`.
+ */
 export function isSignedBy(certificate: Certificate, issuer: Certificate): boolean {
+  const { signatureAlgorithm: named } = certificate;
+  if (isRsaAlgorithm(named)) return verifyRsa(issuer.spki, certificate.tbs, certificate.signature, named);
   const curve = curveOfAlgorithm(certificate.signatureAlgorithm);
   if (curve === null || curve !== curveOfSpki(issuer.spki)) return false;
   const { fieldLength, algorithm } = CURVES[curve];
@@ -121,7 +127,7 @@ function checkIssued(
   query: ChainQuery,
   budget: Budget,
 ): void {
-  budget.left -= WORK[curveOfSpki(issuer.spki) ?? 'P-256'];
+  budget.left -= WORK[curveOfSpki(issuer.spki) ?? 'RSA'];
   if (budget.left < 0) {
     throw failure(
       'TooCostly',

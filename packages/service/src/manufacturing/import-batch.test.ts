@@ -18,6 +18,7 @@ import { findAttester } from '../registry/find-attester.ts';
 import { findEndorsement } from './find-endorsement.ts';
 import { importBatch } from './import-batch.ts';
 import { importChains, listRoots, registerRoot } from './import-chains.ts';
+import { RSA_CHAIN_PEM } from './testing/rsa-chip.fixture.ts';
 import { listSiliconMakers, registerSiliconMaker } from './silicon-makers.ts';
 
 let service: TestService;
@@ -228,6 +229,17 @@ describe('a chain to a registered root', () => {
       evidenceName: evidenceNameOf(deviceId),
     });
     expect(await listRoots(service, makerId)).toHaveLength(1);
+  });
+
+  it('may be signed with RSA, as those of many makers are', async () => {
+    const [leaf = new Uint8Array(), rsaRoot = new Uint8Array()] = fromPem('CERTIFICATE', RSA_CHAIN_PEM);
+    service.clock.advance(366 * 86_400_000);
+    await registerRoot(service, { makerId, der: rsaRoot, chipSku: 9 });
+    expect(await importOne([leaf])).toEqual({ imported: 1, known: 0 });
+    const forged = leaf.with(leaf.length - 1, (leaf.at(-1) ?? 0) ^ 1);
+    await expect(importOne([forged])).rejects.toMatchObject({
+      rule: expect.stringContaining('BadSignature'),
+    });
   });
 
   it('counts for nothing under a root that nobody registered, or that is another maker’s', async () => {

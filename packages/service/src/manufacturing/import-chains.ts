@@ -1,6 +1,6 @@
 import { toHex, evidenceNameOf, type Endorsement } from '@sevenfold/formats';
 import {
-  parseCertificate,
+  parseForeignCertificate,
   PkiError,
   spkiSha256,
   thumbprint,
@@ -37,7 +37,7 @@ export async function registerRoot(
   root: { readonly makerId: string; readonly der: Uint8Array; readonly chipSku: number },
 ): Promise<MakerRoot> {
   const maker = await getMaker(context, root.makerId);
-  const certificate = parseCertificate(root.der);
+  const certificate = parseForeignCertificate(root.der);
   if (certificate.basicConstraints?.isCa !== true) {
     throw new ServiceError('InvalidEndorsements', 'This is no certificate authority.', {
       field: 'certificate',
@@ -83,7 +83,7 @@ export async function importChains(
 ): Promise<ImportedBatch> {
   const maker = await getMaker(context, batch.makerId);
   const rows = await selectRoots(context.store.read, maker.makerId);
-  const roots = rows.map((row) => ({ row, certificate: parseCertificate(row.der) }));
+  const roots = rows.map((row) => ({ row, certificate: parseForeignCertificate(row.der) }));
   const now = context.clock.now();
   const endorsements: Endorsement[] = [];
   const badLines: BadLine[] = [];
@@ -120,7 +120,7 @@ function endorsementOf(
 ): Endorsement | string {
   if (chain.length === 0 || chain.length > MAX_CHAIN) return `a chain has 1 to ${MAX_CHAIN} certificates`;
   try {
-    const [leaf, ...intermediates] = chain.map((der) => parseCertificate(der));
+    const [leaf, ...intermediates] = chain.map((der) => parseForeignCertificate(der));
     if (leaf === undefined) return 'the chain is empty';
     // An authority is no chip: its key could certify others as this very device.
     if (leaf.basicConstraints?.isCa === true) return 'the first certificate is that of an authority';
