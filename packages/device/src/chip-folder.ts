@@ -12,7 +12,12 @@ export interface ChipInfo {
 }
 
 /** Files of a chip's folder. */
-export const CHIP_FILES = { info: 'chip.json', fuses: 'fuses.bin', flash: 'flash.bin' } as const;
+export const CHIP_FILES = {
+  info: 'chip.json',
+  fuses: 'fuses.bin',
+  flash: 'flash.bin',
+  rtc: 'rtc.bin',
+} as const;
 
 /** Manufacture writes `unfinished` first and the rest last: what was cut in between is recognised and redone. */
 type ChipDocument = { readonly format: 1; readonly state: 'unfinished' } | FinishedDocument;

@@ -1,9 +1,20 @@
 import { join } from 'node:path';
-import type { Clock, Entropy, Port } from '@sevenfold/formats';
-import { fileFlash, fileFuses, openChip, systemEntropy, type Chip } from '@sevenfold/silicon';
+import type { Clock, Entropy, Port, ResetReason } from '@sevenfold/formats';
+import {
+  fileFlash,
+  fileFuses,
+  fileRtc,
+  fitParts,
+  type BoardDescription,
+  type PartModel,
+  openChip,
+  systemEntropy,
+  type Chip,
+} from '@sevenfold/silicon';
 import {
   createBoardNetwork,
   createVirtualBoard,
+  hostClock,
   type BoardNetwork,
   type BoardNetworkOptions,
   type BootOutcome,
@@ -25,6 +36,8 @@ export interface DeviceRunOptions {
   readonly clock?: Clock | VirtualClock;
   /** How the board reaches the world: names, limits. Default: the machine's network. */
   readonly network?: BoardNetworkOptions;
+  /** What hangs on the chip; default: nothing. */
+  readonly board?: BoardDescription;
   /** What `bundleStageWorker` gives: for `process` wiring, and for `thread`, which then starts sooner and smaller. */
   readonly stageWorker?: string;
 }
@@ -50,7 +63,9 @@ export interface VirtualDevice {
    * the set is refused for; flash is then as it was.
    */
   recover(untrustedSet: readonly Uint8Array[]): Promise<BootOutcome>;
-  /** `off`, `booting`, `running` or `stopped`. */
+  /** Pulls the WAKEUP pin of a device that is asleep. */
+  wake(): Promise<BootOutcome>;
+  /** `off`, `booting`, `running`, `stopped`, or `asleep`: powered down by its software until its alarm. */
   readonly state: VirtualBoard['state'];
   /** The attached-device gateway, see `GATEWAY_CALLS`. */
   readonly gateway: Port;
@@ -60,11 +75,13 @@ export interface VirtualDevice {
   /** Lines of all layers since the device was opened. */
   readonly bootLog: readonly string[];
   onLog(listener: (line: string) => void): () => void;
-  onReset(listener: (reason: string) => void): () => void;
+  onReset(listener: (reason: ResetReason) => void): () => void;
   pinLevel(pin: number): 0 | 1;
   /** Told of every change of a pin that the chip drives, with the board's monotonic time in ms. */
   onPin(pin: number, listener: (level: 0 | 1, time: number) => void): () => void;
   drivePin(pin: number, level: 0 | 1): void;
+  /** The parts of the board, by name: to press its buttons and to look at its lamps. */
+  readonly parts: ReadonlyMap<string, PartModel>;
   /** The chip itself: for fault plans and for those who attack it. */
   readonly chip: Chip;
   /** Powers off and lets go of the chip's files. */
@@ -82,6 +99,7 @@ export async function openDevice(options: OpenDeviceOptions): Promise<VirtualDev
     const chip = openChip({
       flash: fileFlash(join(dir, CHIP_FILES.flash)),
       fuses: fileFuses(join(dir, CHIP_FILES.fuses)),
+      rtc: fileRtc(join(dir, CHIP_FILES.rtc)),
       entropy,
     });
     return runDevice(chip, info, { ...stageWorker, ...options }, () => lock.release());
@@ -95,7 +113,7 @@ export async function openDevice(options: OpenDeviceOptions): Promise<VirtualDev
 export function runDevice(
   chip: Chip,
   { deviceId, attestationSpki }: Pick<ChipInfo, 'deviceId' | 'attestationSpki'>,
-  { wiring, clock, network = {}, stageWorker }: DeviceRunOptions,
+  { wiring, clock, network = {}, stageWorker, board: description }: DeviceRunOptions,
   release: () => Promise<void> = () => Promise.resolve(),
 ): VirtualDevice {
   const board = createVirtualBoard({
@@ -105,13 +123,17 @@ export function runDevice(
     ...(stageWorker === undefined ? {} : { stageWorker }),
     network: () => makeNetwork(network, clock),
   });
+  const parts: ReadonlyMap<string, PartModel> =
+    description === undefined ? new Map() : fitParts(chip, description, clock ?? hostClock());
   let isClosed = false;
   return {
     deviceId,
     attestationSpki,
     chip,
+    parts,
     boot: () => board.powerOn(),
     powerOff: () => board.powerOff(),
+    wake: () => board.wake(),
     recover: (untrustedSet) => board.recover(untrustedSet),
     get state() {
       return board.state;

@@ -50,6 +50,9 @@ HOST_CALL(pwm_open) int host_pwm_open(int controller, int *outFd);
 HOST_CALL(pwm_apply)
 int host_pwm_apply(int fd, uint32_t channel, uint32_t period, uint32_t duty, int polarity, int enabled);
 HOST_CALL(rtc_set) int host_rtc_set(void);
+/* EACCES without ForcePowerDown, SetPowerProfile. */
+HOST_CALL(power_down) int host_power_down(uint32_t seconds);
+HOST_CALL(power_profile) int host_power_profile(uint32_t profile);
 HOST_CALL(timer_create) int host_timer_create(int clock, int flags, int *outFd);
 HOST_CALL(timer_set) int host_timer_set(int fd, int flags, int64_t valueNs, int64_t intervalNs);
 /* outTimes: nanoseconds to the next expiration, nanoseconds of the period. */

@@ -7,6 +7,7 @@ import {
   type BusRegion,
   type Clock,
   type Entropy,
+  type ResetReason,
 } from '@sevenfold/formats';
 import { Bus, type Peripheral } from './bus.ts';
 import { sha256 } from './engines.ts';
@@ -19,6 +20,7 @@ import { Pins, type GpioUnit } from './peripherals/gpio.ts';
 import { InterruptLines } from './peripherals/interrupts.ts';
 import { makeIsu, type Isu } from './peripherals/isu.ts';
 import { PwmGroup } from './peripherals/pwm.ts';
+import { PowerUnit } from './peripherals/power-unit.ts';
 import { RealTimeClock, type RtcStorage } from './peripherals/rtc.ts';
 import { registerSpace } from './peripherals/register-space.ts';
 import { PlutonHardware } from './pluton.ts';
@@ -70,6 +72,7 @@ export class Chip {
   readonly pwm: readonly PwmGroup[] = PWM_REGIONS.map(() => new PwmGroup());
   readonly adc: Adc;
   readonly rtc: RealTimeClock;
+  readonly powerUnit = new PowerUnit();
   readonly watchdog = new Watchdog();
   readonly pluton: PlutonHardware;
   readonly bus: Bus;
@@ -77,7 +80,6 @@ export class Chip {
   readonly #rtcStorage: RtcStorage;
   readonly #devices: ReadonlyMap<BusRegion, Peripheral>;
   #crystal: Clock | null = null;
-  #resetReason = 'PowerOn';
 
   constructor(parts: ChipParts) {
     this.#parts = parts;
@@ -133,19 +135,20 @@ export class Chip {
       ]),
     );
     devices.set('rtc', this.rtc);
+    devices.set('power', this.powerUnit);
     devices.set('clocks', NOTHING);
     return devices;
   }
 
-  /** Why the chip last left reset: `PowerOn`, `Watchdog`, or what the Security Monitor said. */
-  get resetReason(): string {
-    return this.#resetReason;
+  /** Why the chip last left reset. */
+  get resetReason(): ResetReason {
+    return this.powerUnit.reason;
   }
 
-  /** Gives power and leaves reset. */
-  powerOn(): void {
+  /** Gives power and leaves reset: because somebody switched it on, or because it was woken. */
+  powerOn(reason: 'PowerOn' | 'WakeAlarm' | 'WakePin' = 'PowerOn'): void {
     this.power.on();
-    this.reset('PowerOn');
+    this.reset(reason);
   }
 
   powerOff(): void {
@@ -154,8 +157,8 @@ export class Chip {
   }
 
   /** Clears every register; flash and fuses stay. */
-  reset(reason: string): void {
-    this.#resetReason = reason;
+  reset(reason: ResetReason): void {
+    this.powerUnit.begin(reason);
     this.watchdog.reset();
     this.pluton.reset();
     for (const device of this.#devices.values()) device.reset();

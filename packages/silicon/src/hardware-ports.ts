@@ -5,19 +5,20 @@ import {
   ISU_REGIONS,
   KERNEL_HARDWARE_CALLS,
   MONITOR_HARDWARE_CALLS,
+  RESET_REASONS,
   booleanArgument,
   bytesArgument,
   choiceArgument,
   listArgument,
   recordArgument,
   serveCalls,
-  textArgument,
   uintArgument,
   type BusRegion,
   type CallImplementation,
   type Clock,
   type PortHandler,
   type PortValue,
+  type ResetReason,
 } from '@sevenfold/formats';
 import type { Chip } from './chip.ts';
 import { runTransaction } from './bus-transaction.ts';
@@ -29,7 +30,7 @@ import { WATCHDOG_MOST } from './watchdog.ts';
 export interface SecureWorldBoard {
   readonly clock: Clock;
   /** Resets the whole device; what was running is gone before this returns control to it. */
-  reset(reason: string): void;
+  reset(reason: ResetReason): void;
   startStage: StartStage;
 }
 
@@ -77,7 +78,7 @@ export function secureWorldHardware(chip: Chip, handover: RomHandover, board: Se
       return null;
     },
     reset: ([reason]) => {
-      board.reset(textArgument(reason, 'reason', 64));
+      board.reset(choiceArgument(reason, 'reason', RESET_REASONS));
       // The reset line is low: whoever pulled it gets no answer any more.
       return new Promise(() => {});
     },

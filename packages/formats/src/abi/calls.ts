@@ -259,7 +259,10 @@ export const MONITOR_HARDWARE_CALLS = {
   configureFirewall: { args: ['rules: [{master, region, read, write, execute}]'], returns: 'null' },
   lockFirewall: { args: [], returns: 'null; sticky until reset' },
   setWatchdog: { args: ['milliseconds'], returns: 'null' },
-  reset: { args: ['reason: string'], returns: 'null' },
+  reset: {
+    args: ['reason: of RESET_REASONS'],
+    returns: 'null; a restart of a chip that is armed for it powers down until its alarm',
+  },
   startStage: { args: ['stage: "kernel"', 'bundle: bytes'], returns: 'null when its start() resolved' },
 } as const satisfies CallTable;
 

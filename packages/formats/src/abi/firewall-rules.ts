@@ -45,5 +45,6 @@ export const RUN_RULES: readonly FirewallRule[] = [
   ...rules('secure', 'rw', 'plutonMailbox', 'firewall', 'watchdog', 'power'),
   ...rules('secure', 'rw', 'bootRecord', 'system', 'applications', 'records', 'mutable'),
   ...rules('normal', 'rwx', 'normalRam'),
-  ...rules('normal', 'rw', 'rtc', 'network', 'clocks', 'intercore0', 'intercore1', ...PERIPHERALS),
+  // In `power` it can arm what happens at the next restart, which is the monitor's to order.
+  ...rules('normal', 'rw', 'power', 'rtc', 'network', 'clocks', 'intercore0', 'intercore1', ...PERIPHERALS),
 ];

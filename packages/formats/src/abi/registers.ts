@@ -173,6 +173,27 @@ export const RTC_REGISTERS = { LOW: 0x00, HIGH: 0x04, STATUS: 0x08 } as const;
 /** STATUS b0: the clock was set since the battery was put in. */
 export const RTC_IS_SET = 1;
 
+/** Power and resets, ours. CTRL b0: the next restart powers down until ALARM, in seconds, is over. */
+export const POWER_REGISTERS = { CTRL: 0x00, ALARM: 0x04, REASON: 0x08, PROFILE: 0x0c } as const;
+/** Longest power-down in seconds: a day, so that no device stays away from its updates for longer. */
+export const LONGEST_POWER_DOWN = 86_400;
+/** `PowerManagement_System_PowerProfile`, by the value of PROFILE. */
+export const POWER_PROFILES = ['PowerSaver', 'Balanced', 'HighPerformance'] as const;
+/** Why a chip left reset, by the value of REASON. */
+export const RESET_REASONS = [
+  'PowerOn',
+  'Restart',
+  'Watchdog',
+  'WakeAlarm',
+  'WakePin',
+  'BusFault',
+  'TrialNotConfirmed',
+  'NoBootableImage',
+  'StageFailed',
+  'StageDied',
+] as const;
+export type ResetReason = (typeof RESET_REASONS)[number];
+
 /** Pins of one I/O block, in the order of its bits, and where its registers are. */
 export interface GpioBlock {
   readonly region: BusRegion;

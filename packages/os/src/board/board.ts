@@ -1,4 +1,4 @@
-import type { Clock, Port } from '@sevenfold/formats';
+import type { Clock, Port, ResetReason } from '@sevenfold/formats';
 import type { Chip } from '@sevenfold/silicon';
 import type { BoardNetwork } from './network.ts';
 import type { Wiring } from './stage-loader.ts';
@@ -37,7 +37,10 @@ export interface VirtualBoard {
    * refused for, and then flash is as it was and the board off.
    */
   recover(untrustedSet: readonly Uint8Array[]): Promise<BootOutcome>;
-  readonly state: 'off' | 'booting' | 'running' | 'stopped';
+  /** Pulls the WAKEUP pin: boots a device that is asleep, and does nothing to any other. */
+  wake(): Promise<BootOutcome>;
+  /** `asleep`: its software powered it down, everything is off but the real-time clock with its alarm. */
+  readonly state: 'off' | 'booting' | 'running' | 'stopped' | 'asleep';
   /** How the last boot ended; null while none has. */
   readonly lastOutcome: BootOutcome | null;
   /**
@@ -49,7 +52,7 @@ export interface VirtualBoard {
   readonly bootLog: readonly string[];
   onLog(listener: (line: string) => void): () => void;
   /** Told of every reset with its reason, before the device boots again. */
-  onReset(listener: (reason: string) => void): () => void;
+  onReset(listener: (reason: ResetReason) => void): () => void;
   /** The level the chip drives on a pin, and every change of it with the time (ms, board's monotonic clock). */
   pinLevel(pin: number): 0 | 1;
   onPin(pin: number, listener: (level: 0 | 1, time: number) => void): () => void;

@@ -1,6 +1,6 @@
 import { createECDH, createPrivateKey } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { toHex, type PortValue } from '@sevenfold/formats';
+import { POWER_REGISTERS, RTC_REGISTERS, registerAddress, toHex, type PortValue } from '@sevenfold/formats';
 import { copyBits, makeDevice, manufactureBits, settled, type TestDevice } from './testing/device.fixture.ts';
 import { WIRINGS, type Wiring } from './stage-loader.ts';
 import { makeRelease, type ReleaseVariant } from './testing/release.fixture.ts';
@@ -122,6 +122,63 @@ describe('a board', () => {
       '[KERNEL] pluton BadArgument',
     ]);
     await device.board.powerOff();
+  });
+
+  it('powers down when its software says so, and wakes at the alarm, by the pin, or by hand', async () => {
+    const device = await deviceWith({});
+    const { board, chip, clock } = device;
+    const reasons: string[] = [];
+    board.onReset((reason) => reasons.push(reason));
+    const powerDown = async (seconds: number): Promise<void> => {
+      await device.call('hw.bus', [
+        ['write', registerAddress('power', POWER_REGISTERS.ALARM), seconds],
+        ['write', registerAddress('power', POWER_REGISTERS.CTRL), 1],
+      ]);
+      void device.call('restart').catch(() => {});
+      await settled(device);
+      expect(board.state).toBe('asleep');
+      await expect(device.call('bootInfo')).rejects.toMatchObject({ code: 'DeviceNotRunning' });
+    };
+    const isUpBecauseOf = async (reason: string): Promise<void> => {
+      expect(await settled(device)).toBe('running');
+      expect(await device.call('bootInfo')).toMatchObject({ resetReason: reason });
+    };
+
+    await board.powerOn();
+    await device.call('hw.bus', [
+      ['write', registerAddress('rtc', RTC_REGISTERS.LOW), 5],
+      ['write', registerAddress('rtc', RTC_REGISTERS.HIGH), 0],
+    ]);
+    await powerDown(3600);
+    expect(() => chip.flash.read(0, 1)).toThrow(expect.objectContaining({ code: 'PowerCut' }));
+    await clock.advance(3_599_999);
+    expect(board.state).toBe('asleep');
+    await clock.advance(1);
+    await isUpBecauseOf('WakeAlarm');
+    // The battery's clock went on, and a restart that nobody armed is a restart.
+    expect(chip.rtc.time).toBe(3_600_005);
+    await device.call('restart').catch(() => {});
+    await isUpBecauseOf('Restart');
+
+    // No kernel keeps the device away from its updates for longer than a day.
+    await powerDown(0xffff_ffff);
+    await clock.advance(86_399_999);
+    expect(board.state).toBe('asleep');
+    await clock.advance(1);
+    await isUpBecauseOf('WakeAlarm');
+
+    await powerDown(60);
+    await board.wake();
+    await isUpBecauseOf('WakePin');
+    await powerDown(60);
+    await board.powerOn();
+    await isUpBecauseOf('PowerOn');
+    // The alarm of a sleep that is over wakes nobody.
+    await powerDown(600);
+    await board.powerOff();
+    await clock.advance(1_000_000);
+    expect(board.state).toBe('off');
+    expect(reasons).toEqual(['Restart']);
   });
 
   it('leaves no private key in any reply, log line or in flash', async () => {

@@ -1,4 +1,4 @@
-import type { StageName } from '@sevenfold/formats';
+import type { ResetReason, StageName } from '@sevenfold/formats';
 import {
   deliverInterrupts,
   normalWorldHardware,
@@ -31,18 +31,21 @@ const MOST_FAILED_BOOTS = 8;
 /** The stages that every boot starts. */
 const BOOT_STAGES = ['pluton', 'monitor', 'kernel', 'services'] as const;
 
+/** Why a run of the device is over: `asleep` is a power-down that its software ordered. */
+type RunEnd = 'reset' | 'powerLost' | 'asleep';
+
 /** One run of the device from reset to reset: what it started, and what ends with it. */
 interface Run {
   readonly stages: Map<StageName, LoadedStage>;
   readonly compartments: Compartments;
   readonly network: ReturnType<VirtualBoardOptions['network']>;
   /** Why this run is over; null while it goes on. */
-  over: 'reset' | 'powerLost' | null;
+  over: RunEnd | null;
   /** Ends the delivery of interrupts to this run's kernel. */
   endInterrupts: () => void;
   /** Resolves when `over` is set. */
   readonly ended: Promise<void>;
-  end(why: 'reset' | 'powerLost'): void;
+  end(why: RunEnd): void;
 }
 
 /** Puts a chip on a virtual board. Nothing runs before `powerOn`. */
@@ -68,7 +71,7 @@ class Board implements VirtualBoard {
   readonly #loader: StageLoader;
   readonly #clock: DeviceClock;
   readonly #log = new BootLog();
-  readonly #resetListeners = new Set<(reason: string) => void>();
+  readonly #resetListeners = new Set<(reason: ResetReason) => void>();
   #state: VirtualBoard['state'] = 'off';
   #lastOutcome: BootOutcome | null = null;
   #run: Run | null = null;
@@ -104,7 +107,7 @@ class Board implements VirtualBoard {
     return this.#log.onLine(listener);
   }
 
-  onReset(listener: (reason: string) => void): () => void {
+  onReset(listener: (reason: ResetReason) => void): () => void {
     this.#resetListeners.add(listener);
     return () => this.#resetListeners.delete(listener);
   }
@@ -134,11 +137,22 @@ class Board implements VirtualBoard {
     return services.portFor(caller).call(method, ...args);
   }, 'gateway');
 
-  async powerOn(): Promise<BootOutcome> {
-    // What a cut has just ended is torn down first.
-    if (this.#run?.over === 'powerLost') await this.#over;
+  powerOn(): Promise<BootOutcome> {
+    return this.#powerOn('PowerOn');
+  }
+
+  async wake(): Promise<BootOutcome> {
+    if (this.#state === 'asleep') return this.#powerOn('WakePin');
+    return this.#lastOutcome ?? { kind: 'powerLost' };
+  }
+
+  async #powerOn(reason: 'PowerOn' | 'WakeAlarm' | 'WakePin'): Promise<BootOutcome> {
+    this.#alarms += 1;
+    // What a cut or a power-down has just ended is torn down first.
+    const over = this.#run?.over;
+    if (over === 'powerLost' || over === 'asleep') await this.#over;
     if (this.#booting === null && this.#run === null) {
-      this.chip.powerOn();
+      this.chip.powerOn(reason);
       const { walls } = this.#loader;
       if (walls.length > 0) this.#log.write('BOARD', `a process for each stage, held by ${walls.join('; ')}`);
       this.#boot();
@@ -147,6 +161,7 @@ class Board implements VirtualBoard {
   }
 
   async powerOff(): Promise<void> {
+    this.#alarms += 1;
     this.chip.powerOff();
     this.#run?.end('powerLost');
     await this.#booting;
@@ -182,11 +197,13 @@ class Board implements VirtualBoard {
   /** Boots, and boots again after each reset, until the device is up, has stopped or lost power. */
   async #bootUntilSettled(): Promise<BootOutcome> {
     let outcome: BootOutcome = { kind: 'powerLost' };
+    let isAsleep = false;
     for (let resets = 0; ; resets++) {
       const run = this.#newRun();
       outcome = await this.#bootOnce(run, resets);
       if (outcome.kind === 'running' && run.over === null) break;
       await this.#tearDown(run);
+      isAsleep = run.over === 'asleep';
       if (run.over !== 'reset') break;
       if (resets + 1 === MOST_FAILED_BOOTS) {
         const message = `${MOST_FAILED_BOOTS} boots in a row failed`;
@@ -199,7 +216,7 @@ class Board implements VirtualBoard {
     if (outcome.kind === 'stopped' && outcome.code !== 'NotManufactured') {
       this.#log.write('BOARD', 'recovery mode: the service port takes a signed recovery set');
     }
-    this.#state = outcome.kind === 'running' ? 'running' : outcome.kind === 'stopped' ? 'stopped' : 'off';
+    this.#state = outcome.kind !== 'powerLost' ? outcome.kind : isAsleep ? 'asleep' : 'off';
     this.#lastOutcome = outcome;
     return outcome;
   }
@@ -230,7 +247,7 @@ class Board implements VirtualBoard {
       const rom = await runRom(this.chip, (line) => this.#log.write('ROM', line));
       if (rom.kind === 'stopped') {
         // On trial there are other attempts, and at last the fallback with which it did boot.
-        if (rom.selection?.trial === true) this.#reset(run, rom.code);
+        if (rom.selection?.trial === true) this.#reset(run, 'NoBootableImage');
         return { kind: 'stopped', code: rom.code, message: rom.message };
       }
       const { handover } = rom;
@@ -249,7 +266,7 @@ class Board implements VirtualBoard {
         this.#log.write('BOARD', `boot failed: ${problem.code} – ${detail ?? problem.message}`);
         // A trial has more attempts, and then a fallback; anything else would fail the same way again.
         if (!this.#isTrial) return { kind: 'stopped', code: problem.code, message: problem.message };
-        this.#reset(run, 'StageFailed');
+        this.#reset(run, problem.code === 'BusFault' ? 'BusFault' : 'StageFailed');
       }
     }
     return { kind: 'powerLost' };
@@ -350,20 +367,39 @@ class Board implements VirtualBoard {
   }
 
   /** Pulls the reset line. Flash and fuses are all that the next boot finds. */
-  #reset(run: Run, reason: string): void {
+  #reset(run: Run, reason: ResetReason): void {
     if (run.over !== null || run !== this.#run) return;
+    const { armedSeconds } = this.chip.powerUnit;
+    if (reason === 'Restart' && armedSeconds !== null) {
+      this.#sleep(run, armedSeconds);
+      return;
+    }
     this.#log.write('BOARD', `reset: ${reason}`);
     run.end('reset');
     this.chip.reset(reason);
     for (const listener of this.#resetListeners) listener(reason);
   }
 
+  /** Counts alarms that were set or overtaken: an alarm that is not the newest wakes nobody. */
+  #alarms = 0;
+
+  /** Everything off but the battery's clock, which wakes the device. */
+  #sleep(run: Run, seconds: number): void {
+    this.#log.write('BOARD', `power-down: wake alarm in ${seconds} s`);
+    this.chip.powerOff();
+    run.end('asleep');
+    this.#alarms += 1;
+    const alarm = this.#alarms;
+    void this.#clock.sleep(seconds * 1000).then(() => {
+      if (alarm === this.#alarms) void this.#powerOn('WakeAlarm');
+    });
+  }
+
   /** Once the device is up: what ends its run tears it down, and a reset boots it again. */
   #watchRun(run: Run): void {
     this.#over = run.ended.then(async () => {
-      const isReset = run.over === 'reset';
-      this.#state = isReset ? 'booting' : 'off';
-      if (isReset) {
+      this.#state = run.over === 'reset' ? 'booting' : run.over === 'asleep' ? 'asleep' : 'off';
+      if (run.over === 'reset') {
         this.#booting = this.#tearDown(run)
           .then(() => this.#bootUntilSettled())
           .finally(() => {

@@ -59,6 +59,11 @@ export const COMPARTMENT_CALLS = {
     returns: 'null',
   },
   pwmClose: { args: ['controller'], returns: 'null' },
+  powerDown: {
+    args: ['seconds, at least 1'],
+    returns: 'null; every app gets SIGTERM, then everything is off until the alarm, a day later at most',
+  },
+  setPowerProfile: { args: ['index of POWER_PROFILES'], returns: 'null' },
   setHardwareClock: {
     args: [],
     returns: 'null; the real-time clock is set to the time of the system',

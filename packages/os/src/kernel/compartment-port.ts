@@ -2,6 +2,7 @@ import {
   bytesArgument,
   choiceArgument,
   KERNEL_EVENTS,
+  POWER_PROFILES,
   listArgument,
   PortError,
   recordArgument,
@@ -21,6 +22,7 @@ import { KernelError } from './errors.ts';
 import type { Connections } from './connections.ts';
 import type { Sockets } from './sockets.ts';
 import type { Drivers } from './drivers/drivers.ts';
+import { armPowerDown, setPowerProfile } from './drivers/power-driver.ts';
 import { peripheralCalls, type CompartmentAnswer } from './peripheral-port.ts';
 import type { MutableStorage } from './storage.ts';
 import type { SystemEvents } from './system-events.ts';
@@ -182,6 +184,20 @@ export function serveCompartments(services: CompartmentServices): PortHandler {
       requireCapability('PowerControls', powerControls.includes('ForceReboot'));
       // Not waited for: it ends the very compartment that this answers.
       void services.restart();
+      return null;
+    }),
+    powerDown: of(async (compartment, seconds) => {
+      const { powerControls } = compartment.application.capabilities;
+      requireCapability('PowerControls', powerControls.includes('ForcePowerDown'));
+      await armPowerDown(services.drivers.bus, uintArgument(seconds, 'seconds', { min: 1, ...U32 }));
+      void services.restart();
+      return null;
+    }),
+    setPowerProfile: of(async (compartment, profile) => {
+      const { powerControls } = compartment.application.capabilities;
+      requireCapability('PowerControls', powerControls.includes('SetPowerProfile'));
+      const index = uintArgument(profile, 'profile', { max: POWER_PROFILES.length - 1 });
+      await setPowerProfile(services.drivers.bus, index);
       return null;
     }),
     netResolve: of((compartment, name) =>

@@ -107,6 +107,8 @@ export const IMPORT_TABLE = {
     pwm_open: waits('ii'),
     pwm_apply: waits('iiiiii'),
     rtc_set: waits(''),
+    power_down: waits('i'),
+    power_profile: waits('i'),
     timer_create: inside('iii'),
     timer_set: inside('iiII'),
     timer_get: inside('ii'),

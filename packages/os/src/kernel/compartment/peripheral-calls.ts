@@ -13,7 +13,7 @@ const TRANSFER = { read: 1, write: 2 } as const;
 /** What `spi_configure` sets. */
 const SPI_SETTING = { speed: 0, mode: 1, bitOrder: 2 } as const;
 
-type Prefix = 'gpio' | 'uart' | 'i2c' | 'spi' | 'adc' | 'pwm' | 'rtc';
+type Prefix = 'gpio' | 'uart' | 'i2c' | 'spi' | 'adc' | 'pwm' | 'rtc' | 'power';
 type Named<Answer extends 'inside' | 'waits'> = Extract<
   ImportsAnswered<'sevenfold', Answer>,
   `${Prefix}_${string}`
@@ -144,6 +144,12 @@ export function peripheralCalls(guest: Guest) {
       polarity: number,
       enabled: number,
     ) => fds.getAs(fd, PwmFile).apply(channel, period, duty, polarity, enabled !== 0),
+    async power_down(seconds: number) {
+      await kernel.call('powerDown', seconds >>> 0);
+    },
+    async power_profile(profile: number) {
+      await kernel.call('setPowerProfile', profile >>> 0);
+    },
     async rtc_set() {
       await kernel.call('setHardwareClock');
     },
