@@ -84,6 +84,8 @@ const APPLIBS: Record<keyof (typeof IMPORT_TABLE)['sevenfold'], Row> = {
   pwm_open: needs(pwm, 'success', ...openPwm.args),
   pwm_apply: on(pwm, 'success', openPwm, 0, 1000, 500, 0, 1),
   rtc_set: needs({ SystemTime: true }, 'success'),
+  power_down: needs({ PowerControls: ['ForcePowerDown'] }, 'success', 60),
+  power_profile: needs({ PowerControls: ['SetPowerProfile'] }, 'success', 1),
   timer_create: free('success', 1, 0, OUT),
   timer_set: { before: [timer], ...free('success', 'loaded', 0, 1000n, 0n) },
   timer_get: { before: [timer], ...free('success', 'loaded', 3000) },
@@ -207,8 +209,8 @@ async function endOf(steps: readonly Step[], capabilities: Manifest): Promise<st
 describe('every Applibs call', () => {
   it.each(Object.entries(APPLIBS))('%s asks for what it needs, and for no more', async (name, row) => {
     const steps = [...(row.before ?? []), call(name, ...row.args)];
-    // Restarting ends the app before it can say how it went.
-    const granted = name === 'reboot' ? 'errno -1' : row.ends;
+    // Restarting ends the app before it can say how it went, and so does powering down.
+    const granted = name === 'reboot' || name === 'power_down' ? 'errno -1' : row.ends;
     expect(await endOf(steps, row.needs ?? EVERYTHING)).toBe(granted);
     expect(await endOf(steps, {})).toBe(row.needs === null ? row.ends : (row.denied ?? 'EACCES'));
     if (row.needs === null) return;
