@@ -1,4 +1,4 @@
-import { FILE_SYSTEM_LIMITS, type FileEntry, FILE_SYSTEM_LAYOUT, writeFileSystem } from './asxipfs.ts';
+import { FILE_SYSTEM_LIMITS, type FileEntry, FILE_SYSTEM_LAYOUT, layOutFileSystem } from './asxipfs.ts';
 import { compareBytes, concatBytes, crc32, equalBytes, plainBytes, viewOf } from './bytes.ts';
 import { FormatError, type FormatErrorCode } from './errors.ts';
 import { utf8Decode } from './utf8.ts';
@@ -36,7 +36,7 @@ class FileSystemParser {
   }
 
   parse(): readonly FileEntry[] {
-    this.#superblock();
+    const zeroed = this.#superblock();
     const root = this.#inode(FILE_SYSTEM_LAYOUT.rootInode, '/');
     if (root.mode !== FILE_SYSTEM_LAYOUT.directoryMode || root.nameLength !== 0) {
       refuse('InvalidSuperblock', 'The root inode is not a plain directory without a name.', '/');
@@ -53,7 +53,7 @@ class FileSystemParser {
     }
     this.#checkOverlaps();
     // One set of files has one image: this settles padding, order and place in one comparison.
-    if (!equalBytes(writeFileSystem(this.#files), this.#image)) {
+    if (!equalBytes(layOutFileSystem(this.#files), zeroed)) {
       refuse(
         'NotCanonical',
         'The image is not laid out as the format demands.',
@@ -64,7 +64,8 @@ class FileSystemParser {
     return this.#files;
   }
 
-  #superblock(): void {
+  /** Gives the image with its checksum zeroed. */
+  #superblock(): Uint8Array {
     const image = this.#image;
     const view = this.#view;
     if (image.length < FILE_SYSTEM_LAYOUT.page)
@@ -102,6 +103,7 @@ class FileSystemParser {
     if (crc32(zeroed) !== view.getUint32(FILE_SYSTEM_LAYOUT.crcOffset, true)) {
       refuse('ChecksumMismatch', 'The checksum of the image does not match.', 'crc');
     }
+    return zeroed;
   }
 
   #inode(at: number, path: string): Inode {

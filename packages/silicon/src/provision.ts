@@ -116,6 +116,13 @@ function writeImage(
 /** Erases the sectors of a region that are not blank. */
 export function eraseUsed(flash: Flash, { offset, length }: FlashRegion): void {
   for (let at = offset; at < offset + length; at += FLASH_SECTOR) {
-    if (flash.read(at, FLASH_SECTOR).some((byte) => byte !== 0xff)) flash.erase(at, FLASH_SECTOR);
+    if (!isBlank(flash.read(at, FLASH_SECTOR))) flash.erase(at, FLASH_SECTOR);
   }
+}
+
+/** Word by word: all of flash is looked at before a chip leaves the factory. */
+function isBlank(sector: Uint8Array): boolean {
+  const words = new Int32Array(sector.buffer, sector.byteOffset, sector.length / 4);
+  for (let index = 0; index < words.length; index++) if (words[index] !== -1) return false;
+  return true;
 }

@@ -3,7 +3,8 @@ import { SevenfoldError } from '../errors.ts';
 import { parseImagePackage, type ImagePackage } from '../image-package.ts';
 import type { AbiVersion } from '../image-metadata.ts';
 import { imageUse, type KeystoreKey } from '../keystore.ts';
-import { SYSTEM_COMPONENT_IDS, SYSTEM_IMAGE_TYPES, IMAGE_TYPES } from './image-types.ts';
+import { parseFileSystem, type FileSystem } from '../asxipfs-parser.ts';
+import { IMAGE_TYPES, NEEDED_FILES, SYSTEM_COMPONENT_IDS, SYSTEM_IMAGE_TYPES } from './image-types.ts';
 
 /** Why a well-formed image may not run here. (What is not well-formed is refused with the parser's own code.) */
 export type ImageRefusal =
@@ -92,6 +93,7 @@ export async function verifyImage(
   await isNotRevoked(image, policy, engines);
   const securityVersion = isForThisChipAndRecent(image, policy);
   if (policy.provided !== null) hasItsInterfaces(image.fields, policy.provided);
+  isWhole(image, policy);
   const digest = await engines.sha256(untrusted);
   return { package: image, digest, signerId: await engines.sha256(signer.spki), securityVersion };
 }
@@ -129,6 +131,27 @@ function signerFor({ fields }: ImagePackage, { keys, imageType }: ImagePolicy): 
     );
   }
   return signer;
+}
+
+/** Images of the system hold the files that make them of use. */
+function isWhole(image: ImagePackage, { imageType }: ImagePolicy): void {
+  const type = SYSTEM_IMAGE_TYPES.find((name) => IMAGE_TYPES[name] === imageType);
+  if (type === undefined) return;
+  const files = parseFileSystem(image.payload);
+  for (const path of NEEDED_FILES[type]) fileIn(files, path);
+}
+
+/** A file of an image package. Throws `ImageRefused` where it is missing. */
+export function fileOf({ payload }: Pick<ImagePackage, 'payload'>, path: string): Uint8Array {
+  return fileIn(parseFileSystem(payload), path);
+}
+
+/** A file of a parsed payload. Throws `ImageRefused` where it is missing. */
+export function fileIn(files: Pick<FileSystem, 'read'>, path: string): Uint8Array {
+  const content = files.read(path);
+  if (content === null)
+    throw new ImageRefused('MissingContent', `The image holds no ${path}.`, { field: path });
+  return content;
 }
 
 async function isSignedBy(

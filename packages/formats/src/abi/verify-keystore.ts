@@ -1,9 +1,14 @@
 import { equalBytes } from '../bytes.ts';
-import { parseFileSystem } from '../asxipfs-parser.ts';
-import { parseImagePackage, type ImagePackage } from '../image-package.ts';
+import { parseImagePackage } from '../image-package.ts';
 import { decodeKeystore, imageUse, rootKeyBytes, type TrustedKeystore } from '../keystore.ts';
 import { IMAGE_TYPES, SYSTEM_IMAGE_FILES } from './image-types.ts';
-import { ImageRefused, verifyImage, type VerificationEngines, type VerifiedImage } from './verify-image.ts';
+import {
+  ImageRefused,
+  fileOf,
+  verifyImage,
+  type VerificationEngines,
+  type VerifiedImage,
+} from './verify-image.ts';
 
 /** What a chip demands of a keystore, from its fuses alone. */
 export interface KeystorePolicy {
@@ -69,12 +74,4 @@ export async function verifyKeystore(
     );
   }
   return { ...image, keystore };
-}
-
-/** A file of an image package. Throws `ImageRefused` where it is missing. */
-export function fileOf({ payload }: Pick<ImagePackage, 'payload'>, path: string): Uint8Array {
-  const content = parseFileSystem(payload).read(path);
-  if (content === null)
-    throw new ImageRefused('MissingContent', `The image holds no ${path}.`, { field: path });
-  return content;
 }

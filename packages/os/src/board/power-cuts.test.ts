@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { parseImagePackage } from '@sevenfold/formats';
-import type { Fault } from '@sevenfold/silicon';
 import {
   activeNames,
   copyBits,
@@ -8,148 +7,97 @@ import {
   manufactureBits,
   settled,
   stage,
-  type ChipBits,
   type TestDevice,
 } from './testing/device.fixture.ts';
-import { APP_COMPONENT, makeApp, makeRelease, makeSystemImage } from './testing/release.fixture.ts';
+import { applicationPath, keyRotationPath, systemUpdatePath } from './testing/power-cut-paths.fixture.ts';
+import { sweepPowerCuts, tellPowerCuts, type PowerCutPath } from './testing/power-cuts.fixture.ts';
+import { makeApp, makeRelease, makeSystemImage } from './testing/release.fixture.ts';
 
-/** With SEVENFOLD_DEPTH every operation is cut, and recovery as well; without, a sample of them. */
+/** With SEVENFOLD_DEPTH more second cuts, and more of what is sampled. */
 const IS_DEEP = Number(process.env['SEVENFOLD_DEPTH'] ?? 0) > 0;
-const SECOND_CUTS = IS_DEEP ? 4 : 0;
-const TIMEOUT = IS_DEEP ? 900_000 : 60_000;
-
-interface Path {
-  readonly before: ChipBits;
-  /** Does the whole thing once; rejects where power goes. */
-  run(device: TestDevice): Promise<void>;
-  /** Which of the allowed states a booted device is in; anything else is a failure. */
-  state(device: TestDevice): Promise<'old' | 'new'>;
-}
-
-async function updatePath(): Promise<Path> {
-  const services = await makeSystemImage('Services', { version: '2.0.0', securityVersion: 2 });
-  return {
-    before: manufactureBits(await makeRelease()),
-    async run(device) {
-      await device.board.powerOn();
-      await device.call('commit', [await stage(device, services)], []);
-      await device.call('restart').catch(() => {});
-      await settled(device);
-      await device.call('confirmHealthy');
-    },
-    async state(device) {
-      const names = await activeNames(device);
-      expect(names).toMatchObject({ PlutonRuntime: 'pluton 1.0.0', NormalWorldKernel: 'kernel 1.0.0' });
-      const isNew = names['Services'] === 'services 2.0.0';
-      if (!isNew) expect(names['Services']).toBe('services 1.0.0');
-      const info = (await device.call('bootInfo')) as { trial: boolean };
-      // The counter never runs ahead of what is confirmed.
-      const counter = device.chip.fuses.securityVersion('Services');
-      expect(counter).toBeLessThanOrEqual(isNew && !info.trial ? 2 : 1);
-      return isNew ? 'new' : 'old';
-    },
-  };
-}
-
-async function applicationPath(): Promise<Path> {
-  const [first, second] = [makeApp('blink 1', 6000), makeApp('blink 2', 6000)];
-  const before = manufactureBits(await makeRelease());
-  const factory = makeDevice(before);
-  await factory.board.powerOn();
-  await factory.call('commit', [await stage(factory, first)], []);
-  await factory.board.powerOff();
-  return {
-    before,
-    async run(device) {
-      await device.board.powerOn();
-      await device.call('commit', [await stage(device, second)], []);
-      // What follows may destroy nothing that was committed.
-      await stage(device, makeApp('blink 3', 6000));
-    },
-    async state(device) {
-      const bytes = (await device.call('loadApplication', APP_COMPONENT)) as Uint8Array;
-      const isNew = Buffer.compare(bytes, second) === 0;
-      if (!isNew) expect(bytes).toEqual(first);
-      return isNew ? 'new' : 'old';
-    },
-  };
-}
+const TIMEOUT = IS_DEEP ? 900_000 : 120_000;
 
 /** Operations on flash and fuses that the whole path takes. */
-async function count(path: Path): Promise<number> {
+async function count(path: PowerCutPath): Promise<number> {
   const device = makeDevice(copyBits(path.before));
   device.chip.power.layPlan([]);
-  await path.run(device);
+  await path.run(device, () => {});
   const { operations } = device.chip.power;
   await device.board.powerOff();
   return operations;
 }
 
-/** Runs the path into a fault, and boots again; `second` cuts that boot, too. */
-async function cut(path: Path, fault: Fault, second: Fault | null): Promise<'old' | 'new'> {
-  const device = makeDevice(copyBits(path.before));
-  device.chip.power.layPlan([fault]);
-  await path.run(device).catch(() => {});
-  await settled(device);
-  expect(device.board.state).toBe('off');
-  device.chip.power.layPlan(second === null ? [] : [second]);
-  await device.board.powerOn();
-  if (device.board.state === 'off') {
-    device.chip.power.layPlan([]);
-    await device.board.powerOn();
-  }
-  expect(device.board.lastOutcome, device.board.bootLog.join('\n')).toMatchObject({ kind: 'running' });
-  const state = await path.state(device);
-  await device.board.powerOff();
-  return state;
-}
+/** Which states a path goes through, in order, with cuts between its operations. */
+const PATHS: readonly (readonly [string, () => Promise<PowerCutPath>, readonly string[]])[] = [
+  ['an update of the system', systemUpdatePath, ['old', 'trial', 'new']],
+  ['an update of an app', applicationPath, ['old', 'new']],
+  ['a rotation of the platform key', keyRotationPath, ['old', 'trial', 'keys', 'image']],
+];
 
-describe.each([
-  ['an update of the system: stage, commit, restart, confirm', updatePath],
-  ['an update of an app', applicationPath],
-])('power cut at any operation of %s', (_what, makePath) => {
-  it.each(['clean', 'torn'] as const)(
-    '(%s) leaves the old or the new state, whole',
-    async (kind) => {
-      const path = await makePath();
-      const operations = await count(path);
-      expect(operations).toBeGreaterThan(40);
-      const step = IS_DEEP ? 1 : Math.ceil(operations / 20);
-      const seen: string[] = [];
-      for (let at = kind === 'torn' ? Math.floor(step / 2) : 0; at < operations; at += step) {
-        seen.push(await cut(path, { at, kind, seed: at }, null));
-        // Recovery writes little: its first operations are where a second cut could hurt.
-        for (let again = 0; again < SECOND_CUTS; again++) {
-          await cut(
-            path,
-            { at, kind, seed: at + 1000 },
-            { at: again, kind: again % 2 === 0 ? 'torn' : 'clean', seed: at },
-          );
-        }
-      }
-      // First old, then new, with no way back: a commit is one moment.
-      expect(seen.join(' ')).toMatch(/^(old )+(new ?)+$/);
+describe('a power cut at every operation', () => {
+  it.each(PATHS)(
+    'of %s, clean and torn, and again in the boot after it, leaves one of its states, whole',
+    async (_name, makePath, states) => {
+      const figures = await sweepPowerCuts(await makePath(), {
+        secondCuts: IS_DEEP ? 4 : 1,
+        secondEvery: IS_DEEP ? 1 : 3,
+      });
+      tellPowerCuts(figures);
+      // Each state begins once, and there is no way back: a commit is one moment.
+      expect(figures.states).toEqual(states);
+      expect(figures.cases).toBeGreaterThanOrEqual(2 * figures.operations);
     },
     TIMEOUT,
   );
 
-  it('can be taken up again after the cut and ends the same', async () => {
-    const path = await makePath();
-    const operations = await count(path);
-    for (let at = 3; at < operations; at += IS_DEEP ? 7 : Math.ceil(operations / 6)) {
-      const device = makeDevice(copyBits(path.before));
-      device.chip.power.layPlan([{ at, kind: 'torn', seed: at }]);
-      await path.run(device).catch(() => {});
-      await settled(device);
-      device.chip.power.layPlan([]);
-      await device.board.powerOn();
-      // A trial that was cut short is confirmed first, as the services would.
-      await device.call('confirmHealthy');
-      if ((await path.state(device)) === 'old') await path.run(device);
-      expect(await path.state(device)).toBe('new');
-      await device.board.powerOff();
+  it('of an update leaves the same with the fault in the live run, and can be taken up again', async () => {
+    for (const makePath of [systemUpdatePath, applicationPath]) {
+      const path = await makePath();
+      const operations = await count(path);
+      for (let at = 3; at < operations; at += IS_DEEP ? 7 : Math.ceil(operations / 6)) {
+        const device = makeDevice(copyBits(path.before));
+        device.chip.power.layPlan([{ at, kind: 'torn', seed: at }]);
+        const acknowledged = new Set<string>();
+        await path.run(device, (what) => acknowledged.add(what)).catch(() => {});
+        await settled(device);
+        expect(device.board.state).toBe('off');
+        device.chip.power.layPlan([]);
+        const state = await path.judge(device, acknowledged);
+        await device.board.powerOff();
+        if (state === 'old') await path.run(device, (what) => acknowledged.add(what));
+        await device.board.powerOff();
+        expect(await path.judge(device, acknowledged)).toBe('new');
+        await device.board.powerOff();
+      }
     }
   });
+
+  it(
+    'of an update leaves the same where each layer is a thread',
+    async () => {
+      const path = await systemUpdatePath();
+      const operations = await count(path);
+      const figures = await sweepPowerCuts(path, {
+        every: Math.ceil(operations / 25),
+        secondCuts: 0,
+        wiring: 'thread',
+      });
+      tellPowerCuts({ ...figures, name: `${path.name}, by threads` });
+      expect([figures.states[0], figures.states.at(-1)]).toEqual(['old', 'new']);
+      // And cut while the threads run.
+      for (const [cut, at] of [Math.floor(operations / 3), operations - 2].entries()) {
+        const device = makeDevice(copyBits(path.before), 'thread');
+        device.chip.power.layPlan([{ at, kind: cut === 0 ? 'torn' : 'clean', seed: cut }]);
+        const acknowledged = new Set<string>();
+        await path.run(device, (what) => acknowledged.add(what)).catch(() => {});
+        await device.board.powerOff();
+        device.chip.power.layPlan([]);
+        expect(['old', 'trial', 'new'], `cut at ${at}`).toContain(await path.judge(device, acknowledged));
+        await device.board.powerOff();
+      }
+    },
+    TIMEOUT,
+  );
 });
 
 describe('power cut at any operation of a trial that fails', () => {

@@ -1,7 +1,8 @@
 import {
   IMAGE_TYPES,
-  fileOf,
+  fileIn,
   loadSystemImage,
+  parseFileSystem,
   parseImagePackage,
   type BootConfig,
   type BootReport,
@@ -24,37 +25,27 @@ export interface BootChain {
 /** A verified image of the system: its files, and the slot it came from. */
 export interface VerifiedStage {
   readonly slot: SlotName;
-  /** Throws `ImageRefused` for a file that is not in it; those asked for in `needs` are. */
+  /** Throws `ImageRefused` for a file that is not in it; those of `NEEDED_FILES` are. */
   file(path: string): Uint8Array;
 }
 
 /**
- * Loads an image of the system for this boot: from the configured slot or else the other one, verified by Pluton,
- * complete, and measured before anything of it is used. Throws `NoBootableImage`.
+ * Loads an image of the system for this boot: from the configured slot or else the other one, verified by Pluton, and
+ * measured before anything of it is used. Throws `NoBootableImage`.
  */
 export async function verifyStage(
   { flash, pluton, config, report, log }: BootChain,
   type: SystemImageTypeName,
-  needs: readonly string[],
 ): Promise<VerifiedStage> {
   const loaded = await loadSystemImage<VerifiedByPluton>({
     type,
     preferred: config.system[type],
     readFlash: flash.read,
-    async verify(untrusted) {
-      const image = await pluton.verifyImage(untrusted, IMAGE_TYPES[type], false);
-      for (const path of needs) fileIn(untrusted, path);
-      // Only now is it certain to be used: an image that was refused is not measured.
-      return pluton.verifyImage(untrusted, IMAGE_TYPES[type], true).then(() => image);
-    },
+    verify: (untrusted) => pluton.verifyImage(untrusted, IMAGE_TYPES[type], true),
     log,
     report,
   });
   if (loaded === null) throw new MonitorError('NoBootableImage', `no copy of ${type} is fit to run`);
-  return { slot: loaded.slot, file: (path) => fileIn(loaded.package, path) };
-}
-
-/** A file of an image package. Throws `ImageRefused`, `FormatError`. */
-export function fileIn(imagePackage: Uint8Array, path: string): Uint8Array {
-  return fileOf(parseImagePackage(imagePackage), path);
+  const files = parseFileSystem(parseImagePackage(loaded.package).payload);
+  return { slot: loaded.slot, file: (path) => fileIn(files, path) };
 }

@@ -94,7 +94,7 @@ export function serveMonitor(state: MonitorState): PortHandler {
       left: slots.left.map((imageIds) => [...imageIds]),
     }),
     loadServices: ordered(async () => {
-      const services = await verifyStage(state.chain, 'Services', [SYSTEM_IMAGE_FILES.bundle]);
+      const services = await verifyStage(state.chain, 'Services');
       await slots.raiseSecurityVersions(pluton);
       return services.file(SYSTEM_IMAGE_FILES.bundle);
     }),

@@ -9,6 +9,7 @@ import {
   SYSTEM_IMAGE_TYPES,
   decodeKeystore,
   equalBytes,
+  fileOf,
   hasItsInterfaces,
   imageUse,
   parseImagePackage,
@@ -23,7 +24,6 @@ import {
   type SlotHeader,
   type SystemImageTypeName,
 } from '@sevenfold/formats';
-import { fileIn } from './boot-chain.ts';
 import { MonitorError } from './errors.ts';
 import type { FlashPort, PlutonPort } from './ports.ts';
 import { readSlotHeader, type CommitImage, type Slots } from './slots.ts';
@@ -125,7 +125,7 @@ export class Images {
     const header = await readSlotHeader(this.#flash, region);
     if (header === null) return;
     const bytes = await this.#flash.read(region.offset + SLOT_PACKAGE_OFFSET, header.size);
-    const { keys } = decodeKeystore(fileIn(bytes, SYSTEM_IMAGE_FILES.keystore));
+    const { keys } = decodeKeystore(fileOf(parseImagePackage(bytes), SYSTEM_IMAGE_FILES.keystore));
     for (const type of SYSTEM_IMAGE_TYPES) {
       if (type === 'TrustedKeystore') continue;
       const fields = await this.#fieldsIn(this.#regionAfter(type, next));

@@ -1,6 +1,5 @@
 import {
   IMAGE_TYPES,
-  NEEDED_FILES,
   RUN_RULES,
   SYSTEM_IMAGE_FILES,
   decodeCertStore,
@@ -60,10 +59,10 @@ export async function start(handle: StageHandle): Promise<void> {
 
   // 2. Verify and measure what comes next.
   const chain: BootChain = { flash, pluton, config: slots.config, report, log };
-  const certStoreImage = await verifyStage(chain, 'UpdateCertStore', NEEDED_FILES.UpdateCertStore);
+  const certStoreImage = await verifyStage(chain, 'UpdateCertStore');
   const certStore = certStoreImage.file(SYSTEM_IMAGE_FILES.certStore);
   decodeCertStore(certStore);
-  const kernel = await verifyStage(chain, 'NormalWorldKernel', NEEDED_FILES.NormalWorldKernel);
+  const kernel = await verifyStage(chain, 'NormalWorldKernel');
   await slots.raiseSecurityVersions(pluton);
 
   // 3. Close the firewall, for the monitor itself as well.

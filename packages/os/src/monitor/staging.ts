@@ -2,7 +2,6 @@ import {
   FLASH_MAP,
   FLASH_SECTOR,
   IMAGE_TYPES,
-  NEEDED_FILES,
   SLOT_COMPLETE_MARK,
   SLOT_PACKAGE_OFFSET,
   SLOT_PROGRESS_MARKS,
@@ -14,7 +13,6 @@ import {
   type FlashRegion,
   type SlotHeader,
 } from '@sevenfold/formats';
-import { fileIn } from './boot-chain.ts';
 import { MonitorError } from './errors.ts';
 import type { FlashPort, PlutonPort } from './ports.ts';
 import { readSlotHeader, type CommitImage, type Slots } from './slots.ts';
@@ -290,9 +288,7 @@ export class Stagings {
         field: 'imageId',
       });
     }
-    const type = SYSTEM_IMAGE_TYPES.find((name) => IMAGE_TYPES[name] === header.imageType);
-    if (type === undefined) this.#slots.requireRecentApplication(image);
-    for (const path of type === undefined ? [] : NEEDED_FILES[type]) fileIn(bytes, path);
+    if (header.imageType === IMAGE_TYPES.Applications) this.#slots.requireRecentApplication(image);
   }
 }
 
