@@ -33,10 +33,10 @@ export const attack: Attack = {
   without: [
     {
       file: 'packages/os/src/monitor/boot-chain.ts',
-      line: 'return { slot: loaded.slot, file: (path) => fileIn(loaded.package, path) };',
+      line: 'const files = parseFileSystem(parseImagePackage(loaded.package).payload);',
       instead: `const place = FLASH_MAP.system[type][loaded.slot];
         const again = await flash.read(place.offset + SLOT_PACKAGE_OFFSET, loaded.package.length);
-        return { slot: loaded.slot, file: (path) => fileIn(again, path) };`,
+        const files = parseFileSystem(parseImagePackage(again).payload);`,
     },
     {
       file: 'packages/os/src/monitor/boot-chain.ts',

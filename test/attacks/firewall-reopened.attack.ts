@@ -10,7 +10,7 @@ import { outcomeOf, type Attack } from './testing/attack.ts';
 
 const HOSTILE = `globalThis.stage = { async start(h) {
   const { hardware } = h.ports;
-  const rule = (master, region) => ({ master, region, read: true, write: true });
+  const rule = (master, region) => ({ master, region, read: true, write: true, execute: false });
   await hardware.call('configureFirewall', [rule('secure', 'firewall')]);
   await hardware.call('lockFirewall');
   h.log('reopening: ' + await hardware.call('configureFirewall', [rule('normal', 'system')]).then(() => 'done', (e) => e.code));

@@ -19,7 +19,7 @@ export const attack: Attack = {
     },
     {
       file: 'packages/formats/src/asxipfs-parser.ts',
-      line: 'if (!equalBytes(writeFileSystem(this.#files), this.#image)) {',
+      line: 'if (!equalBytes(layOutFileSystem(this.#files), zeroed)) {',
       instead: 'if (this.#files === null) { equalBytes; writeFileSystem;',
     },
   ],
