@@ -3,8 +3,6 @@ import { MONITOR_CALLS, type PortValue } from '@sevenfold/formats';
 import { activeNames, makeDevice, manufactureBits, type TestDevice } from './testing/device.fixture.ts';
 import { makeApp, makeRelease } from './testing/release.fixture.ts';
 
-const CALLS = Number(process.env['SEVENFOLD_DEPTH'] ?? 0) > 0 ? 100_000 : 4000;
-
 async function newDevice(): Promise<TestDevice> {
   const device = makeDevice(manufactureBits(await makeRelease()));
   await device.board.powerOn();
@@ -73,78 +71,6 @@ describe('the Security Monitor, called by a hostile kernel', () => {
     for (let n = 0; n < 50; n++) await device.call('loadServices');
     expect(await device.call('bootInfo')).toEqual(before);
     expect(device.chip.pluton.measurements).toHaveLength(6);
-    await device.board.powerOff();
-  });
-
-  it('stays what it was under anything in any order, many at a time', async () => {
-    const device = await newDevice();
-    const app = makeApp('blink');
-    const values: readonly PortValue[] = [
-      0,
-      1,
-      2,
-      3,
-      7,
-      4096,
-      65_536,
-      'plan',
-      '11111111-2222-4333-8444-555555555555',
-      app,
-      app.subarray(0, 300),
-      [],
-      [0],
-      [1, 2],
-      new Uint8Array(32),
-      new Uint8Array(20),
-      new Uint8Array(64),
-      null,
-      true,
-      {
-        imageType: 10,
-        componentId: '11111111-2222-4333-8444-555555555555',
-        imageId: '11111111-2222-4333-8444-555555555556',
-        size: 300,
-        digest: new Uint8Array(32),
-      },
-      {
-        imageType: 7,
-        componentId: '7f1d0007-5e7e-4f01-8d00-000000000007',
-        imageId: '11111111-2222-4333-8444-555555555556',
-        size: 9000,
-        digest: new Uint8Array(32),
-      },
-    ];
-    const methods = Object.keys(MONITOR_CALLS).filter(
-      (method) => method !== 'restart' && method !== 'watchdogKick',
-    );
-    let state = 1;
-    const pick = <T>(list: readonly T[]): T => {
-      state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;
-      return list[(state >> 8) % list.length] as T;
-    };
-    const before = Buffer.from(device.chip.flash.read(0, 0x140000));
-    for (let done = 0; done < CALLS; done += 20) {
-      const calls = Array.from({ length: 20 }, () => {
-        const method = pick(methods) as keyof typeof MONITOR_CALLS;
-        return device.call(method, ...MONITOR_CALLS[method].args.map(() => pick(values)));
-      });
-      const outcomes = await Promise.allSettled(calls);
-      const internal = outcomes.filter(
-        (outcome) =>
-          outcome.status === 'rejected' &&
-          /Internal|HardwareFault|BusFault/.test(String(outcome.reason.code)),
-      );
-      expect(internal, device.board.bootLog.at(-1)).toEqual([]);
-    }
-    expect(device.board.state).toBe('running');
-    // Boot records, keystore, certificate store and Pluton: not one bit of them.
-    expect(Buffer.compare(before, device.chip.flash.read(0, 0x140000))).toBe(0);
-    await device.board.powerOff();
-    expect(await device.board.powerOn()).toMatchObject({ kind: 'running' });
-    expect(await activeNames(device)).toMatchObject({
-      NormalWorldKernel: 'kernel 1.0.0',
-      Services: 'services 1.0.0',
-    });
     await device.board.powerOff();
   });
 });
