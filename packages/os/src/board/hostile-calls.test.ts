@@ -40,10 +40,10 @@ class Granted {
         this.records.set(Number(answer), toHex(first as Uint8Array));
         break;
       case 'mutableWrite':
-        this.mutable.set(String(first), toHex(second as Uint8Array));
+        this.mutable.set(first as string, toHex(second as Uint8Array));
         break;
       case 'mutableDelete':
-        this.mutable.delete(String(first));
+        this.mutable.delete(first as string);
         break;
       default:
     }
@@ -85,12 +85,16 @@ function attempts(apps: readonly Uint8Array[], kernel: Uint8Array): (granted: Gr
     return { imageType, componentId, imageId, size: bytes.length, digest };
   };
   const [app = kernel] = apps;
+  const scalars = [0, 1, 2, 3, 7, 4096, 65_536, -1, 1.5, Number.NaN, 2n, true, null, '', 'plan', 'services'];
+  const shapes = [[], [0], [1, 2], [[]], {}, { imageType: 10 }];
+  const lengths = [0, 16, 20, 32, 64, 65_000, 70_000];
+  const parts = [app, app.subarray(0, 300), kernel.subarray(0, 65_536)];
   const junk: readonly PortValue[] = [
-    ...[0, 1, 2, 3, 7, 4096, 65_536, -1, 1.5, Number.NaN, 2n, true, null, '', 'plan', 'measured', 'services'],
+    ...scalars,
+    ...shapes,
     ...COMPONENTS,
-    ...[[], [0], [1, 2], [[]], {}, { imageType: 10 }],
-    ...[0, 16, 20, 32, 64, 65_000, 70_000].map((length) => new Uint8Array(length).fill(length)),
-    ...[app, app.subarray(0, 300), kernel.subarray(0, 65_536)],
+    ...lengths.map((length) => new Uint8Array(length).fill(length)),
+    ...parts,
     describeImage(app, new Uint8Array(32)),
     describeImage(kernel, new Uint8Array(32)),
     { ...(describeImage(kernel) as object), imageType: IMAGE_TYPES.TrustedKeystore },

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { MONITOR_CALLS, type PortValue } from '@sevenfold/formats';
 import { activeNames, makeDevice, manufactureBits, type TestDevice } from './testing/device.fixture.ts';
-import { makeApp, makeRelease } from './testing/release.fixture.ts';
+import { makeRelease } from './testing/release.fixture.ts';
 
 async function newDevice(): Promise<TestDevice> {
   const device = makeDevice(manufactureBits(await makeRelease()));
