@@ -1,6 +1,7 @@
 import { buildApplication, buildRouteMap, run, text_en } from '@stricli/core';
 import { accessCommands, loginCommand } from './commands/access.ts';
 import { appCommands } from './commands/app.ts';
+import { chipCommands } from './commands/chip.ts';
 import { certificateCommands } from './commands/certificates.ts';
 import { errorCommands } from './commands/errors.ts';
 import { hardwareDefinitionCommands } from './commands/hardware-definitions.ts';
@@ -36,6 +37,7 @@ const application = buildApplication<CliContext>(
       telemetry: telemetryCommands,
       'ca-certificate': certificateCommands,
       pki: pkiCommands,
+      chip: chipCommands,
     },
   }),
   {

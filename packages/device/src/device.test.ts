@@ -2,8 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FLASH_MAP, SLOT_PACKAGE_OFFSET, SYSTEM_IMAGE_TYPES } from '@sevenfold/formats';
-import { systemEntropy } from '@sevenfold/silicon';
+import { ButtonModel, fileRtc, systemEntropy } from '@sevenfold/silicon';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { virtualBoard } from './boards.ts';
+import { CHIP_FILES } from './chip-folder.ts';
 import { openDevice, runDevice, type VirtualDevice } from './device.ts';
 import { manufacture, manufactureInMemory } from './manufacture.ts';
 import { buildOsRelease, type OsRelease } from './os-release.ts';
@@ -48,6 +50,27 @@ async function expectOffline(device: VirtualDevice): Promise<void> {
 }
 
 describe('a virtual device with a real OS release', () => {
+  it('begins with the time that its battery kept over years in a drawer, on a board with its parts', async () => {
+    const set = Date.UTC(2031, 4, 5);
+    const clock = createVirtualClock();
+    const battery = fileRtc(join(dir, CHIP_FILES.rtc));
+    battery.write(set - clock.now());
+    battery.close();
+    await clock.advance(3 * 365 * 86_400_000);
+    const device = await openDevice({ dir, wiring: 'inline', clock, network, board: await virtualBoard() });
+    try {
+      await runOnVirtualTime(clock, device.boot());
+      expect(device.bootLog).toContain('[KERNEL] the time is that of the real-time clock');
+      expect(device.chip.rtc.time).toBeGreaterThanOrEqual(set + 3 * 365 * 86_400_000);
+      expect(device.parts.get('BUTTON_A')).toBeInstanceOf(ButtonModel);
+      // The button's resistor holds its pin up.
+      expect(device.pinLevel(12)).toBe(1);
+    } finally {
+      await device.close();
+      await rm(join(dir, CHIP_FILES.rtc));
+    }
+  });
+
   it('boots inline, on virtual time, to running services', async () => {
     const clock = createVirtualClock();
     const device = await openDevice({ dir, wiring: 'inline', clock, network });

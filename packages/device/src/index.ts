@@ -1,3 +1,4 @@
+export { readChipFacts, type ChipFacts } from './chip-facts.ts';
 export { CHIP_FILES, readChipInfo, requireChipInfo, type ChipInfo } from './chip-folder.ts';
 export { DeviceError, type DeviceErrorCode } from './errors.ts';
 export { manufacture, manufactureInMemory, type ManufactureOptions } from './manufacture.ts';

@@ -1,9 +1,10 @@
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FLASH_MAP, FLASH_SIZE, SLOT_PACKAGE_OFFSET, SYSTEM_IMAGE_TYPES } from '@sevenfold/formats';
+import { FLASH_MAP, FLASH_SIZE, SLOT_PACKAGE_OFFSET, SYSTEM_IMAGE_TYPES, toHex } from '@sevenfold/formats';
 import { fileFlash, fileFuses, openChip, systemEntropy } from '@sevenfold/silicon';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { readChipFacts } from './chip-facts.ts';
 import { readChipInfo } from './chip-folder.ts';
 import { lockChip } from './chip-lock.ts';
 import { openDevice } from './device.ts';
@@ -45,6 +46,35 @@ describe('manufacture', () => {
       const start = FLASH_MAP.system[type].A.offset + SLOT_PACKAGE_OFFSET;
       expect(flash.slice(start, start + bytes.length)).toEqual(bytes);
     }
+    chip.close();
+  });
+
+  it('tells of a chip what anybody may know, and no seed', async () => {
+    const { deviceId } = await manufacture({ dir, images, rootKeyHash });
+    const facts = await readChipFacts(dir);
+    expect(facts).toMatchObject({
+      deviceId,
+      sku: 'SF-V1',
+      manufacturingState: 'DeviceComplete',
+      rootKeyHash: toHex(rootKeyHash),
+      locked: ['chipSku', 'rootKeyHash', 'identitySeed'],
+      needsSecondSignature: false,
+      servicePort: ['readIdentity', 'recover'],
+    });
+    const chip = open();
+    const seed = toHex(chip.fuses.identitySeed ?? new Uint8Array(0));
+    expect(seed).toHaveLength(64);
+    expect(JSON.stringify(facts)).not.toContain(seed);
+    chip.close();
+    await expect(readChipFacts(join(dir, 'nowhere'))).rejects.toMatchObject({ code: 'ChipNotFound' });
+  });
+
+  it('lets nobody write flash at the service port of a finished chip', async () => {
+    await manufacture({ dir, images, rootKeyHash });
+    const chip = open();
+    expect(() => chip.servicePort.require('writeFlash')).toThrow(
+      expect.objectContaining({ code: 'ServicePortClosed' }),
+    );
     chip.close();
   });
 

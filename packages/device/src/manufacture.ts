@@ -85,6 +85,7 @@ function finishChip(
   chip.powerOn();
   const { deviceId, attestationSpki } = chip.manufacture({ chipSku: CHIP_SKUS[sku], rootKeyHash });
   chip.setManufacturingState('Module1Complete');
+  chip.servicePort.require('writeFlash');
   provisionFlash(chip.flash, images, applications);
   chip.setManufacturingState('DeviceComplete');
   chip.powerOff();

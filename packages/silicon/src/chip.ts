@@ -13,7 +13,7 @@ import { Bus, type Peripheral } from './bus.ts';
 import { sha256 } from './engines.ts';
 import { SiliconError } from './errors.ts';
 import { Flash, type FlashStorage } from './flash.ts';
-import { Fuses, type FuseStorage, type ManufacturingState } from './fuses.ts';
+import { Fuses, MANUFACTURING_STATES, type FuseStorage, type ManufacturingState } from './fuses.ts';
 import { memoryRtc } from './memory-storage.ts';
 import { Adc } from './peripherals/adc.ts';
 import { Pins, type GpioUnit } from './peripherals/gpio.ts';
@@ -25,6 +25,7 @@ import { RealTimeClock, type RtcStorage } from './peripherals/rtc.ts';
 import { registerSpace } from './peripherals/register-space.ts';
 import { PlutonHardware } from './pluton.ts';
 import { PowerSupply } from './power.ts';
+import { ServicePort } from './service-port.ts';
 import { Watchdog } from './watchdog.ts';
 
 /** What a chip is made of: where its bits lie, and the noise its keys are made from. */
@@ -66,6 +67,7 @@ export class Chip {
   readonly power = new PowerSupply();
   readonly flash: Flash;
   readonly fuses: Fuses;
+  readonly servicePort: ServicePort;
   readonly pins = new Pins();
   readonly interrupts = new InterruptLines();
   readonly isus: readonly Isu[];
@@ -85,6 +87,7 @@ export class Chip {
     this.#parts = parts;
     this.flash = new Flash(parts.flash, this.power);
     this.fuses = new Fuses(parts.fuses, this.power);
+    this.servicePort = new ServicePort(this.fuses);
     this.pluton = new PlutonHardware(this.fuses, parts.entropy);
     const crystal = (): Clock | null => this.#crystal;
     this.#rtcStorage = parts.rtc ?? memoryRtc();
@@ -170,6 +173,10 @@ export class Chip {
    * Cut short, it can be begun again with the same values and ends the same.
    */
   manufacture({ chipSku, rootKeyHash, needsSecondSignature = false }: Manufacturing): ChipIdentity {
+    const isMade = this.fuses.isLocked('identitySeed');
+    // Once it is made, the same values again are no change, and others meet their locks.
+    if (!isMade || needsSecondSignature !== this.fuses.needsSecondSignature)
+      this.servicePort.require('manufacture');
     const sku = new Uint8Array(4);
     new DataView(sku.buffer).setUint32(0, chipSku, true);
     this.fuses.burnOnce('chipSku', sku);
@@ -190,6 +197,9 @@ export class Chip {
     if (!this.fuses.isLocked('identitySeed')) {
       throw new SiliconError('NotManufactured', 'Only a chip with an identity can leave the state Blank.');
     }
+    const isForward =
+      MANUFACTURING_STATES.indexOf(state) > MANUFACTURING_STATES.indexOf(this.fuses.manufacturingState);
+    if (isForward) this.servicePort.require('finishState');
     this.fuses.setManufacturingState(state);
   }
 

@@ -1,3 +1,4 @@
+export * from './chip-sku.ts';
 export * from './chip.ts';
 export { insecureSeededEntropy, sha256, systemEntropy } from './engines.ts';
 export { PROPORTION_CUTOFF, REPETITION_CUTOFF } from './entropy-source.ts';
@@ -31,3 +32,4 @@ export type { Fault, PowerSupply } from './power.ts';
 export { provisionFlash, writeSlot, type ProvisionImage } from './provision.ts';
 export { runRecovery } from './recovery.ts';
 export * from './rom.ts';
+export * from './service-port.ts';

@@ -30,6 +30,7 @@ export async function runRecovery(
   if (!chip.fuses.isLocked('rootKeyHash') || !chip.fuses.isLocked('identitySeed')) {
     throw new SiliconError('NotManufactured', 'This chip trusts nobody yet: nothing can recover it.');
   }
+  chip.servicePort.require('recover');
   const images = await verifySet(chip, untrustedSet);
   log(`recovery: ${images.map(({ name }) => name).join(', ')} verified`);
   const { flash } = chip;

@@ -1,0 +1,24 @@
+import { CHIP_SKU_TABLE } from '@sevenfold/silicon';
+import { describe, expect, it } from 'vitest';
+import { formatSku } from './chip.ts';
+
+describe('chip show', () => {
+  const lines = formatSku('SF-V1', CHIP_SKU_TABLE['SF-V1'])
+    .split('\n')
+    .map((line) => line.replaceAll(/ {2,}/g, ' | '));
+
+  it('lists the memory map, who may touch what, the fuses and the service port', () => {
+    expect(lines).toContain('Chip SKU | SF-V1 (1)');
+    expect(lines).toContain('0x38070000 | 65536 | isu0 | peripheral | ISU0 (UART, I2C or SPI), GPIO 26-30');
+    // From reset, and on a running device.
+    expect(lines.filter((line) => line.startsWith('isu0 |'))).toEqual([
+      'isu0 | --- | rw- | --- | --- | --- | ---',
+      'isu0 | --- | --- | rw- | --- | --- | ---',
+    ]);
+    expect(lines.filter((line) => line.startsWith('fuses |'))).toEqual(
+      Array.from({ length: 2 }, () => 'fuses | rw- | --- | --- | --- | --- | ---'),
+    );
+    expect(lines).toContain('identitySeed | 40 | 32');
+    expect(lines).toContain('writeFlash | yes | yes | no');
+  });
+});
