@@ -1,0 +1,92 @@
+import type { CodeIndex } from './code-index.ts';
+import type { Handlers, Op } from './handlers.ts';
+import { isWide } from './decoder.ts';
+import type { CoreMemory } from './memory.ts';
+import { MEMORY_SIZE, offsetOf, SYSRAM_OFFSET, XIP_OFFSET } from './state.ts';
+
+/** A run of instructions with one entry, made ready. It never begins inside an IT block. */
+export interface Block {
+  readonly ops: readonly Op[];
+  /** Where it begins: offset from `TCM_AT`. */
+  readonly offset: number;
+  /** The address behind it. */
+  readonly next: number;
+  /** EPSR.IT behind it: not 0 where the instruction that follows must run by itself. */
+  readonly nextIt: number;
+  /** How often the interpreter has run it. */
+  heat: number;
+}
+
+const LONGEST_BLOCK = 64;
+
+/** Where the memory that holds an offset ends. */
+export function endOfMemory(offset: number): number {
+  if (offset < SYSRAM_OFFSET) return SYSRAM_OFFSET;
+  return offset < XIP_OFFSET ? XIP_OFFSET : MEMORY_SIZE;
+}
+
+/** Keeps the blocks that the interpreter has met, until their bytes change. */
+export class Blocks {
+  readonly #handlers: Handlers;
+  readonly #memory: CoreMemory;
+  readonly #index: CodeIndex;
+  readonly #at = new Int32Array(MEMORY_SIZE / 2);
+  #blocks: (Block | null)[] = [null];
+
+  constructor(parts: { handlers: Handlers; memory: CoreMemory; index: CodeIndex }) {
+    this.#handlers = parts.handlers;
+    this.#memory = parts.memory;
+    this.#index = parts.index;
+  }
+
+  /** The block at an address, or `null` where no instruction can be fetched. */
+  get(address: number): Block | null {
+    const offset = offsetOf(address);
+    if (offset < 0) return null;
+    const known = this.#blocks[this.#at[offset >> 1] ?? 0];
+    return known ?? this.#decode(address, offset);
+  }
+
+  /** A single instruction, not kept; `null` where none can be fetched. */
+  single(address: number, it: number): Op | null {
+    const offset = offsetOf(address);
+    if (offset < 0 || !this.#isWhole(offset)) return null;
+    return this.#handlers.op(address, offset, it);
+  }
+
+  clear(): void {
+    this.#at.fill(0);
+    this.#blocks = [null];
+  }
+
+  #isWhole(offset: number): boolean {
+    const end = endOfMemory(offset);
+    return offset + 2 <= end && (offset + 4 <= end || !isWide(this.#memory.get(offset, 2)));
+  }
+
+  #decode(address: number, offset: number): Block | null {
+    const ops: Op[] = [];
+    let at = offset;
+    let it = 0;
+    while (this.#isWhole(at)) {
+      const op = this.#handlers.op((address + at - offset) | 0, at, it);
+      // An ending inside an IT block may come back into it from an exception: the core steps over it.
+      if (op.instruction.ends && op.nextIt !== 0) break;
+      ops.push(op);
+      at += op.instruction.size;
+      it = op.nextIt;
+      if (op.instruction.ends || (ops.length >= LONGEST_BLOCK && it === 0)) break;
+    }
+    if (ops.length === 0) return null;
+    const block: Block = { ops, offset, next: (address + at - offset) | 0, nextIt: it, heat: 0 };
+    const number = this.#blocks.length;
+    this.#blocks.push(block);
+    this.#at[offset >> 1] = number;
+    const drop = (): void => {
+      this.#blocks[number] = null;
+      if (this.#at[offset >> 1] === number) this.#at[offset >> 1] = 0;
+    };
+    this.#index.add({ first: offset, end: at, drop });
+    return block;
+  }
+}

@@ -1,0 +1,268 @@
+import { Blocks, type Block } from './blocks.ts';
+import { CodeIndex } from './code-index.ts';
+import { CoreFault } from './fault.ts';
+import { FloatUnit } from './fpu.ts';
+import { Handlers, type Op } from './handlers.ts';
+import { CoreMemory } from './memory.ts';
+import { Mpu } from './mpu.ts';
+import { Nvic } from './nvic.ts';
+import { Processor, type CoreBus, type Halt } from './processor.ts';
+import { STATE_WORDS, TCM, WORD } from './state.ts';
+import { SystemControl } from './system-control.ts';
+import { SysTick } from './systick.ts';
+import { Translator } from './translator.ts';
+
+/** How a core is made. */
+export interface CoreOptions {
+  readonly bus: CoreBus;
+  /** Which engines may run: `interpreter` alone, or hot code as WebAssembly as well (the default). */
+  readonly engine?: 'interpreter' | 'jit';
+  /** How often a block runs before it is translated. */
+  readonly hotAfter?: number;
+}
+
+const HOT_AFTER = 24;
+
+/**
+ * A real-time core: Armv7E-M with FPv4-SP. Time is the number of instructions since it was made (asleep, it is the
+ * time that passes); a run from the same state and inputs is the same run, whichever engine runs it.
+ */
+export class Core {
+  readonly memory = new CoreMemory();
+  readonly nvic = new Nvic();
+  readonly processor: Processor;
+  readonly #words: Int32Array;
+  readonly #index: CodeIndex;
+  readonly #blocks: Blocks;
+  readonly #sysTick: SysTick;
+  readonly #mpu = new Mpu();
+  readonly #translator: Translator | null;
+  readonly #hotAfter: number;
+  #now = 0;
+  /** Budget at the start of the slice that runs, and which instruction of a block is running. */
+  #slice = 0;
+  #position = 0;
+  #executed = 0;
+
+  constructor({ bus, engine = 'jit', hotAfter = HOT_AFTER }: CoreOptions) {
+    this.#words = this.memory.words;
+    this.#index = new CodeIndex(this.memory);
+    this.#hotAfter = hotAfter;
+    this.#sysTick = new SysTick(this.nvic);
+    const { memory, nvic } = this;
+    const index = this.#index;
+    const mpu = this.#mpu;
+    const scs = new SystemControl({
+      nvic,
+      mpu,
+      sysTick: this.#sysTick,
+      time: { now: () => this.now },
+      ipsr: () => this.processor.ipsr,
+    });
+    this.processor = new Processor({ memory, bus, index, mpu, nvic, scs });
+    const fpu = new FloatUnit(memory.words);
+    const handlers = new Handlers(memory, { context: this.processor, fpu, slow: this.processor });
+    this.#blocks = new Blocks({ handlers, memory, index });
+    this.#translator = engine === 'jit' ? new Translator({ memory, index, fpu }) : null;
+    this.reset();
+  }
+
+  /** Instructions since the core was made, the time asleep included. */
+  get now(): number {
+    return this.#now + this.#slice - (this.#words[WORD.budget] ?? 0) + this.#position;
+  }
+
+  /** Instructions that were executed; sleep does not count. */
+  get executed(): number {
+    return this.#executed;
+  }
+
+  get halt(): Halt {
+    return this.processor.halt;
+  }
+
+  /** A register as the program sees it: 0 to 12, 13 SP, 14 LR, 15 the next instruction. */
+  register(index: number): number {
+    return this.#words[index & 15] ?? 0;
+  }
+
+  setRegister(index: number, value: number): void {
+    this.#words[index & 15] = index === 13 ? value & ~3 : index === 15 ? value & ~1 : value;
+  }
+
+  /** Flags and registers as both engines keep them, to compare or to save. */
+  get state(): Int32Array {
+    return this.memory.words.slice(0, STATE_WORDS);
+  }
+
+  /** Starts from the vector table at `vectors`; memory stays. Throws nothing: a bad vector locks the core up. */
+  reset(vectors: number = TCM.base): void {
+    this.processor.reset(vectors);
+  }
+
+  /** Puts bytes into TCM, SYSRAM or XIP and forgets what was made from the code before. Throws `RangeError`. */
+  load(address: number, bytes: Uint8Array): void {
+    this.memory.write(address, bytes);
+    this.forgetCode();
+  }
+
+  /** Forgets every decoded and translated instruction. */
+  forgetCode(): void {
+    this.#index.clear();
+    this.#blocks.clear();
+    this.#translator?.clear();
+  }
+
+  /** An external interrupt line goes up or down. */
+  setLine(line: number, isUp: boolean): void {
+    this.nvic.setLevel(line, isUp);
+    this.processor.stop();
+  }
+
+  /**
+   * Lets time pass: up to `instructions`, of which a sleeping core skips what is idle. Answers how much time has
+   * passed: less only where the core is locked up or at a breakpoint, or sleeps with nothing that could wake it.
+   */
+  run(instructions: number): number {
+    const start = this.#now;
+    const end = start + instructions;
+    while (this.#now < end) {
+      this.#sysTick.advance(this.#now);
+      const { processor } = this;
+      if (processor.halt === 'sleeping') {
+        if (processor.canWake() || processor.isEventSet) processor.halt = null;
+        else {
+          const wake = this.#sysTick.nextEvent();
+          if (wake === Infinity) {
+            // Only the outside can end this: it is told that the whole time was slept through.
+            this.#now = end;
+            break;
+          }
+          this.#now = Math.min(end, wake);
+          continue;
+        }
+      }
+      if (processor.halt !== null) break;
+      processor.takePending();
+      if (this.halt !== null || processor.scs.isResetRequested) break;
+      this.#runSlice(Math.min(end, this.#sysTick.nextEvent()) - this.#now);
+      if (processor.scs.isResetRequested) break;
+    }
+    return this.#now - start;
+  }
+
+  /** Runs until the budget is used up or something asks to stop. */
+  #runSlice(budget: number): void {
+    const words = this.#words;
+    this.#slice = budget;
+    words[WORD.budget] = budget;
+    words[WORD.stop] = 0;
+    while ((words[WORD.budget] ?? 0) > 0 && words[WORD.stop] === 0) {
+      const isBlockStart = words[WORD.it] === 0 && words[WORD.thumb] === 1 && this.processor.isPlain;
+      if (!isBlockStart) {
+        this.#step();
+        continue;
+      }
+      if (this.#translator?.run() === 'interpret') {
+        this.#step();
+        continue;
+      }
+      if ((words[WORD.budget] ?? 0) <= 0) break;
+      this.#runBlock();
+    }
+    const executed = budget - (words[WORD.budget] ?? 0);
+    this.#now += executed;
+    this.#executed += executed;
+    this.#slice = 0;
+    words[WORD.budget] = 0;
+  }
+
+  #runBlock(): void {
+    const words = this.#words;
+    const address = words[15] ?? 0;
+    const block = this.#fetch(address);
+    if (block === null) return;
+    const { ops } = block;
+    const budget = words[WORD.budget] ?? 0;
+    const count = Math.min(ops.length, budget);
+    let index = 0;
+    words[15] = block.next;
+    try {
+      for (; index < count; index++) {
+        this.#position = index;
+        const op = ops[index] as Op;
+        op.run(op);
+        if (words[WORD.stop] !== 0) {
+          this.#leave(ops, index);
+          return;
+        }
+      }
+      if (count < ops.length) this.#leave(ops, count - 1);
+      else {
+        if (block.nextIt !== 0) words[WORD.it] = block.nextIt;
+        words[WORD.budget] = budget - count;
+        this.#position = 0;
+        if (++block.heat === this.#hotAfter) this.#translator?.translate(address, block.offset);
+      }
+    } catch (error) {
+      words[WORD.budget] = budget - index;
+      this.#position = 0;
+      this.#fail(error, ops[index]);
+    }
+  }
+
+  /** Stops behind instruction `index` of a block. */
+  #leave(ops: readonly Op[], index: number): void {
+    const words = this.#words;
+    const op = ops[index] as Op;
+    words[WORD.budget] = (words[WORD.budget] ?? 0) - index - 1;
+    this.#position = 0;
+    // An instruction that ends a block has set these itself.
+    if (!op.instruction.ends) {
+      words[15] = op.next;
+      words[WORD.it] = op.nextIt;
+    }
+  }
+
+  /** One instruction by itself: inside an IT block, where the MPU looks at every fetch, and behind translated code. */
+  #step(): void {
+    const words = this.#words;
+    const address = words[15] ?? 0;
+    const it = words[WORD.it] ?? 0;
+    let op: Op | null = null;
+    try {
+      if (words[WORD.thumb] === 0) throw new CoreFault('INVSTATE');
+      this.processor.checkFetch(address);
+      op = this.#blocks.single(address, it);
+      if (op === null) throw new CoreFault('IBUSERR');
+      words[15] = op.next;
+      words[WORD.it] = op.nextIt;
+      op.run(op);
+      words[WORD.budget] = (words[WORD.budget] ?? 0) - 1;
+    } catch (error) {
+      words[WORD.it] = it;
+      this.#fail(error, op);
+    }
+  }
+
+  #fetch(address: number): Block | null {
+    try {
+      this.processor.checkFetch(address);
+      const block = this.#blocks.get(address);
+      if (block === null) throw new CoreFault('IBUSERR');
+      return block;
+    } catch (error) {
+      this.#fail(error, null);
+      return null;
+    }
+  }
+
+  /** A fault of the guest is an exception of the core; anything else is a fault of ours. */
+  #fail(error: unknown, op: Op | null | undefined): void {
+    if (!(error instanceof CoreFault)) throw error;
+    const words = this.#words;
+    const from = op ? (op.pc - 4) | 0 : (words[15] ?? 0);
+    if (op) words[WORD.it] = op.it;
+    this.processor.takeFault(error, from);
+  }
+}

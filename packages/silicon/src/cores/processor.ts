@@ -1,0 +1,684 @@
+import type { CodeIndex } from './code-index.ts';
+import { CoreFault, type FaultName } from './fault.ts';
+import { mulHighS, mulHighU, type HandlerContext, type Op } from './handlers.ts';
+import type { AccessSize, GuardFault, SystemOp } from './ir.ts';
+import type { CoreMemory, SlowAccess } from './memory.ts';
+import type { Mpu } from './mpu.ts';
+import { EXCEPTION, type Nvic } from './nvic.ts';
+import { offsetOf, TCM, WORD, XIP_OFFSET } from './state.ts';
+import type { SystemControl } from './system-control.ts';
+
+/**
+ * What lies outside a core: peripherals and other memories, behind the firewalls. An access that is not let through
+ * throws; the core takes a precise bus fault.
+ */
+export interface CoreBus {
+  readonly read: (address: number, size: AccessSize) => number;
+  readonly write: (address: number, size: AccessSize, value: number) => void;
+}
+
+/** CONTROL (B1.4.4). */
+const NPRIV = 1;
+const SPSEL = 2;
+const FPCA = 4;
+/** CCR bits (B3.2.8). */
+const CCR = { NONBASETHRDENA: 1, UNALIGN_TRP: 8, DIV_0_TRP: 16, STKALIGN: 0x200 } as const;
+/** FPCCR bits (B3.2.21). */
+const FPCCR = { LSPACT: 1, USER: 2, THREAD: 8, HFRDY: 16, MMRDY: 32, BFRDY: 64, ASPEN: 1 << 31, LSPEN: 1 << 30 } as const;
+
+const isPrivateBus = (address: number): boolean => address >>> 20 === 0xe00;
+
+/** Why a core does not execute instructions. */
+export type Halt = 'sleeping' | 'locked' | 'breakpoint' | null;
+
+/**
+ * The core around its instructions: modes, stacks, exception entry and return, faults, special registers, and every
+ * access that is not a plain one to its own memories (Armv7-M ARM part B).
+ */
+export class Processor implements HandlerContext, SlowAccess {
+  readonly #memory: CoreMemory;
+  readonly #words: Int32Array;
+  readonly #bus: CoreBus;
+  readonly #index: CodeIndex;
+  readonly #mpu: Mpu;
+  readonly nvic: Nvic;
+  readonly scs: SystemControl;
+  readonly mulHighS = mulHighS;
+  readonly mulHighU = mulHighU;
+  control = 0;
+  ipsr = 0;
+  #otherSp = 0;
+  halt: Halt = null;
+  isEventSet = false;
+  #exclusive: { readonly address: number; readonly size: number } | null = null;
+  /** Where BKPT halts instead of faulting: a debugger is attached. */
+  isDebugged = false;
+
+  constructor(parts: {
+    memory: CoreMemory;
+    bus: CoreBus;
+    index: CodeIndex;
+    mpu: Mpu;
+    nvic: Nvic;
+    scs: SystemControl;
+  }) {
+    this.#memory = parts.memory;
+    this.#words = parts.memory.words;
+    this.#bus = parts.bus;
+    this.#index = parts.index;
+    this.#mpu = parts.mpu;
+    this.nvic = parts.nvic;
+    this.scs = parts.scs;
+  }
+
+  #word(index: number): number {
+    return this.#words[index] ?? 0;
+  }
+
+  get isPrivileged(): boolean {
+    return this.ipsr !== 0 || (this.control & NPRIV) === 0;
+  }
+
+  /** Leave translated code and the block after this instruction: something may have to happen first. */
+  stop(): void {
+    this.#words[WORD.stop] = 1;
+  }
+
+  /** Cold reset (B1.5.5): SP and PC from the vector table at `vectors`. */
+  reset(vectors: number): void {
+    this.#words.fill(0, 0, 64);
+    this.nvic.reset();
+    this.#mpu.reset();
+    this.scs.reset(vectors);
+    this.control = 0;
+    this.ipsr = 0;
+    this.#otherSp = 0;
+    this.halt = null;
+    this.isEventSet = false;
+    this.#exclusive = null;
+    this.refresh();
+    const read = (address: number): number => {
+      const offset = offsetOf(address);
+      return offset < 0 ? 0 : this.#memory.get(offset, 4);
+    };
+    this.#words[13] = read(vectors) & ~3;
+    this.#words[14] = -1;
+    const entry = read(vectors + 4);
+    this.#words[15] = entry & ~1;
+    this.#words[WORD.thumb] = entry & 1;
+  }
+
+  /** Recomputes what generated code looks at from the registers that it derives from. */
+  refresh(): void {
+    const isPlain = !this.#mpu.isEnabled && (this.scs.ccr & CCR.UNALIGN_TRP) === 0;
+    this.#words[WORD.window] = isPlain ? TCM.size : 0;
+    const access = (this.scs.cpacr >>> 20) & 3;
+    const isOpen = access === 3 || (access === 1 && this.isPrivileged);
+    const isOurs = (this.scs.fpccr & FPCCR.LSPACT) === 0;
+    const isMarked = (this.control & FPCA) !== 0 || (this.scs.fpccr & FPCCR.ASPEN) === 0;
+    this.#words[WORD.floatGate] = isOpen && isOurs && isMarked ? 0 : 1;
+  }
+
+  /** Whether translated code may run: it knows no MPU and no alignment traps. */
+  get isPlain(): boolean {
+    return this.#word(WORD.window) !== 0;
+  }
+
+  /* ------------------------------------------------------------------------------------ memory */
+
+  #checkRights(address: number, size: AccessSize, access: 'read' | 'write', isPrivileged: boolean): void {
+    if (!this.#mpu.isEnabled || isPrivateBus(address)) return;
+    const rights = { isPrivileged, isNegative: this.nvic.executionPriority() < 0 };
+    for (const at of size === 1 ? [address] : [address, (address + size - 1) | 0]) {
+      if (!this.#mpu.allows(at, access, rights)) throw new CoreFault('DACCVIOL', address);
+    }
+  }
+
+  #offset(address: number, size: AccessSize): number {
+    const offset = offsetOf(address);
+    return offset >= 0 && (size === 1 || offsetOf((address + size - 1) | 0) === offset + size - 1) ? offset : -1;
+  }
+
+  #checkAlignment(address: number, size: AccessSize, offset: number): void {
+    if ((address & (size - 1)) === 0) return;
+    // Unaligned accesses are for normal memory alone (A3.2.1, B3.1).
+    if (offset < 0 || this.scs.ccr & CCR.UNALIGN_TRP) throw new CoreFault('UNALIGNED');
+  }
+
+  readonly load = (address: number, size: AccessSize): number =>
+    this.#load(address, size, this.isPrivileged);
+
+  readonly store = (address: number, size: AccessSize, value: number): void =>
+    this.#store(address, { size, value, isPrivileged: this.isPrivileged });
+
+  loadUnprivileged(address: number, size: AccessSize): number {
+    return this.#load(address, size, false);
+  }
+
+  storeUnprivileged(address: number, size: AccessSize, value: number): void {
+    this.#store(address, { size, value, isPrivileged: false });
+  }
+
+  #load(address: number, size: AccessSize, isPrivileged: boolean): number {
+    const offset = this.#offset(address, size);
+    this.#checkAlignment(address, size, offset);
+    this.#checkRights(address, size, 'read', isPrivileged);
+    if (offset >= 0) return this.#memory.get(offset, size);
+    if (isPrivateBus(address)) {
+      const value = isPrivileged ? this.scs.read(address, size) : null;
+      if (value === null) throw new CoreFault('PRECISERR', address);
+      return value;
+    }
+    return this.#onBus(address, () => this.#bus.read(address >>> 0, size));
+  }
+
+  #store(
+    address: number,
+    { size, value, isPrivileged }: { size: AccessSize; value: number; isPrivileged: boolean },
+  ): void {
+    const offset = this.#offset(address, size);
+    this.#checkAlignment(address, size, offset);
+    this.#checkRights(address, size, 'write', isPrivileged);
+    if (offset >= XIP_OFFSET) throw new CoreFault('PRECISERR', address);
+    if (offset >= 0) {
+      if (this.#memory.isMarked(offset) && this.#index.overwrite(offset, size)) this.stop();
+      this.#memory.put(offset, size, value);
+    } else if (isPrivateBus(address)) {
+      if (!isPrivileged || !this.scs.write(address, size, value)) throw new CoreFault('PRECISERR', address);
+      this.refresh();
+      this.stop();
+    } else {
+      const masked = size === 4 ? value >>> 0 : value & (size === 2 ? 0xffff : 0xff);
+      this.#onBus(address, () => this.#bus.write(address >>> 0, size, masked));
+      this.stop();
+    }
+  }
+
+  #onBus<T>(address: number, access: () => T): T {
+    try {
+      return access();
+    } catch {
+      // Whatever the reason, the core sees an access that was answered with an error.
+      throw new CoreFault('PRECISERR', address);
+    }
+  }
+
+  /** Throws where an instruction may not be fetched (B3.1, B3.5). */
+  checkFetch(address: number): void {
+    const top = address >>> 28;
+    if (top === 4 || top === 5 || top >= 0xa) throw new CoreFault('IACCVIOL');
+    if (this.#mpu.isEnabled) {
+      const rights = { isPrivileged: this.isPrivileged, isNegative: this.nvic.executionPriority() < 0 };
+      if (!this.#mpu.allows(address, 'execute', rights)) throw new CoreFault('IACCVIOL');
+    }
+  }
+
+  /* ------------------------------------------------------------------------------------ generated code */
+
+  guard(fault: GuardFault): void {
+    if (fault === 'DIVBYZERO' && (this.scs.ccr & CCR.DIV_0_TRP) === 0) return;
+    throw new CoreFault(fault);
+  }
+
+  exchange(target: number): void {
+    if (this.ipsr !== 0 && target >>> 28 === 0xf) {
+      this.#return(target);
+      return;
+    }
+    this.#words[15] = target & ~1;
+    this.#words[WORD.thumb] = target & 1;
+  }
+
+  openFloat(): void {
+    const access = (this.scs.cpacr >>> 20) & 3;
+    if (!(access === 3 || (access === 1 && this.isPrivileged))) throw new CoreFault('NOCP');
+    if (this.scs.fpccr & FPCCR.LSPACT) this.#preserveFloat();
+    if ((this.control & FPCA) === 0 && this.scs.fpccr & FPCCR.ASPEN) {
+      this.control |= FPCA;
+      this.#words[WORD.fpscr] = this.scs.fpdscr;
+    }
+    this.refresh();
+  }
+
+  readonly system = (op: SystemOp, o: Op, ...args: readonly number[]): number => {
+    const [first = 0, second = 0, third = 0] = args;
+    switch (op) {
+      case 'svc':
+        this.#words[15] = o.next;
+        this.raise(EXCEPTION.SVCall);
+        return 0;
+      case 'bkpt':
+        if (this.isDebugged) {
+          this.halt = 'breakpoint';
+          this.#words[15] = (o.pc - 4) | 0;
+          this.stop();
+          return 0;
+        }
+        throw new CoreFault('BKPT');
+      case 'wfi':
+        if (!this.canWake()) this.#sleep();
+        return 0;
+      case 'wfe':
+        if (this.isEventSet) this.isEventSet = false;
+        else if (!this.canWake()) this.#sleep();
+        return 0;
+      case 'sev':
+        this.isEventSet = true;
+        return 0;
+      case 'barrier':
+        return 0;
+      case 'clearExclusive':
+        this.#exclusive = null;
+        return 0;
+      case 'cps':
+        this.#changeState(first, second, third);
+        return 0;
+      case 'mrs':
+        return this.readSpecial(first);
+      case 'msr':
+        this.writeSpecial(first, second, third);
+        return 0;
+      case 'loadExclusive':
+        return this.#loadExclusive(first, second);
+      case 'storeExclusive':
+        return this.#storeExclusive(first, second, third);
+      case 'writeFpscr':
+        this.#words[WORD.fpscr] = first & 0xf7c0_009f;
+        return 0;
+      default:
+        throw new CoreFault(isCoprocessor(o.code, this.scs.cpacr) ? 'NOCP' : 'UNDEFINSTR');
+    }
+  };
+
+  #sleep(): void {
+    this.halt = 'sleeping';
+    this.stop();
+  }
+
+  /** Whether a sleeping core wakes (B1.5.17, B1.5.19): something waits that PRIMASK alone may hold back. */
+  canWake(): boolean {
+    return this.nvic.hasPending && this.nvic.preempting(this.nvic.executionPriority(true)) !== 0;
+  }
+
+  #changeState(isDisabling: number, isPrimask: number, isFaultmask: number): void {
+    if (!this.isPrivileged) return;
+    if (isPrimask) this.nvic.primask = isDisabling;
+    if (isFaultmask && (isDisabling === 0 || this.nvic.executionPriority() > -1)) this.nvic.faultmask = isDisabling;
+    this.stop();
+  }
+
+  #loadExclusive(address: number, size: number): number {
+    if (address & (size - 1)) throw new CoreFault('UNALIGNED');
+    const access = size === 4 ? 4 : size === 2 ? 2 : 1;
+    const value = this.load(address, access);
+    this.#exclusive = { address, size };
+    return value;
+  }
+
+  #storeExclusive(address: number, size: number, value: number): number {
+    if (address & (size - 1)) throw new CoreFault('UNALIGNED');
+    const isOurs = this.#exclusive !== null && this.#exclusive.address === address && this.#exclusive.size === size;
+    this.#exclusive = null;
+    if (!isOurs) return 1;
+    this.store(address, size === 4 ? 4 : size === 2 ? 2 : 1, value);
+    return 0;
+  }
+
+  /* ------------------------------------------------------------------------------------ special registers */
+
+  get apsr(): number {
+    const w = (index: number): number => this.#word(index);
+    const nzcv =
+      (w(WORD.nf) & (1 << 31)) | (w(WORD.zf) === 0 ? 1 << 30 : 0) | (w(WORD.cf) << 29) | ((w(WORD.vf) >>> 31) << 28);
+    return nzcv | (w(WORD.qf) << 27) | (w(WORD.ge) << 16);
+  }
+
+  setApsr(value: number, hasFlags: boolean, hasGe: boolean): void {
+    if (hasFlags) {
+      this.#words[WORD.nf] = value;
+      this.#words[WORD.zf] = value & (1 << 30) ? 0 : 1;
+      this.#words[WORD.cf] = (value >>> 29) & 1;
+      this.#words[WORD.vf] = value << 3;
+      this.#words[WORD.qf] = (value >>> 27) & 1;
+    }
+    if (hasGe) this.#words[WORD.ge] = (value >>> 16) & 0xf;
+  }
+
+  /** xPSR as it is stacked. IT is split over bits 26:25 and 15:10. */
+  get xpsr(): number {
+    const it = this.#word(WORD.it);
+    const epsr = (this.#word(WORD.thumb) << 24) | ((it & 3) << 25) | ((it & 0xfc) << 8);
+    return this.apsr | epsr | this.ipsr;
+  }
+
+  get #isOnProcessStack(): boolean {
+    return this.ipsr === 0 && (this.control & SPSEL) !== 0;
+  }
+
+  get msp(): number {
+    return this.#isOnProcessStack ? this.#otherSp : this.#word(13);
+  }
+
+  set msp(value: number) {
+    if (this.#isOnProcessStack) this.#otherSp = value & ~3;
+    else this.#words[13] = value & ~3;
+  }
+
+  get psp(): number {
+    return this.#isOnProcessStack ? this.#word(13) : this.#otherSp;
+  }
+
+  set psp(value: number) {
+    if (this.#isOnProcessStack) this.#words[13] = value & ~3;
+    else this.#otherSp = value & ~3;
+  }
+
+  /** Changes mode or CONTROL.SPSEL, and with them which stack pointer R13 is. */
+  #switchTo(ipsr: number, control: number): void {
+    const was = this.#isOnProcessStack;
+    this.ipsr = ipsr;
+    this.control = control;
+    if (this.#isOnProcessStack !== was) {
+      const sp = this.#word(13);
+      this.#words[13] = this.#otherSp;
+      this.#otherSp = sp;
+    }
+    this.refresh();
+  }
+
+  /** MRS (B5.2.2). */
+  readSpecial(number: number): number {
+    if (number < 8) {
+      const ipsr = number & 1 ? this.ipsr : 0;
+      return ipsr | (number & 4 ? 0 : this.apsr);
+    }
+    if (!this.isPrivileged && number !== 20) return 0;
+    switch (number) {
+      case 8:
+        return this.msp;
+      case 9:
+        return this.psp;
+      case 16:
+        return this.nvic.primask;
+      case 17:
+      case 18:
+        return this.nvic.basepri;
+      case 19:
+        return this.nvic.faultmask;
+      case 20:
+        return this.control;
+      default:
+        return 0;
+    }
+  }
+
+  /** MSR (B5.2.3); what unprivileged code may not write stays as it is. */
+  writeSpecial(number: number, value: number, mask = 2): void {
+    if (number < 4) {
+      this.setApsr(value, (mask & 2) !== 0, (mask & 1) !== 0);
+      return;
+    }
+    if (!this.isPrivileged) return;
+    const priority = value & 0xe0;
+    switch (number) {
+      case 8:
+        this.msp = value;
+        break;
+      case 9:
+        this.psp = value;
+        break;
+      case 16:
+        this.nvic.primask = value & 1;
+        break;
+      case 17:
+        this.nvic.basepri = priority;
+        break;
+      case 18:
+        if (priority !== 0 && (priority < this.nvic.basepri || this.nvic.basepri === 0)) this.nvic.basepri = priority;
+        break;
+      case 19:
+        if ((value & 1) === 0 || this.nvic.executionPriority() > -1) this.nvic.faultmask = value & 1;
+        break;
+      case 20: {
+        // In Handler mode SPSEL does not change.
+        const mask20 = this.ipsr === 0 ? NPRIV | SPSEL | FPCA : NPRIV | FPCA;
+        this.#switchTo(this.ipsr, (this.control & ~mask20) | (value & mask20));
+        break;
+      }
+      default:
+        break;
+    }
+    this.stop();
+  }
+
+  /* ------------------------------------------------------------------------------------ exceptions */
+
+  /** Makes an exception wait; one that cannot go at once because of priority becomes a HardFault (B1.5.6). */
+  raise(number: number): void {
+    const execution = this.nvic.executionPriority();
+    if (number !== EXCEPTION.HardFault && (!this.nvic.isEnabled(number) || this.nvic.priorityOf(number) >= execution)) {
+      this.scs.hfsr |= 1 << 30;
+      this.#hardFault(execution);
+    } else if (number === EXCEPTION.HardFault) this.#hardFault(execution);
+    else this.nvic.setPending(number, true);
+    this.stop();
+  }
+
+  #hardFault(execution: number): void {
+    if (execution <= -1) {
+      this.halt = 'locked';
+      this.stop();
+    } else this.nvic.setPending(EXCEPTION.HardFault, true);
+  }
+
+  /** Records a fault and makes its exception wait. `from` is the instruction that failed. */
+  takeFault({ name, address }: CoreFault, from: number): void {
+    this.#words[15] = from;
+    if (name === 'BKPT') {
+      this.scs.hfsr |= 1 << 31;
+      this.scs.dfsr |= 2;
+      this.#hardFault(this.nvic.executionPriority());
+      return;
+    }
+    this.raise(this.scs.recordFault(name, address));
+  }
+
+  /** Takes the exception that interrupts what runs, if one does. */
+  takePending(): void {
+    const number = this.nvic.preempting();
+    if (number === 0) return;
+    if (this.halt === 'sleeping') this.halt = null;
+    const isFloat = (this.control & FPCA) !== 0;
+    const fromThread = this.ipsr === 0;
+    const fromProcess = this.#isOnProcessStack;
+    this.#push(isFloat);
+    const excReturn =
+      (fromThread ? (fromProcess ? 0xffff_fffd : 0xffff_fff9) : 0xffff_fff1) & (isFloat ? ~0x10 : -1);
+    // What stacking itself has raised may go first.
+    this.#enter(this.nvic.preempting() || number, excReturn);
+  }
+
+  #enter(number: number, excReturn: number): void {
+    this.#switchTo(number, this.control & ~(SPSEL | FPCA));
+    this.nvic.setPending(number, false);
+    this.nvic.setActive(number, true);
+    this.#words[WORD.it] = 0;
+    this.#words[14] = excReturn;
+    this.#exclusive = null;
+    this.isEventSet = true;
+    let vector = 0;
+    try {
+      vector = this.#load((this.scs.vtor + 4 * number) | 0, 4, true);
+    } catch {
+      this.scs.hfsr |= 2;
+      this.#hardFault(this.nvic.executionPriority());
+    }
+    this.#words[15] = vector & ~1;
+    this.#words[WORD.thumb] = vector & 1;
+  }
+
+  #push(isFloat: boolean): void {
+    const size = isFloat ? 0x68 : 0x20;
+    const mustAlign = isFloat || (this.scs.ccr & CCR.STKALIGN) !== 0;
+    const sp = this.#word(13);
+    const isShifted = mustAlign && (sp & 4) !== 0;
+    const frame = ((sp - size) & (mustAlign ? ~7 : ~3)) | 0;
+    const saved = [0, 1, 2, 3, 12, 14, 15].map((index) => this.#word(index));
+    const xpsr = (this.xpsr & ~0x200) | (isShifted ? 0x200 : 0);
+    this.#words[13] = frame;
+    const isLazy = isFloat && (this.scs.fpccr & FPCCR.LSPEN) !== 0;
+    if (isLazy) this.#deferFloat((frame + 0x20) | 0);
+    try {
+      for (const [index, value] of [...saved, xpsr].entries()) this.store((frame + 4 * index) | 0, 4, value);
+      if (isFloat && !isLazy) this.#storeFloat((frame + 0x20) | 0);
+    } catch (error) {
+      this.#takeDerived(error, { memory: 'MSTKERR', bus: 'STKERR' });
+    }
+  }
+
+  /** UpdateFPCCR (B1.5.7): space on the stack, and the question later whether it is needed. */
+  #deferFloat(address: number): void {
+    this.scs.fpcar = address;
+    const execution = this.nvic.executionPriority();
+    const isReady = (number: number): boolean =>
+      this.nvic.isEnabled(number) && execution > this.nvic.priorityOf(number);
+    let fpccr = this.scs.fpccr & (FPCCR.ASPEN | FPCCR.LSPEN);
+    fpccr |= FPCCR.LSPACT;
+    if (!this.isPrivileged) fpccr |= FPCCR.USER;
+    if (this.ipsr === 0) fpccr |= FPCCR.THREAD;
+    if (execution > -1) fpccr |= FPCCR.HFRDY;
+    if (isReady(EXCEPTION.BusFault)) fpccr |= FPCCR.BFRDY;
+    if (isReady(EXCEPTION.MemManage)) fpccr |= FPCCR.MMRDY;
+    this.scs.fpccr = fpccr;
+  }
+
+  #storeFloat(address: number): void {
+    const isPrivileged = (this.scs.fpccr & FPCCR.LSPACT) === 0 ? this.isPrivileged : !(this.scs.fpccr & FPCCR.USER);
+    for (let index = 0; index < 16; index++) {
+      this.#store((address + 4 * index) | 0, { size: 4, value: this.#word(WORD.float + index), isPrivileged });
+    }
+    this.#store((address + 64) | 0, { size: 4, value: this.#word(WORD.fpscr), isPrivileged });
+  }
+
+  #preserveFloat(): void {
+    try {
+      this.#storeFloat(this.scs.fpcar);
+    } catch (error) {
+      this.scs.fpccr &= ~FPCCR.LSPACT;
+      if (!(error instanceof CoreFault)) throw error;
+      throw new CoreFault(error.name === 'PRECISERR' ? 'LSPERR' : 'MLSPERR');
+    }
+    this.scs.fpccr &= ~FPCCR.LSPACT;
+    this.#words[WORD.fpscr] = this.scs.fpdscr;
+  }
+
+  /** A fault while stacking or unstacking: it waits beside the exception that is on its way. */
+  #takeDerived(error: unknown, names: { readonly memory: FaultName; readonly bus: FaultName }): void {
+    if (!(error instanceof CoreFault)) throw error;
+    const number = this.scs.recordFault(error.name === 'PRECISERR' ? names.bus : names.memory, null);
+    this.raise(number);
+  }
+
+  /** ExceptionReturn (B1.5.8). */
+  #return(excReturn: number): void {
+    const returning = this.ipsr;
+    const kind = excReturn & 0xf;
+    const nested = this.nvic.activeCount;
+    const isThread = kind === 9 || kind === 13;
+    const isNonBase = (this.scs.ccr & CCR.NONBASETHRDENA) !== 0;
+    const isValid =
+      ((excReturn | 0x1f) === -1 || (excReturn | 0x1f) >>> 0 === 0xffff_ffff) &&
+      this.nvic.isActive(returning) &&
+      (kind === 1 ? nested > 1 : isThread && (nested === 1 || isNonBase));
+    this.nvic.setActive(returning, false);
+    if (this.nvic.faultmask !== 0 && returning !== EXCEPTION.NMI) this.nvic.faultmask = 0;
+    if (!isValid) {
+      // The exception is over, but what it would return to is not reached: the fault is taken on this stack.
+      this.#words[14] = excReturn | 0xf000_0000;
+      this.scs.recordFault('INVPC', null);
+      this.#chainInto(EXCEPTION.UsageFault, excReturn);
+      return;
+    }
+    // Tail chaining: what waits and would interrupt the code returned to runs on the frame that lies there.
+    const next = this.nvic.preempting();
+    if (next !== 0) {
+      this.#enter(next, excReturn);
+      this.stop();
+      return;
+    }
+    this.#pop(excReturn, isThread);
+    if (isThread && this.nvic.activeCount === 0 && this.scs.isSleepOnExit && !this.canWake()) this.#sleep();
+    this.stop();
+  }
+
+  #chainInto(number: number, excReturn: number): void {
+    const execution = this.nvic.executionPriority();
+    const isPossible = this.nvic.isEnabled(number) && this.nvic.priorityOf(number) < execution;
+    if (!isPossible && execution <= -1) {
+      this.halt = 'locked';
+      this.stop();
+      return;
+    }
+    if (!isPossible) this.scs.hfsr |= 1 << 30;
+    this.#enter(isPossible ? number : EXCEPTION.HardFault, excReturn);
+    this.stop();
+  }
+
+  #pop(excReturn: number, isThread: boolean): void {
+    const toProcess = (excReturn & 0xf) === 13;
+    const isFloat = (excReturn & 0x10) === 0;
+    const returning = this.ipsr;
+    const frame = toProcess ? this.psp : this.msp;
+    const isPrivileged = !isThread || (this.control & NPRIV) === 0;
+    const words: number[] = [];
+    try {
+      for (let index = 0; index < 8; index++) words.push(this.#load((frame + 4 * index) | 0, 4, isPrivileged));
+      if (isFloat) this.#unstackFloat((frame + 0x20) | 0, isPrivileged);
+    } catch (error) {
+      if (!(error instanceof CoreFault)) throw error;
+      this.scs.recordFault(error.name === 'PRECISERR' ? 'UNSTKERR' : 'MUNSTKERR', null);
+      this.#chainInto(error.name === 'PRECISERR' ? EXCEPTION.BusFault : EXCEPTION.MemManage, excReturn);
+      return;
+    }
+    const xpsr = words[7] ?? 0;
+    const ipsr = xpsr & 0x1ff;
+    if (isThread ? ipsr !== 0 : ipsr === 0) {
+      this.scs.recordFault('INVPC', null);
+      this.#chainInto(EXCEPTION.UsageFault, excReturn);
+      return;
+    }
+    const control = (this.control & ~(SPSEL | FPCA)) | (toProcess ? SPSEL : 0) | (isFloat ? FPCA : 0);
+    const size = isFloat ? 0x68 : 0x20;
+    const mustAlign = isFloat || (this.scs.ccr & CCR.STKALIGN) !== 0;
+    const sp = ((frame + size) | (mustAlign && xpsr & 0x200 ? 4 : 0)) | 0;
+    this.#switchTo(returning === 0 ? 0 : ipsr, control);
+    this.#words[13] = sp;
+    for (const [index, register] of [0, 1, 2, 3, 12, 14].entries()) this.#words[register] = words[index] ?? 0;
+    this.#words[15] = (words[6] ?? 0) & ~1;
+    this.setApsr(xpsr, true, true);
+    this.#words[WORD.thumb] = (xpsr >>> 24) & 1;
+    this.#words[WORD.it] = ((xpsr >>> 25) & 3) | ((xpsr >>> 8) & 0xfc);
+    this.#exclusive = null;
+    this.isEventSet = true;
+    this.refresh();
+  }
+
+  #unstackFloat(address: number, isPrivileged: boolean): void {
+    if (this.scs.fpccr & FPCCR.LSPACT) {
+      this.scs.fpccr &= ~FPCCR.LSPACT;
+      return;
+    }
+    for (let index = 0; index < 16; index++) {
+      this.#words[WORD.float + index] = this.#load((address + 4 * index) | 0, 4, isPrivileged);
+    }
+    this.#words[WORD.fpscr] = this.#load((address + 64) | 0, 4, isPrivileged);
+  }
+}
+
+/** Whether an undefined encoding belongs to a coprocessor that is absent or off (A5.3.18). */
+function isCoprocessor(code: number, cpacr: number): boolean {
+  if ((code >>> 16 & 0xec00) !== 0xec00) return false;
+  const number = (code >>> 8) & 0xf;
+  return (number !== 10 && number !== 11) || ((cpacr >>> 20) & 3) === 0;
+}
+
