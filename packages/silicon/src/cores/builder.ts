@@ -24,8 +24,7 @@ export type Operands = Readonly<Record<string, number>>;
 const CORE_REGISTERS = 'dnmatu';
 const FLOAT_REGISTERS = 'DNM';
 const IMMEDIATES = 'ij';
-/** All letters of operands that instructions of one shape may differ in. */
-export const DYNAMIC_OPERANDS = CORE_REGISTERS + FLOAT_REGISTERS + IMMEDIATES;
+const DYNAMIC_OPERANDS = CORE_REGISTERS + FLOAT_REGISTERS + IMMEDIATES;
 
 /**
  * What tells one shape of instruction from another: everything but the numbers of ordinary registers and immediates.
@@ -144,7 +143,7 @@ export class Semantics {
   if(test: Expr, body: (inner: Semantics) => void): void {
     const inner = new Semantics(this.#operands, this.#isSymbolic, this.#temps);
     body(inner);
-    this.#push({ kind: 'if', test, then: inner.statements });
+    this.#push({ kind: 'if', test, body: inner.statements });
   }
 
   guard(test: Expr, fault: GuardFault): void {
@@ -157,6 +156,11 @@ export class Semantics {
 
   exchange(target: Expr): void {
     this.#push({ kind: 'exchange', target });
+  }
+
+  /** Announces `exchange` before registers change. */
+  willExchange(target: Expr): void {
+    this.#push({ kind: 'willExchange', target });
   }
 
   floatGate(): void {
@@ -193,8 +197,7 @@ export class Semantics {
   setSubtractionFlags(x: Expr, y: Expr, result: Expr, carryIn: Expr | null = null): void {
     this.setNZ(result);
     this.put('vf', and(xor(x, y), xor(x, result)));
-    const noBorrow =
-      carryIn === null ? binary('geU', x, y) : or(binary('gtU', x, y), and(carryIn, eq(x, y)));
+    const noBorrow = carryIn === null ? binary('geU', x, y) : or(binary('gtU', x, y), and(carryIn, eq(x, y)));
     this.put('cf', noBorrow);
   }
 

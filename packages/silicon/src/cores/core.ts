@@ -7,7 +7,7 @@ import { CoreMemory } from './memory.ts';
 import { Mpu } from './mpu.ts';
 import { Nvic } from './nvic.ts';
 import { Processor, type CoreBus, type Halt } from './processor.ts';
-import { STATE_WORDS, TCM, WORD } from './state.ts';
+import { offsetOf, STATE_WORDS, TCM, WORD, XIP_OFFSET } from './state.ts';
 import { SystemControl } from './system-control.ts';
 import { SysTick } from './systick.ts';
 import { Translator } from './translator.ts';
@@ -17,7 +17,7 @@ export interface CoreOptions {
   readonly bus: CoreBus;
   /** Which engines may run: `interpreter` alone, or hot code as WebAssembly as well (the default). */
   readonly engine?: 'interpreter' | 'jit';
-  /** How often a block runs before it is translated. */
+  /** How often a block is interpreted before it is translated. */
   readonly hotAfter?: number;
 }
 
@@ -103,7 +103,10 @@ export class Core {
   /** Puts bytes into TCM, SYSRAM or XIP and forgets what was made from the code before. Throws `RangeError`. */
   load(address: number, bytes: Uint8Array): void {
     this.memory.write(address, bytes);
-    this.forgetCode();
+    const offset = offsetOf(address);
+    // What was made from XIP is not indexed: programs cannot write there.
+    if (offset >= XIP_OFFSET) this.forgetCode();
+    else if (offset >= 0) this.#index.overwrite(offset, bytes.length);
   }
 
   /** Forgets every decoded and translated instruction. */
@@ -163,12 +166,10 @@ export class Core {
         this.#step();
         continue;
       }
-      if (this.#translator?.run() === 'interpret') {
-        this.#step();
-        continue;
-      }
+      const isInterpreted = this.#translator?.run() === 'interpret';
       if ((words[WORD.budget] ?? 0) <= 0) break;
-      this.#runBlock();
+      if (isInterpreted) this.#step();
+      else this.#runBlock();
     }
     const executed = budget - (words[WORD.budget] ?? 0);
     this.#now += executed;
@@ -182,6 +183,11 @@ export class Core {
     const address = words[15] ?? 0;
     const block = this.#fetch(address);
     if (block === null) return;
+    if (block.heat === this.#hotAfter && this.#translator !== null) {
+      block.heat++;
+      this.#translator.translate(address, block.offset);
+      return;
+    }
     const { ops } = block;
     const budget = words[WORD.budget] ?? 0;
     const count = Math.min(ops.length, budget);
@@ -202,7 +208,7 @@ export class Core {
         if (block.nextIt !== 0) words[WORD.it] = block.nextIt;
         words[WORD.budget] = budget - count;
         this.#position = 0;
-        if (++block.heat === this.#hotAfter) this.#translator?.translate(address, block.offset);
+        block.heat++;
       }
     } catch (error) {
       words[WORD.budget] = budget - index;

@@ -18,7 +18,7 @@ export interface Instruction {
 }
 
 /** What no row accepts: undefined instructions, and those whose behaviour the manual leaves open. */
-export const UNDEFINED: Row = {
+const UNDEFINED: Row = {
   name: 'UNDEFINED',
   bits: '',
   asm: '.inst',

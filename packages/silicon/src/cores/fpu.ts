@@ -236,7 +236,8 @@ export class FloatUnit {
     if (isBadProduct || (isInfinite(c) && isInfiniteProduct && (c & SIGN) !== sign)) return this.#invalid();
     if (isInfinite(c)) return c;
     if (isInfiniteProduct) return sign | 0x7f80_0000;
-    if (isZero(a) || isZero(b)) return isZero(c) ? this.#zeroSum(c, sign) : c === 0 ? 0 : this.#exactSum(toNumber(c), 0);
+    if (isZero(a) || isZero(b))
+      return isZero(c) ? this.#zeroSum(c, sign) : c === 0 ? 0 : this.#exactSum(toNumber(c), 0);
     return this.#exactSum(toNumber(a) * toNumber(b), toNumber(c));
   }
 

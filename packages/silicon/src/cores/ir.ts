@@ -105,11 +105,13 @@ export type Stmt =
       readonly value: Expr;
       readonly isUnprivileged: boolean;
     }
-  | { readonly kind: 'if'; readonly test: Expr; readonly then: readonly Stmt[] }
+  | { readonly kind: 'if'; readonly test: Expr; readonly body: readonly Stmt[] }
   /** Stops the instruction where `test` holds, before it has changed anything. */
   | { readonly kind: 'guard'; readonly test: Expr; readonly fault: GuardFault }
   /** Goes to `target` (bit 0 clear). `link` says that it is a call: LR is set already. */
   | { readonly kind: 'branch'; readonly target: Expr }
+  /** `target` will be exchanged to when registers have changed: translated code must know before that it can. */
+  | { readonly kind: 'willExchange'; readonly target: Expr }
   /** BXWritePC (B1.4.5): bit 0 is the Thumb bit, and 0xFxxxxxxx returns from an exception in Handler mode. */
   | { readonly kind: 'exchange'; readonly target: Expr }
   /** Everything before has had no effect yet: FP may be off, or its registers still belong to another context. */
@@ -120,36 +122,25 @@ export type Stmt =
 /** A constant. */
 export const constant = (value: number): Expr => ({ kind: 'const', value: value | 0 });
 
-function fold(op: BinaryOp, a: number, b: number): number | null {
-  switch (op) {
-    case 'add':
-      return a + b;
-    case 'sub':
-      return a - b;
-    case 'and':
-      return a & b;
-    case 'or':
-      return a | b;
-    case 'xor':
-      return a ^ b;
-    case 'shl':
-      return a << b;
-    case 'shrU':
-      return a >>> b;
-    case 'shrS':
-      return a >> b;
-    default:
-      return null;
-  }
-}
+/** Operators that are computed at once where both operands are constants. */
+const FOLDED: Partial<Record<BinaryOp, (a: number, b: number) => number>> = {
+  add: (a, b) => a + b,
+  sub: (a, b) => a - b,
+  and: (a, b) => a & b,
+  or: (a, b) => a | b,
+  xor: (a, b) => a ^ b,
+  shl: (a, b) => a << b,
+  shrU: (a, b) => a >>> b,
+  shrS: (a, b) => a >> b,
+};
 
 /** `a op b`, computed at once where both are constants. */
 export function binary(op: BinaryOp, a: Expr, b: Expr | number): Expr {
   const right = typeof b === 'number' ? constant(b) : b;
   if (right.kind === 'const') {
     if (a.kind === 'const') {
-      const value = fold(op, a.value, right.value);
-      if (value !== null) return constant(value);
+      const fold = FOLDED[op];
+      if (fold !== undefined) return constant(fold(a.value, right.value));
     }
     const isNeutral = right.value === 0 && (op === 'add' || op === 'sub' || op === 'or' || op === 'xor');
     if (isNeutral) return a;
@@ -171,8 +162,6 @@ export const eq = (a: Expr, b: Expr | number): Expr => binary('eq', a, b);
 export const ne = (a: Expr, b: Expr | number): Expr => binary('ne', a, b);
 /** Bitwise complement. */
 export const not = (a: Expr): Expr => binary('xor', a, -1);
-/** Two's complement. */
-export const neg = (a: Expr): Expr => binary('sub', constant(0), a);
 export const unary = (op: UnaryOp, a: Expr): Expr => ({ kind: 'unary', op, a });
 export const sext8 = (a: Expr): Expr => unary('sext8', a);
 export const sext16 = (a: Expr): Expr => unary('sext16', a);

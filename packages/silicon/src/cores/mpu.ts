@@ -1,5 +1,5 @@
 /** Regions of this core's MPU. */
-export const MPU_REGIONS = 8;
+const MPU_REGIONS = 8;
 
 interface Region {
   /** RBAR.ADDR. */

@@ -19,7 +19,7 @@ const EXCEPTIONS = EXCEPTION.External + EXTERNAL_LINES;
 /** Three priority bits, on top (reference §1.2). */
 const PRIORITY_MASK = 0xe0;
 /** Lower than any priority. */
-export const THREAD_PRIORITY = 256;
+const THREAD_PRIORITY = 256;
 
 /** Which exceptions wait, run and may: the NVIC and the system handlers beside it (B1.5.4, B3.4). */
 export class Nvic {

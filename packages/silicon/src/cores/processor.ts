@@ -24,7 +24,16 @@ const FPCA = 4;
 /** CCR bits (B3.2.8). */
 const CCR = { NONBASETHRDENA: 1, UNALIGN_TRP: 8, DIV_0_TRP: 16, STKALIGN: 0x200 } as const;
 /** FPCCR bits (B3.2.21). */
-const FPCCR = { LSPACT: 1, USER: 2, THREAD: 8, HFRDY: 16, MMRDY: 32, BFRDY: 64, ASPEN: 1 << 31, LSPEN: 1 << 30 } as const;
+const FPCCR = {
+  LSPACT: 1,
+  USER: 2,
+  THREAD: 8,
+  HFRDY: 16,
+  MMRDY: 32,
+  BFRDY: 64,
+  ASPEN: 1 << 31,
+  LSPEN: 1 << 30,
+} as const;
 
 const isPrivateBus = (address: number): boolean => address >>> 20 === 0xe00;
 
@@ -136,7 +145,9 @@ export class Processor implements HandlerContext, SlowAccess {
 
   #offset(address: number, size: AccessSize): number {
     const offset = offsetOf(address);
-    return offset >= 0 && (size === 1 || offsetOf((address + size - 1) | 0) === offset + size - 1) ? offset : -1;
+    return offset >= 0 && (size === 1 || offsetOf((address + size - 1) | 0) === offset + size - 1)
+      ? offset
+      : -1;
   }
 
   #checkAlignment(address: number, size: AccessSize, offset: number): void {
@@ -145,8 +156,7 @@ export class Processor implements HandlerContext, SlowAccess {
     if (offset < 0 || this.scs.ccr & CCR.UNALIGN_TRP) throw new CoreFault('UNALIGNED');
   }
 
-  readonly load = (address: number, size: AccessSize): number =>
-    this.#load(address, size, this.isPrivileged);
+  readonly load = (address: number, size: AccessSize): number => this.#load(address, size, this.isPrivileged);
 
   readonly store = (address: number, size: AccessSize, value: number): void =>
     this.#store(address, { size, value, isPrivileged: this.isPrivileged });
@@ -285,9 +295,10 @@ export class Processor implements HandlerContext, SlowAccess {
       case 'writeFpscr':
         this.#words[WORD.fpscr] = first & 0xf7c0_009f;
         return 0;
-      default:
-        throw new CoreFault(isCoprocessor(o.code, this.scs.cpacr) ? 'NOCP' : 'UNDEFINSTR');
+      case 'undefined':
+        break;
     }
+    throw new CoreFault(isCoprocessor(o.code, this.scs.cpacr) ? 'NOCP' : 'UNDEFINSTR');
   };
 
   #sleep(): void {
@@ -303,7 +314,8 @@ export class Processor implements HandlerContext, SlowAccess {
   #changeState(isDisabling: number, isPrimask: number, isFaultmask: number): void {
     if (!this.isPrivileged) return;
     if (isPrimask) this.nvic.primask = isDisabling;
-    if (isFaultmask && (isDisabling === 0 || this.nvic.executionPriority() > -1)) this.nvic.faultmask = isDisabling;
+    if (isFaultmask && (isDisabling === 0 || this.nvic.executionPriority() > -1))
+      this.nvic.faultmask = isDisabling;
     this.stop();
   }
 
@@ -317,7 +329,8 @@ export class Processor implements HandlerContext, SlowAccess {
 
   #storeExclusive(address: number, size: number, value: number): number {
     if (address & (size - 1)) throw new CoreFault('UNALIGNED');
-    const isOurs = this.#exclusive !== null && this.#exclusive.address === address && this.#exclusive.size === size;
+    const isOurs =
+      this.#exclusive !== null && this.#exclusive.address === address && this.#exclusive.size === size;
     this.#exclusive = null;
     if (!isOurs) return 1;
     this.store(address, size === 4 ? 4 : size === 2 ? 2 : 1, value);
@@ -329,7 +342,10 @@ export class Processor implements HandlerContext, SlowAccess {
   get apsr(): number {
     const w = (index: number): number => this.#word(index);
     const nzcv =
-      (w(WORD.nf) & (1 << 31)) | (w(WORD.zf) === 0 ? 1 << 30 : 0) | (w(WORD.cf) << 29) | ((w(WORD.vf) >>> 31) << 28);
+      (w(WORD.nf) & (1 << 31)) |
+      (w(WORD.zf) === 0 ? 1 << 30 : 0) |
+      (w(WORD.cf) << 29) |
+      ((w(WORD.vf) >>> 31) << 28);
     return nzcv | (w(WORD.qf) << 27) | (w(WORD.ge) << 16);
   }
 
@@ -434,7 +450,8 @@ export class Processor implements HandlerContext, SlowAccess {
         this.nvic.basepri = priority;
         break;
       case 18:
-        if (priority !== 0 && (priority < this.nvic.basepri || this.nvic.basepri === 0)) this.nvic.basepri = priority;
+        if (priority !== 0 && (priority < this.nvic.basepri || this.nvic.basepri === 0))
+          this.nvic.basepri = priority;
         break;
       case 19:
         if ((value & 1) === 0 || this.nvic.executionPriority() > -1) this.nvic.faultmask = value & 1;
@@ -456,7 +473,10 @@ export class Processor implements HandlerContext, SlowAccess {
   /** Makes an exception wait; one that cannot go at once because of priority becomes a HardFault (B1.5.6). */
   raise(number: number): void {
     const execution = this.nvic.executionPriority();
-    if (number !== EXCEPTION.HardFault && (!this.nvic.isEnabled(number) || this.nvic.priorityOf(number) >= execution)) {
+    if (
+      number !== EXCEPTION.HardFault &&
+      (!this.nvic.isEnabled(number) || this.nvic.priorityOf(number) >= execution)
+    ) {
       this.scs.hfsr |= 1 << 30;
       this.#hardFault(execution);
     } else if (number === EXCEPTION.HardFault) this.#hardFault(execution);
@@ -553,9 +573,14 @@ export class Processor implements HandlerContext, SlowAccess {
   }
 
   #storeFloat(address: number): void {
-    const isPrivileged = (this.scs.fpccr & FPCCR.LSPACT) === 0 ? this.isPrivileged : !(this.scs.fpccr & FPCCR.USER);
+    const isPrivileged =
+      (this.scs.fpccr & FPCCR.LSPACT) === 0 ? this.isPrivileged : !(this.scs.fpccr & FPCCR.USER);
     for (let index = 0; index < 16; index++) {
-      this.#store((address + 4 * index) | 0, { size: 4, value: this.#word(WORD.float + index), isPrivileged });
+      this.#store((address + 4 * index) | 0, {
+        size: 4,
+        value: this.#word(WORD.float + index),
+        isPrivileged,
+      });
     }
     this.#store((address + 64) | 0, { size: 4, value: this.#word(WORD.fpscr), isPrivileged });
   }
@@ -632,7 +657,8 @@ export class Processor implements HandlerContext, SlowAccess {
     const isPrivileged = !isThread || (this.control & NPRIV) === 0;
     const words: number[] = [];
     try {
-      for (let index = 0; index < 8; index++) words.push(this.#load((frame + 4 * index) | 0, 4, isPrivileged));
+      for (let index = 0; index < 8; index++)
+        words.push(this.#load((frame + 4 * index) | 0, 4, isPrivileged));
       if (isFloat) this.#unstackFloat((frame + 0x20) | 0, isPrivileged);
     } catch (error) {
       if (!(error instanceof CoreFault)) throw error;
@@ -650,7 +676,7 @@ export class Processor implements HandlerContext, SlowAccess {
     const control = (this.control & ~(SPSEL | FPCA)) | (toProcess ? SPSEL : 0) | (isFloat ? FPCA : 0);
     const size = isFloat ? 0x68 : 0x20;
     const mustAlign = isFloat || (this.scs.ccr & CCR.STKALIGN) !== 0;
-    const sp = ((frame + size) | (mustAlign && xpsr & 0x200 ? 4 : 0)) | 0;
+    const sp = (frame + size) | (mustAlign && xpsr & 0x200 ? 4 : 0) | 0;
     this.#switchTo(returning === 0 ? 0 : ipsr, control);
     this.#words[13] = sp;
     for (const [index, register] of [0, 1, 2, 3, 12, 14].entries()) this.#words[register] = words[index] ?? 0;
@@ -677,8 +703,7 @@ export class Processor implements HandlerContext, SlowAccess {
 
 /** Whether an undefined encoding belongs to a coprocessor that is absent or off (A5.3.18). */
 function isCoprocessor(code: number, cpacr: number): boolean {
-  if ((code >>> 16 & 0xec00) !== 0xec00) return false;
+  if (((code >>> 16) & 0xec00) !== 0xec00) return false;
   const number = (code >>> 8) & 0xf;
   return (number !== 10 && number !== 11) || ((cpacr >>> 20) & 3) === 0;
 }
-

@@ -118,7 +118,7 @@ export class SystemControl {
 
   /** A register of the private bus, or `null` where there is none. Parts of a word are read as parts. */
   read(address: number, size: AccessSize): number | null {
-    const register = (address & ~3) & 0xf_ffff;
+    const register = address & ~3 & 0xf_ffff;
     const word = this.#read(register);
     if (word === null || (address & (size - 1)) !== 0) return null;
     const part = word >>> (8 * (address & 3));
@@ -127,7 +127,7 @@ export class SystemControl {
 
   /** Whether there is such a register, and it takes a write of this size. */
   write(address: number, size: AccessSize, value: number): boolean {
-    const register = (address & ~3) & 0xf_ffff;
+    const register = address & ~3 & 0xf_ffff;
     if ((address & (size - 1)) !== 0) return false;
     if (size === 4) return this.#write(register, value);
     // Only priorities and fault status are made of smaller parts (B3.1.1).
@@ -192,7 +192,7 @@ export class SystemControl {
       case 0xed08:
         return this.vtor;
       case 0xed0c:
-        return (0xfa05_0000 | (this.#nvic.prigroup << 8)) | 0;
+        return 0xfa05_0000 | (this.#nvic.prigroup << 8) | 0;
       case 0xed10:
         return this.scr;
       case 0xed14:
@@ -326,7 +326,8 @@ export class SystemControl {
         this.#demcr = value & 0x0100_07f1;
         break;
       case 0xef00:
-        if ((value & 0x1ff) < EXTERNAL_LINES) this.#nvic.setPending(EXCEPTION.External + (value & 0x1ff), true);
+        if ((value & 0x1ff) < EXTERNAL_LINES)
+          this.#nvic.setPending(EXCEPTION.External + (value & 0x1ff), true);
         break;
       case 0xef34:
         this.fpccr = (value & (0xc000_0000 | 0)) | (this.fpccr & 0x7b & (value & 1 ? -1 : ~1));

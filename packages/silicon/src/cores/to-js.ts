@@ -57,12 +57,11 @@ function valueOf(expr: Expr): string {
     }
     case 'select':
       return `(${testOf(expr.test)}?${valueOf(expr.a)}:${valueOf(expr.b)})`;
-    default: {
-      const value = VALUES[expr.op];
-      if (value) return value(valueOf(expr.a), valueOf(expr.b));
-      return `(${testOf(expr)}?1:0)`;
-    }
+    case 'binary':
+      break;
   }
+  const value = VALUES[expr.op];
+  return value ? value(valueOf(expr.a), valueOf(expr.b)) : `(${testOf(expr)}?1:0)`;
 }
 
 function testOf(expr: Expr): string {
@@ -91,20 +90,23 @@ function statement(stmt: Stmt): string {
         ? `c.storeUnprivileged(${valueOf(stmt.address)},${stmt.size},${valueOf(stmt.value)});`
         : `store${stmt.size}(${valueOf(stmt.address)},${valueOf(stmt.value)});`;
     case 'if':
-      return `if(${testOf(stmt.test)}){${stmt.then.map(statement).join('')}}`;
+      return `if(${testOf(stmt.test)}){${stmt.body.map(statement).join('')}}`;
     case 'guard':
       return `if(${testOf(stmt.test)})c.guard('${stmt.fault}',${valueOf(stmt.test)});`;
     case 'branch':
       return `r[15]=${valueOf(stmt.target)};`;
+    case 'willExchange':
+      return '';
     case 'exchange':
       return `c.exchange(${valueOf(stmt.target)});`;
     case 'floatGate':
       return `if(r[${WORD.floatGate}]!==0)c.openFloat();`;
     case 'float':
       return `const t${stmt.id}=fpu.${stmt.op}(${stmt.args.map(valueOf).join(',')});`;
-    default:
-      return `const t${stmt.id}=c.system('${stmt.op}',o${stmt.args.map((arg) => `,${valueOf(arg)}`).join('')});`;
+    case 'system':
+      break;
   }
+  return `const t${stmt.id}=c.system('${stmt.op}',o${stmt.args.map((arg) => `,${valueOf(arg)}`).join('')});`;
 }
 
 /** The body of a JavaScript function of `o`, an instruction's operands, that does what `statements` say. */

@@ -19,7 +19,7 @@ export interface FunctionTable {
   readonly set: (index: number, value: unknown) => void;
 }
 /** A module that passed validation. */
-export type CompiledModule = object;
+type CompiledModule = object;
 
 declare const WebAssembly: Api;
 

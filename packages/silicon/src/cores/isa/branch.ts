@@ -65,7 +65,10 @@ const branches: readonly Row[] = [
     asm: 'bx <m>',
     ends: true,
     decode: (fields, place) => (fields['m'] === 15 || !mayJump(place) ? 'unpredictable' : fields),
-    does: (b) => b.exchange(b.r('m')),
+    does: (b) => {
+      b.willExchange(b.r('m'));
+      b.exchange(b.r('m'));
+    },
   },
   {
     name: 'BLX (register) T1',
@@ -75,6 +78,7 @@ const branches: readonly Row[] = [
     decode: (fields, place) => (isBad(fields['m']) || !mayJump(place) ? 'unpredictable' : fields),
     does: (b) => {
       const to = b.let(b.r('m'));
+      b.willExchange(to);
       b.setFixed(14, add({ kind: 'pc' }, -1));
       // 0xFxxxxxxx is no exception return here, but an address that cannot be executed.
       b.exchange(select(eq(and(to, 0xf000_0000 | 0), 0xf000_0000 | 0), and(to, 0xefff_ffff | 0), to));
@@ -89,8 +93,7 @@ const branches: readonly Row[] = [
       place.isInIt
         ? 'unpredictable'
         : { z: field(fields, 'z'), n: field(fields, 'n'), i: field(fields, 'i') * 2 },
-    does: (b, o) =>
-      b.if((o['z'] === 1 ? ne : eq)(b.r('n'), 0), (inner) => inner.branch(target(inner))),
+    does: (b, o) => b.if((o['z'] === 1 ? ne : eq)(b.r('n'), 0), (inner) => inner.branch(target(inner))),
   },
   {
     name: 'B T1',
@@ -247,11 +250,7 @@ const wideSystem: readonly Row[] = [
     does: (b, o) => b.set('d', b.system('mrs', constant(field(o, 'x')))),
   },
   ...HINTS16.map((asm, code) =>
-    hintRow(
-      `${asm.toUpperCase()} T2`,
-      `1111001110101111 10000000${code.toString(2).padStart(8, '0')}`,
-      asm,
-    ),
+    hintRow(`${asm.toUpperCase()} T2`, `1111001110101111 10000000${code.toString(2).padStart(8, '0')}`, asm),
   ),
   {
     name: 'hint T2',
@@ -282,4 +281,3 @@ const wideSystem: readonly Row[] = [
 
 /** Branches, conditions, hints and what speaks to the system. */
 export const BRANCH: readonly Row[] = [...narrowSystem, ...branches, ...wideSystem];
-

@@ -1,5 +1,22 @@
 import type { Operands, Semantics } from '../builder.ts';
-import { add, and, constant, eq, mul, or, select, sext16, sext8, shl, shrS, shrU, sub, unary, rotr, type Expr } from '../ir.ts';
+import {
+  add,
+  and,
+  constant,
+  eq,
+  mul,
+  or,
+  select,
+  sext16,
+  sext8,
+  shl,
+  shrS,
+  shrU,
+  sub,
+  unary,
+  rotr,
+  type Expr,
+} from '../ir.ts';
 import { alu, type AluName } from './alu.ts';
 import { anyBad, field, isBad, type Place, type Row } from './row.ts';
 import { decodeShift, shifted, shiftedByRegister, SHIFT } from './shift.ts';
@@ -8,7 +25,7 @@ const plain = (value: Expr): { value: Expr; carry: null } => ({ value, carry: nu
 const flagsOutsideIt = (fields: Operands, place: Place): Operands => ({ ...fields, s: place.isInIt ? 0 : 1 });
 
 /** ThumbExpandImm_C (A5.3.2): the immediate as `i`; `c` 2: carry stays, else the carry that comes out. */
-export function expandImmediate(code: number): { readonly i: number; readonly c: number } | null {
+function expandImmediate(code: number): { readonly i: number; readonly c: number } | null {
   const byte = code & 0xff;
   if (code >>> 10 === 0) {
     const kind = (code >>> 8) & 3;
@@ -211,14 +228,12 @@ const narrow: readonly Row[] = [
     bits: `10110000${code}iiiiiii`,
     asm: `${name} sp, sp, #<i>`,
     decode: (fields) => ({ i: field(fields, 'i') * 4 }),
-    does: (b) =>
-      b.setFixed(13, code === 0 ? add(b.fixed(13), b.imm('i')) : sub(b.fixed(13), b.imm('i'))),
+    does: (b) => b.setFixed(13, code === 0 ? add(b.fixed(13), b.imm('i')) : sub(b.fixed(13), b.imm('i'))),
   })),
 ];
 
 /** Values that an extension or a reversal makes of a register. */
-const byteReversed = (x: Expr): Expr =>
-  or(and(rotr(x, 8), 0xff00_ff00 | 0), and(rotr(x, 24), 0x00ff_00ff));
+const byteReversed = (x: Expr): Expr => or(and(rotr(x, 8), 0xff00_ff00 | 0), and(rotr(x, 24), 0x00ff_00ff));
 const halvesReversed = (x: Expr): Expr => or(and(shl(x, 8), 0xff00_ff00 | 0), and(shrU(x, 8), 0x00ff_00ff));
 const EXTENSIONS = [
   ['sxth', sext16],
@@ -278,21 +293,11 @@ function wideForm(
 
 /** The rules on SP and PC that the manual writes out for each of these encodings. */
 function isWideAllowed(name: AluName, d: number, n: number): boolean {
+  if (name === 'tst' || name === 'teq') return !isBad(n);
+  if (name === 'cmp' || name === 'cmn') return n !== 15;
+  if (name === 'mov' || name === 'mvn') return !isBad(d);
   const isSum = name === 'add' || name === 'sub';
-  switch (name) {
-    case 'tst':
-    case 'teq':
-      return !isBad(n);
-    case 'cmp':
-    case 'cmn':
-      return n !== 15;
-    case 'mov':
-    case 'mvn':
-      return !isBad(d);
-    default:
-      if (isSum && n === 13) return d !== 15;
-      return !isBad(d) && !isBad(n);
-  }
+  return isSum && n === 13 ? d !== 15 : !isBad(d) && !isBad(n);
 }
 
 const ALU_NAMES: readonly AluName[] = [
@@ -313,15 +318,19 @@ function wideOperands(name: AluName, base: { s: number; d: number; n: number }):
 }
 
 function wideRow(name: AluName): readonly Row[] {
-  const isThis = (fields: Operands): { s: number; d: number; n: number } | null => {
-    const base = { s: field(fields, 's'), d: field(fields, 'd'), n: field(fields, 'n') };
-    return wideForm(field(fields, 'o'), base) === name ? base : null;
-  };
   const hasFirst = name !== 'mov' && name !== 'mvn';
+  const code = (WIDE_OPS.find((row) => row.includes(name))?.[0] ?? 0).toString(2).padStart(4, '0');
+  const [s, d] = ['tst', 'teq', 'cmp', 'cmn'].includes(name) ? ['1', '1111'] : ['s', 'dddd'];
+  const n = hasFirst ? 'nnnn' : '1111';
+  const isThis = (fields: Operands): { s: number; d: number; n: number } | null => {
+    // What a row's bits fix is not among its fields.
+    const { s = 1, d = 15, n = 15 } = fields;
+    return wideForm(Number.parseInt(code, 2), { s, d, n }) === name ? { s, d, n } : null;
+  };
   return [
     {
       name: `${name.toUpperCase()} (immediate), modified immediate`,
-      bits: '11110i0oooosnnnn 0iiiddddiiiiiiii',
+      bits: `11110i0${code}${s}${n} 0iii${d}iiiiiiii`,
       asm: wideAsm(name, '#<i>'),
       decode: (fields) => {
         const base = isThis(fields);
@@ -335,7 +344,7 @@ function wideRow(name: AluName): readonly Row[] {
     },
     {
       name: `${name.toUpperCase()} (register), shifted`,
-      bits: '1110101oooosnnnn 0iiiddddiittmmmm',
+      bits: `1110101${code}${s}${n} 0iii${d}iittmmmm`,
       asm: wideAsm(name, '<m><shift>'),
       decode: (fields) => {
         const base = isThis(fields);
@@ -373,9 +382,7 @@ const packRows: readonly Row[] = [
       const second = shifted(b, o, b.r('m')).value;
       const low = 0xffff;
       const packed =
-        o['b'] === 1
-          ? or(and(b.r('n'), ~low), and(second, low))
-          : or(and(b.r('n'), low), and(second, ~low));
+        o['b'] === 1 ? or(and(b.r('n'), ~low), and(second, low)) : or(and(b.r('n'), low), and(second, ~low));
       b.set('d', packed);
     },
   },
@@ -468,7 +475,7 @@ const registerRows: readonly Row[] = [
   ...EXTENSIONS.map(([name, value], index): Row => ({
     name: `${name.toUpperCase()} T2, ${name.replace('xt', 'xta').toUpperCase()} T1`,
     bits: `11111010 0${['000', '100', '001', '101'][index]}nnnn 1111dddd10jjmmmm`,
-    asm: `${name}<a> <d>, <addn><m>, ror #<j>`,
+    asm: `${name.slice(0, 3)}<a>${name.slice(3)} <d>, <addn><m>, ror #<j>`,
     decode: (fields) => {
       if (anyBad(fields, 'dm') || fields['n'] === 13) return 'unpredictable';
       const rest = { d: field(fields, 'd'), m: field(fields, 'm'), j: field(fields, 'j') * 8 };

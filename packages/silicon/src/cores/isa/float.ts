@@ -16,12 +16,7 @@ const single = (fields: Operands): Operands => {
   };
 };
 
-type Arithmetic = readonly [
-  name: string,
-  opcode: string,
-  operation: string,
-  does: (b: Semantics) => Expr,
-];
+type Arithmetic = readonly [name: string, opcode: string, operation: string, does: (b: Semantics) => Expr];
 const product = (b: Semantics): Expr => b.float('mul', b.s('N'), b.s('M'));
 const ARITHMETIC: readonly Arithmetic[] = [
   ['vmla', '0x00', '0', (b) => b.float('add', b.s('D'), product(b))],
@@ -161,10 +156,7 @@ const others: readonly Row[] = [
       does: (b, o) => {
         b.floatGate();
         const size = o['z'] === 1 ? 32 : 16;
-        b.setS(
-          'D',
-          b.float('toFixed', b.s('D'), constant(1 - isUnsigned), b.imm('i'), constant(size)),
-        );
+        b.setS('D', b.float('toFixed', b.s('D'), constant(1 - isUnsigned), b.imm('i'), constant(size)));
       },
     },
   ]),
@@ -250,8 +242,7 @@ const transfers: readonly Row[] = [
           } else {
             for (const index of indexes) b.store(4, add(start, 4 * index), b.s('D', index));
           }
-          if (field(o, 'p') & 1)
-            b.set('n', offsetBy(b.r('n'), constant(4 * words), o['p'] !== 0b101));
+          if (field(o, 'p') & 1) b.set('n', offsetBy(b.r('n'), constant(4 * words), o['p'] !== 0b101));
         },
       })),
     ];

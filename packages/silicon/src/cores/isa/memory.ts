@@ -29,6 +29,7 @@ function loadInto(
   before: () => void = () => undefined,
 ): void {
   const value = b.load(access.size, address, { isSigned: access.isSigned === true, isUnprivileged });
+  if (o['t'] === 15) b.willExchange(value);
   before();
   if (o['t'] === 15) b.exchange(value);
   else b.set('t', value);
@@ -134,6 +135,8 @@ function loadMultiple(
   b.guard(and(start, 3), 'UNALIGNED');
   const registers = registersOf(list);
   const values = registers.map((_, index) => b.load(4, add(start, 4 * index)));
+  const last = values[values.length - 1];
+  if (list >= 0x8000 && last !== undefined) b.willExchange(last);
   writeBack?.();
   for (const [index, register] of registers.entries()) {
     const value = values[index];
@@ -473,8 +476,7 @@ const exclusives: readonly Row[] = [
         return 'unpredictable';
       return { ...fields, i: field(fields, 'i') * 4 };
     },
-    does: (b) =>
-      b.set('d', b.system('storeExclusive', add(b.r('n'), b.imm('i')), constant(4), b.r('t'))),
+    does: (b) => b.set('d', b.system('storeExclusive', add(b.r('n'), b.imm('i')), constant(4), b.r('t'))),
   },
   ...exclusiveSizes.flatMap(([letter, code, size]): Row[] => [
     {

@@ -89,10 +89,42 @@ const toWidth: readonly Row[] = (['ssat', 'usat'] as const).flatMap((name, code)
 /** What one lane does: its two sources and whether it subtracts. */
 type Lane = readonly [n: number, m: number, isDifference: boolean];
 const PARALLEL: readonly (readonly [name: string, code: string, bits: 8 | 16, lanes: readonly Lane[]])[] = [
-  ['add16', '001', 16, [[0, 0, false], [1, 1, false]]],
-  ['asx', '010', 16, [[0, 1, true], [1, 0, false]]],
-  ['sax', '110', 16, [[0, 1, false], [1, 0, true]]],
-  ['sub16', '101', 16, [[0, 0, true], [1, 1, true]]],
+  [
+    'add16',
+    '001',
+    16,
+    [
+      [0, 0, false],
+      [1, 1, false],
+    ],
+  ],
+  [
+    'asx',
+    '010',
+    16,
+    [
+      [0, 1, true],
+      [1, 0, false],
+    ],
+  ],
+  [
+    'sax',
+    '110',
+    16,
+    [
+      [0, 1, false],
+      [1, 0, true],
+    ],
+  ],
+  [
+    'sub16',
+    '101',
+    16,
+    [
+      [0, 0, true],
+      [1, 1, true],
+    ],
+  ],
   ['add8', '000', 8, [0, 1, 2, 3].map((lane): Lane => [lane, lane, false])],
   ['sub8', '100', 8, [0, 1, 2, 3].map((lane): Lane => [lane, lane, true])],
 ];
@@ -114,9 +146,7 @@ const parallel: readonly Row[] = PARALLEL.flatMap(([name, code, bits, lanes]) =>
     does: (b) => {
       const mask = 2 ** bits - 1;
       const laneOf = (x: Expr, lane: number): Expr =>
-        isSigned
-          ? shrS(shl(x, 32 - bits * (lane + 1)), 32 - bits)
-          : and(shrU(x, bits * lane), mask);
+        isSigned ? shrS(shl(x, 32 - bits * (lane + 1)), 32 - bits) : and(shrU(x, bits * lane), mask);
       let result: Expr = constant(0);
       let ge: Expr = constant(0);
       for (const [index, [n, m, isDifference]] of lanes.entries()) {

@@ -29,7 +29,7 @@ const bit = (value: Expr, place: Expr | number): Expr => and(shrU(value, place),
 /** Shift_C by the constant of operands `k` and `j`. */
 export function shifted(b: Semantics, o: Operands, value: Expr): Shifted {
   const amount = b.imm('j');
-  switch (o['k']) {
+  switch (o['k'] ?? SHIFT.NONE) {
     case SHIFT.LSL:
       return { value: shl(value, amount), carry: bit(value, sub(constant(32), amount)) };
     case SHIFT.LSR:

@@ -62,7 +62,7 @@ function randomFloat(random: Random): number {
 }
 
 /** A start state: registers that mostly point into the data, floats that mostly are near 1. */
-export function randomState(random: Random): Int32Array {
+function randomState(random: Random): Int32Array {
   const state = new Int32Array(CASE_WORDS);
   for (let index = 0; index < 15; index++) state[index] = randomValue(random);
   state[13] = (DATA.base + 0x4000 + random.below(0x8000)) & ~3;
@@ -88,7 +88,7 @@ const writesStackPointer = (o: Operands): boolean =>
 
 /** Random bits of a row that decode to it and to nothing the manual leaves open; `null` where luck fails. */
 export function encode(row: Row, random: Random, it: number): Uint8Array | null {
-  for (let attempt = 0; attempt < 30; attempt++) {
+  for (let attempt = 0; attempt < 3000; attempt++) {
     const code = fillBits(row.bits, random);
     const isLong = row.bits.length > 16;
     const first = isLong ? code >>> 16 : code & 0xffff;
@@ -106,10 +106,11 @@ export function encode(row: Row, random: Random, it: number): Uint8Array | null 
 }
 
 /** Rows that stay in their program, and rows that may leave it. */
-export const STRAIGHT_ROWS = ROWS.filter((row) =>
+const STRAIGHT_ROWS = ROWS.filter(
+  (row) =>
     row.isSystem !== true && row.ends !== true && row.name !== 'IT T1' && !row.name.startsWith('YIELD'),
 );
-export const ENDING_ROWS = ROWS.filter((row) => row.isSystem !== true && row.ends === true);
+const ENDING_ROWS = ROWS.filter((row) => row.isSystem !== true && row.ends === true);
 const IT_ROW = ROWS.find((row) => row.name === 'IT T1');
 
 /** Whether this encoding of a row leaves its program: a load to PC. */

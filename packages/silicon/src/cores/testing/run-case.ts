@@ -17,7 +17,7 @@ export function bareCore(options: Omit<CoreOptions, 'bus'>, memory: Uint8Array):
 const CPACR = 0xe000_ed88;
 
 /** Sets a core to a case's start state, in Thread mode, as after a reset. */
-export function prepare(core: Core, { state, address }: Pick<Case, 'state' | 'address'>): void {
+function prepare(core: Core, { state, address }: Pick<Case, 'state' | 'address'>): void {
   core.reset();
   core.processor.store(CPACR, 4, 0xf0_0000);
   for (let index = 0; index < 15; index++) core.setRegister(index, state[index] ?? 0);
@@ -32,7 +32,7 @@ export function prepare(core: Core, { state, address }: Pick<Case, 'state' | 'ad
 }
 
 /** The state as the oracle tells it. */
-export function outcomeOf(core: Core): Outcome {
+function outcomeOf(core: Core): Outcome {
   const state = new Int32Array(CASE_WORDS);
   for (let index = 0; index < 16; index++) state[index] = core.register(index);
   const words = core.memory.words;
@@ -49,7 +49,7 @@ export function outcomeOf(core: Core): Outcome {
 export function runCase(core: Core, each: Case): Outcome & { readonly executed: number } {
   let at = each.address;
   for (const bytes of each.instructions) {
-    core.memory.write(at, bytes);
+    core.load(at, bytes);
     at += bytes.length;
   }
   prepare(core, each);

@@ -58,10 +58,17 @@ int main(void) {
   uc_reg_write(uc, UC_ARM_REG_C1_C0_2, &cpacr);
   uc_reg_write(uc, UC_ARM_REG_FPEXC, &fpexc);
 
+  /* The core's other memories, empty: random addresses meet them now and then. */
+  check(uc_mem_map(uc, 0x10000000, 0x100000, UC_PROT_READ), "map");
+  check(uc_mem_map(uc, 0x22000000, 0x10000, UC_PROT_ALL), "map");
   /* Four times NOP: an IT block that a case leaves open ends in them. */
   static const uint16_t nops[4] = {0xbf00, 0xbf00, 0xbf00, 0xbf00};
   check(uc_mem_map(uc, SCRATCH, 4096, UC_PROT_ALL), "map");
   check(uc_mem_write(uc, SCRATCH, nops, sizeof nops), "write");
+  /* VMOV.F32 S0, S0: the first floating-point instruction would reset FPSCR (FPCA is clear). */
+  static const uint16_t vmov[2] = {0xeeb0, 0x0a40};
+  check(uc_mem_write(uc, SCRATCH + 16, vmov, sizeof vmov), "write");
+  check(uc_emu_start(uc, (SCRATCH + 16) | 1, SCRATCH + 20, 0, 1), "vmov");
 
   uint32_t cases = word();
   for (uint32_t n = 0; n < cases; n++) {

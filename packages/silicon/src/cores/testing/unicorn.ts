@@ -53,7 +53,9 @@ export function runOracle(
   const output = new DataView(run.stdout.buffer, run.stdout.byteOffset, run.stdout.length);
   const outcomes = cases.map((_, index) => {
     const at = index * 4 * (CASE_WORDS + 1);
-    const state = Int32Array.from({ length: CASE_WORDS }, (_each, word) => output.getInt32(at + 4 + 4 * word, true));
+    const state = Int32Array.from({ length: CASE_WORDS }, (_each, word) =>
+      output.getInt32(at + 4 + 4 * word, true),
+    );
     return { error: output.getUint32(at, true), state };
   });
   return { outcomes, memory: new Uint8Array(run.stdout.subarray(cases.length * 4 * (CASE_WORDS + 1))) };

@@ -1,0 +1,111 @@
+import { endOfMemory } from './blocks.ts';
+import { decode, isWide, type Instruction } from './decoder.ts';
+import type { CoreMemory } from './memory.ts';
+
+/** An instruction at its offset from `TCM_AT`. */
+export interface Placed {
+  readonly offset: number;
+  readonly instruction: Instruction;
+}
+
+/** Instructions that are always executed from the first on; control leaves at the last. */
+export interface RegionBlock {
+  readonly offset: number;
+  readonly instructions: readonly Placed[];
+  /** Offset of what follows. */
+  readonly end: number;
+}
+
+/** Blocks that reach each other by jumps to known places: about a function of the guest. */
+export interface Region {
+  readonly blocks: readonly RegionBlock[];
+  readonly first: number;
+  readonly end: number;
+}
+
+const MOST_INSTRUCTIONS = 600;
+/** How far from its entry a region reaches, in bytes. */
+const REACH = 4096;
+
+/** Where an instruction may go that is known now, as offsets from itself; a call comes back behind itself. */
+function targetsOf({ row, operands }: Instruction): readonly number[] {
+  const isBranch = /^(B T|CBZ|BL T1)/.test(row.name);
+  return isBranch && row.name !== 'BL T1' ? [4 + (operands['i'] ?? 0)] : [];
+}
+
+/** Whether control may come to what follows an instruction that ends a block. */
+function continues({ row, condition }: Instruction): boolean {
+  const isFinal = /^(B T2|B T4|BX|POP|LDM|LDR|MOV|ADD|TBB|TBH|UNDEFINED|UDF)/.test(row.name);
+  return !isFinal || condition !== 14;
+}
+
+/** Finds the region of an entry; `null` where its first instruction is not one for translated code. */
+export function findRegion(memory: CoreMemory, entry: number): Region | null {
+  const instructions = new Map<number, Instruction>();
+  const leaders = new Set([entry]);
+  const open = [entry];
+  const limit = endOfMemory(entry);
+  const isNear = (offset: number): boolean =>
+    offset >= 0 && offset < limit && Math.abs(offset - entry) < REACH && endOfMemory(offset) === limit;
+  while (open.length > 0 && instructions.size < MOST_INSTRUCTIONS) {
+    let at = open.pop() ?? entry;
+    let it = 0;
+    while (instructions.size < MOST_INSTRUCTIONS || it !== 0) {
+      const known = instructions.get(at);
+      if (known !== undefined) {
+        // Code that is met inside and outside an IT block is not translated.
+        if (known.it !== it) return null;
+        break;
+      }
+      if (at + 2 > limit) break;
+      const first = memory.get(at, 2);
+      if (isWide(first) && at + 4 > limit) break;
+      const instruction = decode(first, isWide(first) ? memory.get(at + 2, 2) : 0, it);
+      instructions.set(at, instruction);
+      const next = at + instruction.size;
+      it = instruction.nextIt;
+      if (instruction.ends) {
+        const after = targetsOf(instruction).map((distance) => at + distance);
+        if (continues(instruction)) after.push(next);
+        for (const target of after) {
+          if (!isNear(target) || leaders.has(target)) continue;
+          leaders.add(target);
+          open.push(target);
+        }
+        break;
+      }
+      at = next;
+    }
+  }
+  return blocksOf(instructions, leaders);
+}
+
+function blocksOf(
+  instructions: ReadonlyMap<number, Instruction>,
+  leaders: ReadonlySet<number>,
+): Region | null {
+  const blocks: RegionBlock[] = [];
+  for (const leader of [...leaders].sort((a, b) => a - b)) {
+    const placed: Placed[] = [];
+    let at = leader;
+    for (;;) {
+      const instruction = instructions.get(at);
+      if (instruction === undefined) break;
+      if (at !== leader && leaders.has(at)) {
+        if (instruction.it !== 0) return null;
+        break;
+      }
+      placed.push({ offset: at, instruction });
+      at += instruction.size;
+      if (instruction.ends) break;
+    }
+    const [head] = placed;
+    // What the interpreter must do is left to it, entry and all.
+    if (head === undefined || head.instruction.row.isSystem === true) continue;
+    if (head.instruction.it !== 0) return null;
+    blocks.push({ offset: leader, instructions: placed, end: at });
+  }
+  const [lowest] = blocks;
+  if (lowest === undefined) return null;
+  return { blocks, first: lowest.offset, end: Math.max(...blocks.map(({ end }) => end)) };
+}

@@ -1,0 +1,68 @@
+import type { CoreOptions } from '../core.ts';
+import { TCM } from '../state.ts';
+import { randomCase, randomMemory, randomOf, type Case } from './random-programs.ts';
+import { bareCore, runCase } from './run-case.ts';
+import { runOracle, type Outcome } from './unicorn.ts';
+
+/** One run of lock-step: how many random programs of which length, from which seed. */
+export interface Plan {
+  readonly seed: number;
+  readonly cases: number;
+  /** Instructions of a program; 1 takes those that may go elsewhere. */
+  readonly length: number;
+}
+
+/** What one engine made of a plan. */
+export interface Played {
+  readonly cases: readonly Case[];
+  readonly outcomes: readonly (Outcome & { readonly executed: number })[];
+  readonly before: Uint8Array;
+  readonly after: Uint8Array;
+  readonly instructions: number;
+}
+
+/** Runs a plan's programs one after another on one core. */
+export function play({ seed, cases: count, length }: Plan, options: Omit<CoreOptions, 'bus'>): Played {
+  const random = randomOf(seed);
+  const before = randomMemory(random);
+  const cases = Array.from({ length: count }, (_, number) => randomCase(random, number, length));
+  const core = bareCore(options, before);
+  const outcomes = cases.map((each) => runCase(core, each));
+  const instructions = outcomes.reduce((sum, { executed }) => sum + executed, 0);
+  return { cases, outcomes, before, after: core.memory.read(TCM.base, TCM.size), instructions };
+}
+
+const NAMES = ['sp', 'lr', 'pc', 'apsr', 'fpscr'];
+const nameOf = (word: number): string =>
+  word < 13 ? `r${word}` : word < 18 ? (NAMES[word - 13] ?? '') : `s${word - 18}`;
+const hex = (value: number | undefined): string => ((value ?? 0) >>> 0).toString(16);
+const APSR = 16;
+const PC = 15;
+
+/** Where a played plan and the oracle differ, one line a program. Each line can be typed in again. */
+export function disagreements(played: Played, path: string): readonly string[] {
+  const runs = played.cases.map((each, index) => ({ each, executed: played.outcomes[index]?.executed ?? 0 }));
+  const oracle = runOracle(path, played.before, runs);
+  const lines: string[] = [];
+  for (const [index, { each, executed }] of runs.entries()) {
+    const ours = played.outcomes[index];
+    const theirs = oracle.outcomes[index];
+    if (ours === undefined || theirs === undefined || executed === 0) continue;
+    const isWhole = executed === each.instructions.length;
+    // A jump to where nothing is ends Unicorn's run with an error, and its PC is no longer the program's.
+    const isLost = theirs.error !== 0;
+    const differences = isLost && isWhole && executed > 1 ? [`error ${theirs.error}`] : [];
+    for (const [word, value] of ours.state.entries()) {
+      if (word === PC && (isLost || !isWhole)) continue;
+      const mask = word === PC ? ~1 : word === APSR ? 0xf80f_0000 : -1;
+      const wanted = (theirs.state[word] ?? 0) & mask;
+      if (value !== wanted) differences.push(`${nameOf(word)} ${hex(value)} for ${hex(wanted)}`);
+    }
+    if (differences.length > 0) {
+      const code = each.instructions.map((bytes) => Buffer.from(bytes).toString('hex')).join(' ');
+      lines.push(`${each.rows.map(({ name }) => name).join(' + ')}: ${code}: ${differences.join(', ')}`);
+    }
+  }
+  if (Buffer.compare(played.after, oracle.memory) !== 0) lines.push('memory differs at the end');
+  return lines;
+}

@@ -1,0 +1,224 @@
+import { Semantics } from './builder.ts';
+import { conditionHolds } from './isa/branch.ts';
+import type { FloatOp, Stmt } from './ir.ts';
+import type { Placed, Region, RegionBlock } from './region.ts';
+import {
+  CODE_MAP_AT,
+  GRANULE_SHIFT,
+  MEMORY_PAGES,
+  SYSRAM,
+  SYSRAM_OFFSET,
+  WORD,
+  XIP,
+  XIP_OFFSET,
+} from './state.ts';
+import { emit, LOCAL, localOf, wordOf, type Surroundings } from './to-wasm.ts';
+import { CodeWriter, moduleOf, OP, type Label, type WasmImport } from './wasm-writer.ts';
+
+/** What a translated function answers: go on where PC points, or interpret the instruction there first. */
+const ANSWER = { goOn: 0, interpret: 1 } as const;
+
+/** A region as WebAssembly, and the float operations that it imports. */
+export interface Translation {
+  readonly bytes: Uint8Array;
+  readonly floats: readonly FloatOp[];
+}
+
+interface Prepared {
+  readonly block: RegionBlock;
+  readonly code: readonly { readonly placed: Placed; readonly statements: readonly Stmt[] }[];
+}
+
+/** The statements of one instruction, its condition around them. */
+function statementsOf({ instruction }: Placed): readonly Stmt[] {
+  const { row, operands, condition } = instruction;
+  const semantics = new Semantics(operands, false);
+  if (row.isSystem === true) return [{ kind: 'system', op: 'undefined', id: 0, args: [] }];
+  if (condition === 14) {
+    row.does(semantics, operands);
+    return semantics.statements;
+  }
+  semantics.if(conditionHolds(semantics, condition), (inner) => row.does(inner, operands));
+  return semantics.statements;
+}
+
+/** Which registers and flags statements read or write. */
+function usedWords(statements: readonly Stmt[], read: Set<number>, written: Set<number>): void {
+  const visit = (part: unknown): void => {
+    if (typeof part !== 'object' || part === null) return;
+    if ('kind' in part && part.kind === 'get' && 'slot' in part) {
+      read.add(wordOf(part.slot as Parameters<typeof wordOf>[0]));
+      return;
+    }
+    if ('kind' in part && part.kind === 'set' && 'slot' in part && 'value' in part) {
+      written.add(wordOf(part.slot as Parameters<typeof wordOf>[0]));
+      visit(part.value);
+      return;
+    }
+    for (const each of Object.values(part)) visit(each);
+  };
+  for (const statement of statements) visit(statement);
+}
+
+/** Where an address outside TCM lies from `TCM_AT` on, or -1. `isStore`: XIP does not count, nor does code. */
+function outsideFunction(isStore: boolean): CodeWriter {
+  const code = new CodeWriter();
+  const inside = Symbol('inside');
+  // Local 0 is the address, 1 the access size less one, 2 the distance.
+  code.get(0).const(SYSRAM.base).op(OP.sub).tee(2).const(SYSRAM.size).get(1).op(OP.sub, OP.ltU);
+  code.open(OP.if, inside);
+  const offset = (add: number): CodeWriter => code.get(2).const(add).op(OP.add);
+  if (isStore) {
+    offset(SYSRAM_OFFSET).const(GRANULE_SHIFT).op(OP.shrU).memory(OP.load8U, CODE_MAP_AT);
+    code.open(OP.if, Symbol('code')).const(-1).op(OP.return).end();
+  }
+  offset(SYSRAM_OFFSET).op(OP.return).end();
+  if (!isStore) {
+    code.get(0).const(XIP.base).op(OP.sub).tee(2).const(XIP.size).get(1).op(OP.sub, OP.ltU);
+    code.open(OP.if, Symbol('xip'));
+    offset(XIP_OFFSET).op(OP.return).end();
+  }
+  // TCM itself comes here where a store meets code, or an access leaves it at the end.
+  return code.const(-1);
+}
+
+/** Translates a region that begins at `address`, of which `region.first` is an offset from `TCM_AT`. */
+export function translateRegion(region: Region, addressOf: (offset: number) => number): Translation {
+  const prepared = region.blocks.map((block): Prepared => ({
+    block,
+    code: block.instructions.map((placed) => ({ placed, statements: statementsOf(placed) })),
+  }));
+  const read = new Set<number>();
+  const written = new Set<number>();
+  for (const { code } of prepared) for (const { statements } of code) usedWords(statements, read, written);
+  const kept = (words: Set<number>): readonly number[] => [...words].filter((word) => localOf(word) !== null);
+
+  const floats: WasmImport[] = [];
+  for (const { code } of prepared) {
+    for (const { statements } of code) collectFloats(statements, floats);
+  }
+  const outside = { load: floats.length + 1, store: floats.length + 2 };
+  const temps = { most: 0 };
+  const code = new CodeWriter();
+
+  // What may be written must be loaded too: not every path writes it.
+  for (const word of kept(new Set([...read, ...written]))) {
+    code
+      .const(0)
+      .memory(OP.load, 4 * word)
+      .set(localOf(word) ?? 0);
+  }
+  code
+    .const(0)
+    .memory(OP.load, 4 * WORD.budget)
+    .set(LOCAL.budget);
+
+  const exit = Symbol('exit');
+  const top = Symbol('top');
+  const labels: Label[] = prepared.map((_, index) => Symbol(`block ${index}`));
+  code.open(OP.block, exit).open(OP.loop, top);
+  for (const label of labels.toReversed()) code.open(OP.block, label);
+  code
+    .get(LOCAL.entry)
+    .op(OP.brTable)
+    .unsigned(labels.length - 1);
+  for (let index = 0; index < labels.length; index++) code.unsigned(index);
+  const indexes = new Map(prepared.map(({ block }, index) => [addressOf(block.offset), index]));
+
+  for (const [index, { block, code: instructions }] of prepared.entries()) {
+    code.end();
+    const self = Symbol('self');
+    code.open(OP.loop, self);
+    const count = instructions.length;
+    const start = addressOf(block.offset);
+    const leaveAt = (address: number, answer: number): void => {
+      code.const(address).set(LOCAL.next).const(answer).set(LOCAL.status).br(exit);
+    };
+    code.get(LOCAL.budget).const(count).op(OP.sub).tee(LOCAL.budget).const(0).op(OP.ltS);
+    code.open(OP.if, Symbol('spent'));
+    code.get(LOCAL.budget).const(count).op(OP.add).set(LOCAL.budget);
+    leaveAt(start, ANSWER.interpret);
+    code.end();
+    const jump = (target: number): void => {
+      const to = indexes.get(target);
+      const label = to === undefined ? undefined : labels[to];
+      if (to === undefined || label === undefined) leaveAt(target, ANSWER.goOn);
+      else if (to === index) code.br(self);
+      else if (to > index) code.br(label);
+      else code.const(to).set(LOCAL.entry).br(top);
+    };
+    for (const [position, { placed, statements }] of instructions.entries()) {
+      const address = addressOf(placed.offset);
+      const bail = (): void => {
+        code
+          .get(LOCAL.budget)
+          .const(count - position)
+          .op(OP.add)
+          .set(LOCAL.budget);
+        if (placed.instruction.it !== 0)
+          code
+            .const(0)
+            .const(placed.instruction.it)
+            .memory(OP.store, 4 * WORD.it);
+        leaveAt(address, ANSWER.interpret);
+      };
+      const around: Surroundings = {
+        code,
+        pc: (address + 4) | 0,
+        bail,
+        jump,
+        leave: () => void code.set(LOCAL.next).const(ANSWER.goOn).set(LOCAL.status).br(exit),
+        float: (op) => floats.findIndex(({ name }) => name === op),
+        outside,
+        temps,
+      };
+      emit(around, statements);
+    }
+    const last = block.instructions[block.instructions.length - 1];
+    // Behind an open IT block nothing is translated: the interpreter goes on with the state that it needs.
+    const it = last?.instruction.nextIt ?? 0;
+    if (it !== 0) {
+      code
+        .const(0)
+        .const(it)
+        .memory(OP.store, 4 * WORD.it);
+      leaveAt(addressOf(block.end), ANSWER.interpret);
+    } else jump(addressOf(block.end));
+    code.end();
+    code.op(0x00);
+  }
+  code.end();
+  code.op(0x00);
+  code.end();
+  for (const word of kept(written))
+    code
+      .const(0)
+      .get(localOf(word) ?? 0)
+      .memory(OP.store, 4 * word);
+  code
+    .const(0)
+    .get(LOCAL.next)
+    .memory(OP.store, 4 * 15);
+  code
+    .const(0)
+    .get(LOCAL.budget)
+    .memory(OP.store, 4 * WORD.budget);
+  code.get(LOCAL.status);
+
+  const functions = [
+    { params: 1, locals: LOCAL.temps - 1 + temps.most, code },
+    { params: 2, locals: 1, code: outsideFunction(false) },
+    { params: 2, locals: 1, code: outsideFunction(true) },
+  ];
+  const bytes = moduleOf({ pages: MEMORY_PAGES, hasTable: false, imports: floats, functions });
+  return { bytes, floats: floats.map(({ name }) => name as FloatOp) };
+}
+
+function collectFloats(statements: readonly Stmt[], into: WasmImport[]): void {
+  for (const statement of statements) {
+    if (statement.kind === 'if') collectFloats(statement.body, into);
+    else if (statement.kind === 'float' && !into.some(({ name }) => name === statement.op)) {
+      into.push({ name: statement.op, params: statement.args.length });
+    }
+  }
+}

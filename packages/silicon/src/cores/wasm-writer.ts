@@ -1,0 +1,221 @@
+/** Opcodes of the core specification (§5.4) that translated code uses. */
+export const OP = {
+  block: 0x02,
+  loop: 0x03,
+  if: 0x04,
+  else: 0x05,
+  end: 0x0b,
+  br: 0x0c,
+  brIf: 0x0d,
+  brTable: 0x0e,
+  return: 0x0f,
+  call: 0x10,
+  callIndirect: 0x11,
+  select: 0x1b,
+  localGet: 0x20,
+  localSet: 0x21,
+  localTee: 0x22,
+  load: 0x28,
+  load8S: 0x2c,
+  load8U: 0x2d,
+  load16S: 0x2e,
+  load16U: 0x2f,
+  store: 0x36,
+  store8: 0x3a,
+  store16: 0x3b,
+  const: 0x41,
+  eqz: 0x45,
+  eq: 0x46,
+  ne: 0x47,
+  ltS: 0x48,
+  ltU: 0x49,
+  gtS: 0x4a,
+  gtU: 0x4b,
+  geS: 0x4e,
+  geU: 0x4f,
+  clz: 0x67,
+  add: 0x6a,
+  sub: 0x6b,
+  mul: 0x6c,
+  divS: 0x6d,
+  divU: 0x6e,
+  and: 0x71,
+  or: 0x72,
+  xor: 0x73,
+  shl: 0x74,
+  shrS: 0x75,
+  shrU: 0x76,
+  rotr: 0x78,
+  i64Const: 0x42,
+  i64Mul: 0x7e,
+  i64ShrU: 0x88,
+  f32Sqrt: 0x91,
+  f32Add: 0x92,
+  f32Sub: 0x93,
+  f32Mul: 0x94,
+  f32Div: 0x95,
+  wrap: 0xa7,
+  truncS: 0xa8,
+  truncU: 0xa9,
+  i64ExtendS: 0xac,
+  i64ExtendU: 0xad,
+  f32ConvertS: 0xb2,
+  f32ConvertU: 0xb3,
+  fromFloat: 0xbc,
+  toFloat: 0xbe,
+  extend8: 0xc0,
+  extend16: 0xc1,
+} as const;
+const I32 = 0x7f;
+/** A block type: nothing, or one i32. */
+const VOID = 0x40;
+export const VALUE = I32;
+
+/** A label that code can branch to. */
+export type Label = symbol;
+
+/** Bytes of a function's body, with labels by name instead of by depth. */
+export class CodeWriter {
+  readonly bytes: number[] = [];
+  readonly #labels: Label[] = [];
+
+  op(...bytes: readonly number[]): this {
+    for (const byte of bytes) this.bytes.push(byte);
+    return this;
+  }
+
+  unsigned(value: number): this {
+    let rest = value >>> 0;
+    while (rest > 0x7f) {
+      this.bytes.push((rest & 0x7f) | 0x80);
+      rest >>>= 7;
+    }
+    this.bytes.push(rest);
+    return this;
+  }
+
+  const(value: number): this {
+    this.bytes.push(OP.const);
+    let rest = value | 0;
+    for (;;) {
+      const low = rest & 0x7f;
+      rest >>= 7;
+      if ((rest === 0 && (low & 0x40) === 0) || (rest === -1 && (low & 0x40) !== 0)) {
+        this.bytes.push(low);
+        return this;
+      }
+      this.bytes.push(low | 0x80);
+    }
+  }
+
+  get(local: number): this {
+    return this.op(OP.localGet).unsigned(local);
+  }
+
+  set(local: number): this {
+    return this.op(OP.localSet).unsigned(local);
+  }
+
+  tee(local: number): this {
+    return this.op(OP.localTee).unsigned(local);
+  }
+
+  /** A load or store at the address on the stack plus `offset`; nothing is said of alignment. */
+  memory(opcode: number, offset: number): this {
+    return this.op(opcode, 0).unsigned(offset);
+  }
+
+  open(opcode: number, label: Label, type: number = VOID): this {
+    this.#labels.push(label);
+    return this.op(opcode, type);
+  }
+
+  end(): this {
+    this.#labels.pop();
+    return this.op(OP.end);
+  }
+
+  depth(label: Label): number {
+    return this.#labels.length - 1 - this.#labels.lastIndexOf(label);
+  }
+
+  br(label: Label): this {
+    return this.op(OP.br).unsigned(this.depth(label));
+  }
+
+  brIf(label: Label): this {
+    return this.op(OP.brIf).unsigned(this.depth(label));
+  }
+
+  call(index: number): this {
+    return this.op(OP.call).unsigned(index);
+  }
+}
+
+/** A function to put into a module: how many i32 it takes, how many i32 locals it has beside them, its code. */
+export interface WasmFunction {
+  readonly params: number;
+  readonly locals: number;
+  readonly code: CodeWriter;
+}
+
+/** An import: a function of so many i32 that answers one. */
+export interface WasmImport {
+  readonly name: string;
+  readonly params: number;
+}
+
+const text = (value: string): number[] => [
+  value.length,
+  ...Array.from(value, (letter) => letter.charCodeAt(0)),
+];
+const leb = (value: number): readonly number[] => new CodeWriter().unsigned(value).bytes;
+
+/**
+ * The bytes of a module that imports a memory `m.m` (and a table `m.t` where `hasTable`) and functions of `f`, and
+ * exports its first function as `x`. All functions answer one i32.
+ */
+export function moduleOf(parts: {
+  readonly pages: number;
+  readonly hasTable: boolean;
+  readonly imports: readonly WasmImport[];
+  readonly functions: readonly WasmFunction[];
+}): Uint8Array {
+  const arities = [
+    ...new Set(
+      [1, ...parts.imports, ...parts.functions].map((each) =>
+        typeof each === 'number' ? each : each.params,
+      ),
+    ),
+  ];
+  const typeOf = (params: number): number => arities.indexOf(params);
+  const bytes: number[] = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
+  const section = (id: number, content: readonly number[]): void => {
+    bytes.push(id, ...leb(content.length));
+    for (const byte of content) bytes.push(byte);
+  };
+  section(1, [
+    arities.length,
+    ...arities.flatMap((params) => [0x60, params, ...Array<number>(params).fill(I32), 1, I32]),
+  ]);
+  const memory = [...text('m'), ...text('m'), 0x02, 0x01, ...leb(parts.pages), ...leb(parts.pages)];
+  const table = parts.hasTable ? [...text('m'), ...text('t'), 0x01, 0x70, 0x00, 0x00] : [];
+  const functions = parts.imports.flatMap(({ name, params }) => [
+    ...text('f'),
+    ...text(name),
+    0x00,
+    typeOf(params),
+  ]);
+  section(2, [parts.imports.length + (parts.hasTable ? 2 : 1), ...memory, ...table, ...functions]);
+  section(3, [parts.functions.length, ...parts.functions.map(({ params }) => typeOf(params))]);
+  section(7, [1, ...text('x'), 0x00, ...leb(parts.imports.length)]);
+  const bodies: number[] = [...leb(parts.functions.length)];
+  for (const { locals, code } of parts.functions) {
+    const head = locals === 0 ? [0] : [1, ...leb(locals), I32];
+    bodies.push(...leb(head.length + code.bytes.length + 1), ...head);
+    for (const byte of code.bytes) bodies.push(byte);
+    bodies.push(OP.end);
+  }
+  section(10, bodies);
+  return Uint8Array.from(bytes);
+}
