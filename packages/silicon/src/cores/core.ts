@@ -1,3 +1,4 @@
+import type { CoreBus } from './access.ts';
 import { Blocks, type Block } from './blocks.ts';
 import { CodeIndex } from './code-index.ts';
 import { CoreFault } from './fault.ts';
@@ -6,7 +7,7 @@ import { Handlers, type Op } from './handlers.ts';
 import { CoreMemory } from './memory.ts';
 import { Mpu } from './mpu.ts';
 import { Nvic } from './nvic.ts';
-import { Processor, type CoreBus, type Halt } from './processor.ts';
+import { Processor, type Halt } from './processor.ts';
 import { offsetOf, STATE_WORDS, TCM, WORD, XIP_OFFSET } from './state.ts';
 import { SystemControl } from './system-control.ts';
 import { SysTick } from './systick.ts';

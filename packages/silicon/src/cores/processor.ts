@@ -1,21 +1,12 @@
-import type { CodeIndex } from './code-index.ts';
+import { CoreAccess, type AccessParts } from './access.ts';
 import { CoreFault, type FaultName } from './fault.ts';
 import { mulHighS, mulHighU, type HandlerContext, type Op } from './handlers.ts';
 import type { AccessSize, GuardFault, SystemOp } from './ir.ts';
 import type { CoreMemory, SlowAccess } from './memory.ts';
 import type { Mpu } from './mpu.ts';
 import { EXCEPTION, type Nvic } from './nvic.ts';
-import { offsetOf, TCM, WORD, XIP_OFFSET } from './state.ts';
+import { offsetOf, TCM, WORD } from './state.ts';
 import type { SystemControl } from './system-control.ts';
-
-/**
- * What lies outside a core: peripherals and other memories, behind the firewalls. An access that is not let through
- * throws; the core takes a precise bus fault.
- */
-export interface CoreBus {
-  readonly read: (address: number, size: AccessSize) => number;
-  readonly write: (address: number, size: AccessSize, value: number) => void;
-}
 
 /** CONTROL (B1.4.4). */
 const NPRIV = 1;
@@ -35,8 +26,6 @@ const FPCCR = {
   LSPEN: 1 << 30,
 } as const;
 
-const isPrivateBus = (address: number): boolean => address >>> 20 === 0xe00;
-
 /** Why a core does not execute instructions. */
 export type Halt = 'sleeping' | 'locked' | 'breakpoint' | null;
 
@@ -47,8 +36,7 @@ export type Halt = 'sleeping' | 'locked' | 'breakpoint' | null;
 export class Processor implements HandlerContext, SlowAccess {
   readonly #memory: CoreMemory;
   readonly #words: Int32Array;
-  readonly #bus: CoreBus;
-  readonly #index: CodeIndex;
+  readonly #access: CoreAccess;
   readonly #mpu: Mpu;
   readonly nvic: Nvic;
   readonly scs: SystemControl;
@@ -63,21 +51,16 @@ export class Processor implements HandlerContext, SlowAccess {
   /** Where BKPT halts instead of faulting: a debugger is attached. */
   isDebugged = false;
 
-  constructor(parts: {
-    memory: CoreMemory;
-    bus: CoreBus;
-    index: CodeIndex;
-    mpu: Mpu;
-    nvic: Nvic;
-    scs: SystemControl;
-  }) {
+  constructor(parts: AccessParts) {
     this.#memory = parts.memory;
     this.#words = parts.memory.words;
-    this.#bus = parts.bus;
-    this.#index = parts.index;
     this.#mpu = parts.mpu;
     this.nvic = parts.nvic;
     this.scs = parts.scs;
+    this.#access = new CoreAccess(parts, () => {
+      this.refresh();
+      this.stop();
+    });
   }
 
   #word(index: number): number {
@@ -133,94 +116,23 @@ export class Processor implements HandlerContext, SlowAccess {
     return this.#word(WORD.window) !== 0;
   }
 
-  /* ------------------------------------------------------------------------------------ memory */
-
-  #checkRights(address: number, size: AccessSize, access: 'read' | 'write', isPrivileged: boolean): void {
-    if (!this.#mpu.isEnabled || isPrivateBus(address)) return;
-    const rights = { isPrivileged, isNegative: this.nvic.executionPriority() < 0 };
-    for (const at of size === 1 ? [address] : [address, (address + size - 1) | 0]) {
-      if (!this.#mpu.allows(at, access, rights)) throw new CoreFault('DACCVIOL', address);
-    }
-  }
-
-  #offset(address: number, size: AccessSize): number {
-    const offset = offsetOf(address);
-    return offset >= 0 && (size === 1 || offsetOf((address + size - 1) | 0) === offset + size - 1)
-      ? offset
-      : -1;
-  }
-
-  #checkAlignment(address: number, size: AccessSize, offset: number): void {
-    if ((address & (size - 1)) === 0) return;
-    // Unaligned accesses are for normal memory alone (A3.2.1, B3.1).
-    if (offset < 0 || this.scs.ccr & CCR.UNALIGN_TRP) throw new CoreFault('UNALIGNED');
-  }
-
-  readonly load = (address: number, size: AccessSize): number => this.#load(address, size, this.isPrivileged);
+  readonly load = (address: number, size: AccessSize): number =>
+    this.#access.load(address, size, this.isPrivileged);
 
   readonly store = (address: number, size: AccessSize, value: number): void =>
-    this.#store(address, { size, value, isPrivileged: this.isPrivileged });
+    this.#access.store(address, { size, value, isPrivileged: this.isPrivileged });
 
   loadUnprivileged(address: number, size: AccessSize): number {
-    return this.#load(address, size, false);
+    return this.#access.load(address, size, false);
   }
 
   storeUnprivileged(address: number, size: AccessSize, value: number): void {
-    this.#store(address, { size, value, isPrivileged: false });
+    this.#access.store(address, { size, value, isPrivileged: false });
   }
 
-  #load(address: number, size: AccessSize, isPrivileged: boolean): number {
-    const offset = this.#offset(address, size);
-    this.#checkAlignment(address, size, offset);
-    this.#checkRights(address, size, 'read', isPrivileged);
-    if (offset >= 0) return this.#memory.get(offset, size);
-    if (isPrivateBus(address)) {
-      const value = isPrivileged ? this.scs.read(address, size) : null;
-      if (value === null) throw new CoreFault('PRECISERR', address);
-      return value;
-    }
-    return this.#onBus(address, () => this.#bus.read(address >>> 0, size));
-  }
-
-  #store(
-    address: number,
-    { size, value, isPrivileged }: { size: AccessSize; value: number; isPrivileged: boolean },
-  ): void {
-    const offset = this.#offset(address, size);
-    this.#checkAlignment(address, size, offset);
-    this.#checkRights(address, size, 'write', isPrivileged);
-    if (offset >= XIP_OFFSET) throw new CoreFault('PRECISERR', address);
-    if (offset >= 0) {
-      if (this.#memory.isMarked(offset) && this.#index.overwrite(offset, size)) this.stop();
-      this.#memory.put(offset, size, value);
-    } else if (isPrivateBus(address)) {
-      if (!isPrivileged || !this.scs.write(address, size, value)) throw new CoreFault('PRECISERR', address);
-      this.refresh();
-      this.stop();
-    } else {
-      const masked = size === 4 ? value >>> 0 : value & (size === 2 ? 0xffff : 0xff);
-      this.#onBus(address, () => this.#bus.write(address >>> 0, size, masked));
-      this.stop();
-    }
-  }
-
-  #onBus<T>(address: number, access: () => T): T {
-    try {
-      return access();
-    } catch {
-      // Whatever the reason, the core sees an access that was answered with an error.
-      throw new CoreFault('PRECISERR', address);
-    }
-  }
-
-  /** Throws where an instruction may not be fetched (B3.1, B3.5). */
+  /** Throws where an instruction may not be fetched. */
   checkFetch(address: number): void {
-    const top = address >>> 28;
-    if (top === 4 || top === 5 || top >= 0xa) throw new CoreFault('IACCVIOL');
-    if (this.#mpu.isEnabled) {
-      const rights = { isPrivileged: this.isPrivileged, isNegative: this.nvic.executionPriority() < 0 };
-      if (!this.#mpu.allows(address, 'execute', rights)) throw new CoreFault('IACCVIOL');
-    }
+    this.#access.checkFetch(address, this.isPrivileged);
   }
 
   /* ------------------------------------------------------------------------------------ generated code */
@@ -528,8 +440,9 @@ export class Processor implements HandlerContext, SlowAccess {
     this.isEventSet = true;
     let vector = 0;
     try {
-      vector = this.#load((this.scs.vtor + 4 * number) | 0, 4, true);
-    } catch {
+      vector = this.#access.load((this.scs.vtor + 4 * number) | 0, 4, true);
+    } catch (error) {
+      if (!(error instanceof CoreFault)) throw error;
       this.scs.hfsr |= 2;
       this.#hardFault(this.nvic.executionPriority());
     }
@@ -576,13 +489,13 @@ export class Processor implements HandlerContext, SlowAccess {
     const isPrivileged =
       (this.scs.fpccr & FPCCR.LSPACT) === 0 ? this.isPrivileged : !(this.scs.fpccr & FPCCR.USER);
     for (let index = 0; index < 16; index++) {
-      this.#store((address + 4 * index) | 0, {
+      this.#access.store((address + 4 * index) | 0, {
         size: 4,
         value: this.#word(WORD.float + index),
         isPrivileged,
       });
     }
-    this.#store((address + 64) | 0, { size: 4, value: this.#word(WORD.fpscr), isPrivileged });
+    this.#access.store((address + 64) | 0, { size: 4, value: this.#word(WORD.fpscr), isPrivileged });
   }
 
   #preserveFloat(): void {
@@ -658,7 +571,7 @@ export class Processor implements HandlerContext, SlowAccess {
     const words: number[] = [];
     try {
       for (let index = 0; index < 8; index++)
-        words.push(this.#load((frame + 4 * index) | 0, 4, isPrivileged));
+        words.push(this.#access.load((frame + 4 * index) | 0, 4, isPrivileged));
       if (isFloat) this.#unstackFloat((frame + 0x20) | 0, isPrivileged);
     } catch (error) {
       if (!(error instanceof CoreFault)) throw error;
@@ -695,9 +608,9 @@ export class Processor implements HandlerContext, SlowAccess {
       return;
     }
     for (let index = 0; index < 16; index++) {
-      this.#words[WORD.float + index] = this.#load((address + 4 * index) | 0, 4, isPrivileged);
+      this.#words[WORD.float + index] = this.#access.load((address + 4 * index) | 0, 4, isPrivileged);
     }
-    this.#words[WORD.fpscr] = this.#load((address + 64) | 0, 4, isPrivileged);
+    this.#words[WORD.fpscr] = this.#access.load((address + 64) | 0, 4, isPrivileged);
   }
 }
 

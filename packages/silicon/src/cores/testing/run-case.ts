@@ -1,5 +1,5 @@
+import { SiliconError } from '../../errors.ts';
 import { Core, type CoreOptions } from '../core.ts';
-import { CoreFault } from '../fault.ts';
 import { TCM, WORD } from '../state.ts';
 import { CASE_WORDS, type Case } from './random-programs.ts';
 import type { Outcome } from './unicorn.ts';
@@ -7,7 +7,7 @@ import type { Outcome } from './unicorn.ts';
 /** A core whose outside answers every access with an error, and whose floating-point unit is on. */
 export function bareCore(options: Omit<CoreOptions, 'bus'>, memory: Uint8Array): Core {
   const refuse = (): never => {
-    throw new CoreFault('PRECISERR');
+    throw new SiliconError('BusFault', 'Nothing is there.');
   };
   const core = new Core({ ...options, bus: { read: refuse, write: refuse } });
   core.load(TCM.base, memory);
