@@ -43,6 +43,8 @@ export interface DeviceStatus {
   readonly images: readonly DeviceImage[];
   readonly apps: readonly DeviceApp[];
   readonly queuedReports: number;
+  /** What the device is unlocked for. */
+  readonly capabilities: readonly string[];
   readonly lastError: string | null;
   /** `starting`, `attesting`, `updating`, `idle` or `offline`. */
   readonly phase: string;
@@ -122,6 +124,7 @@ export function readDeviceStatus(value: PortValue): DeviceStatus {
     images: list(fields, 'images', readImage),
     apps: list(fields, 'apps', readApp),
     queuedReports: number(fields, 'queuedReports'),
+    capabilities: list(fields, 'capabilities', String),
     lastError: optionalText(fields, 'lastError'),
     phase: text(fields, 'phase'),
   };

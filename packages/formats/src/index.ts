@@ -21,6 +21,7 @@ export * from './bytes.ts';
 export * from './cbor.ts';
 export * from './cbor-reader.ts';
 export * from './cose.ts';
+export * from './device-capability.ts';
 export * from './der.ts';
 export * from './der-reader.ts';
 export * from './ecdsa.ts';

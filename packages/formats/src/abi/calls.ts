@@ -148,6 +148,10 @@ export const KERNEL_CALLS = {
     returns:
       '[{componentId, imageId, name, state: "running"|"backoff"|"stopped", restarts: number, uptime: number}]',
   },
+  setCapability: {
+    args: ['file: bytes | null'],
+    returns: 'null; kept if it is signed and for this device, in force from the next boot on; null: removed',
+  },
   appInstalled: { args: ['componentId'], returns: 'null; (re)starts it from the newly committed image' },
   appRemoved: { args: ['componentId'], returns: 'null' },
 } as const satisfies CallTable;
@@ -157,8 +161,18 @@ export const GATEWAY_CALLS = {
   status: {
     args: [],
     returns:
-      '{deviceId, osVersion, verdict: string | null, reasons: [string], tenantId: string | null, clientChain: [DER], updateChain: [DER], nextCheck: ms, images: as listImages, apps: as appList, queuedReports: number, lastError: string | null, phase: "starting"|"attesting"|"updating"|"idle"|"offline"}',
+      '{deviceId, osVersion, verdict: string | null, reasons: [string], tenantId: string | null, clientChain: [DER], updateChain: [DER], nextCheck: ms, images: as listImages, apps: as appList, queuedReports: number, capabilities: [string], lastError: string | null, phase: "starting"|"attesting"|"updating"|"idle"|"offline"}',
   },
+  setCapability: {
+    args: ['file: bytes | null'],
+    returns: 'null; kept, or null: removed; then the device restarts, and what it says is in force',
+  },
+  sideload: {
+    args: ['package: bytes'],
+    returns:
+      '{restartRequired: boolean}; only where a capability or the manufacturing state allows it; the image must verify',
+  },
+  sideloadRemove: { args: ['componentId: string'], returns: 'null; as sideload' },
   checkNow: { args: [], returns: 'status, after one whole round: attest, plan, update, report' },
 } as const satisfies CallTable;
 

@@ -1,3 +1,4 @@
+import { MOST_CAPABILITY_BYTES } from '../device-capability.ts';
 /**
  * Pluton's mailbox: every command, the sizes of its arguments, the states in which it is allowed, and what it may be
  * refused with. The dispatcher of the runtime obeys this table and nothing else; `docs/pluton.md` explains it.
@@ -94,6 +95,13 @@ export const PLUTON_COMMANDS = {
     phases: ANY_PHASE,
     lifecycles: ANY_LIFECYCLE,
     errors: [],
+  },
+  openCapability: {
+    args: [upTo('file', MOST_CAPABILITY_BYTES, 1), { kind: 'flag', name: 'inForce' }],
+    returns: '[string]: what the file enables on this device; inForce: measured, and held until reset',
+    phases: ANY_PHASE,
+    lifecycles: ANY_LIFECYCLE,
+    errors: ['FormatError', 'CapabilityRefused', 'MeasurementsClosed'],
   },
   createSessionKey: {
     args: [{ kind: 'optionalBytes', name: 'ticket', min: 1, max: BOX_OVERHEAD }],

@@ -1,4 +1,5 @@
 import {
+  CAPABILITY_COMPONENT_ID,
   bytesArgument,
   choiceArgument,
   KERNEL_CALLS,
@@ -74,6 +75,10 @@ export function serveServices(host: ServicesHost): PortHandler {
     credentialsRead: () => credentials.read(),
     credentialsWrite: ([bytes]) => credentials.write(bytes),
     appList: () => applications.list(),
+    setCapability: async ([file]) => {
+      await monitor.call('mutableWrite', CAPABILITY_COMPONENT_ID, file ?? null);
+      return null;
+    },
     appInstalled: async ([componentId]) => {
       await applications.install(componentOf(componentId));
       return null;

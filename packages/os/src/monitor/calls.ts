@@ -1,4 +1,5 @@
 import {
+  CAPABILITY_COMPONENT_ID,
   MONITOR_CALLS,
   NORMAL_WORLD_COUNTERS,
   SYSTEM_IMAGE_FILES,
@@ -38,6 +39,8 @@ export interface MonitorState {
   readonly images: Images;
   readonly records: RecordLog;
   readonly mutable: MutableStorage;
+  /** What this device is unlocked for until reset. */
+  readonly capabilities: readonly string[];
   /** Content of the UpdateCertStore, and the compartment program of the running kernel image. */
   readonly certStore: Uint8Array;
   readonly compartmentProgram: Uint8Array;
@@ -92,6 +95,7 @@ export function serveMonitor(state: MonitorState): PortHandler {
       failures: state.report.failures,
       fellBack: slots.fellBack === null ? null : { imageIds: [...(slots.left[0] ?? [])] },
       left: slots.left.map((imageIds) => [...imageIds]),
+      capabilities: state.capabilities,
     }),
     loadServices: ordered(async () => {
       const services = await verifyStage(state.chain, 'Services');
@@ -164,11 +168,14 @@ export function serveMonitor(state: MonitorState): PortHandler {
       return null;
     }),
     mutableRead: ordered(([component]) => mutable.read(componentId(component))),
-    mutableWrite: ordered(([component, bytes]) =>
-      bytes === null
-        ? mutable.delete(componentId(component))
-        : mutable.write(componentId(component), bytesArgument(bytes, 'bytes', { max: MOST_MUTABLE })),
-    ),
+    mutableWrite: ordered(async ([component, untrusted]) => {
+      const id = componentId(component);
+      if (untrusted === null) return mutable.delete(id);
+      const bytes = bytesArgument(untrusted, 'bytes', { max: MOST_MUTABLE });
+      // Kept only if it would hold at the next boot, where it is asked again.
+      if (id === CAPABILITY_COMPONENT_ID) await pluton.openCapability(bytes, false);
+      return mutable.write(id, bytes);
+    }),
 
     watchdogKick: ([milliseconds]) =>
       hardware.call('setWatchdog', uintArgument(milliseconds, 'milliseconds', WATCHDOG)),

@@ -1,8 +1,10 @@
 import {
+  CAPABILITY_COMPONENT_ID,
   IMAGE_TYPES,
   RUN_RULES,
   SYSTEM_IMAGE_FILES,
   decodeCertStore,
+  toProblem,
   type BootFailure,
   type BootReport,
   type BootStage,
@@ -13,7 +15,7 @@ import { serveMonitor } from './calls.ts';
 import { MonitorError } from './errors.ts';
 import { Images } from './images.ts';
 import { MutableStorage } from './mutable.ts';
-import { fieldsOf, flashOver, plutonOver, textOf } from './ports.ts';
+import { fieldsOf, flashOver, plutonOver, textOf, type PlutonPort } from './ports.ts';
 import { RecordLog } from './records.ts';
 import { Slots, type BootFacts } from './slots.ts';
 import { Stagings } from './staging.ts';
@@ -57,7 +59,11 @@ export async function start(handle: StageHandle): Promise<void> {
   if (boot.config === 'fallback' && fellBack !== null)
     log(`left for good: ${(fellBack.trials[0] ?? []).join(', ')} – ${fellBack.reason}`);
 
-  // 2. Verify and measure what comes next.
+  // 2. What is this device unlocked for? Measured before anything that could make use of it.
+  const mutable = new MutableStorage(flash);
+  const capabilities = await heldCapabilities(mutable, pluton, log);
+
+  // 3. Verify and measure what comes next.
   const chain: BootChain = { flash, pluton, config: slots.config, report, log };
   const certStoreImage = await verifyStage(chain, 'UpdateCertStore');
   const certStore = certStoreImage.file(SYSTEM_IMAGE_FILES.certStore);
@@ -65,14 +71,14 @@ export async function start(handle: StageHandle): Promise<void> {
   const kernel = await verifyStage(chain, 'NormalWorldKernel');
   await slots.raiseSecurityVersions(pluton);
 
-  // 3. Close the firewall, for the monitor itself as well.
+  // 4. Close the firewall, for the monitor itself as well.
   await hardware.call(
     'configureFirewall',
     RUN_RULES.map((rule) => ({ ...rule })),
   );
   await hardware.call('lockFirewall');
 
-  // 4. Serve, watch, and let the normal world run.
+  // 5. Serve, watch, and let the normal world run.
   const stagings = new Stagings(flash, pluton, slots);
   handle.serve(
     serveMonitor({
@@ -85,7 +91,8 @@ export async function start(handle: StageHandle): Promise<void> {
       stagings,
       images: new Images(flash, pluton, slots, stagings),
       records: new RecordLog(flash),
-      mutable: new MutableStorage(flash),
+      mutable,
+      capabilities,
       certStore,
       compartmentProgram: kernel.file(SYSTEM_IMAGE_FILES.compartment),
       log,
@@ -96,6 +103,25 @@ export async function start(handle: StageHandle): Promise<void> {
   await hardware.call('startStage', 'kernel', kernel.file(SYSTEM_IMAGE_FILES.bundle));
   const release = report.stages.find(({ imageType }) => imageType === IMAGE_TYPES.NormalWorldKernel);
   log(`${release?.name ?? 'kernel'} is up${slots.isTrial ? ', on trial' : ''}`);
+}
+
+/** A capability that no longer holds is left where it is and enables nothing. */
+async function heldCapabilities(
+  mutable: MutableStorage,
+  pluton: PlutonPort,
+  log: (line: string) => void,
+): Promise<readonly string[]> {
+  const file = await mutable.read(CAPABILITY_COMPONENT_ID);
+  if (file === null) return [];
+  try {
+    const capabilities = await pluton.openCapability(file, true);
+    log(`this device is unlocked: ${capabilities.join(', ') || 'for nothing'}`);
+    return capabilities;
+  } catch (error) {
+    const { code, message } = toProblem(error);
+    log(`capability refused: ${code} – ${message}`);
+    return [];
+  }
 }
 
 /** A trial that nobody confirms must not last for ever. */

@@ -66,6 +66,8 @@ export interface PlutonPort {
   readonly port: Port;
   /** Throws what Pluton refused the image for. `measure`: it is about to run. */
   verifyImage(untrusted: Uint8Array, imageType: number, measure: boolean): Promise<VerifiedByPluton>;
+  /** What a capability file enables on this device. Throws `FormatError`, `CapabilityRefused`. */
+  openCapability(untrusted: Uint8Array, inForce: boolean): Promise<readonly string[]>;
   sha256(message: Uint8Array): Promise<Uint8Array>;
   raiseSecurityVersion(imageType: number, version: number): Promise<void>;
 }
@@ -83,6 +85,10 @@ export function plutonOver(port: Port): PlutonPort {
         digest: bytesOf(fields['digest']),
         securityVersion: Number(fields['securityVersion']),
       };
+    },
+    openCapability: async (untrusted, inForce) => {
+      const names = await port.call('openCapability', untrusted, inForce);
+      return (Array.isArray(names) ? (names as readonly PortValue[]) : []).map((name) => textOf(name));
     },
     sha256: async (message) => bytesOf(await port.call('sha256', message)),
     raiseSecurityVersion: async (imageType, version) =>

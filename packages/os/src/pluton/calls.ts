@@ -46,6 +46,8 @@ export function servePluton({ hardware, verifier, counters, boot, report }: Plut
     },
     attest: (challenge) => attestationToken(hardware, challenge),
     verifySigned: (use, message, signature, keyId) => verifier.isSigned(use, message, signature, keyId),
+    openCapability: async (file, inForce) =>
+      verifier.openCapability(file, toHex(await hardware.sha256(await hardware.identityKey())), inForce),
     async createSessionKey(ticket) {
       const salt = ticket === null ? null : await unseal(hardware, 'session-key', TICKETS, ticket);
       // The key depends on what runs as well: even with its salt, other software gets another one.

@@ -11,6 +11,8 @@ export type PlutonErrorCode =
   | 'WrongLifecycle'
   /** Everything that runs is measured: nothing else is until reset. */
   | 'MeasurementsClosed'
+  /** A capability file that nobody signed who may, or that is another device's. */
+  | 'CapabilityRefused'
   /** What should be opened is no sealed box at all. */
   | 'NotABox'
   /** A box was sealed by other software than runs now, or by software that is newer. */

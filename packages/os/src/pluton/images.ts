@@ -1,15 +1,20 @@
 import {
   IMAGE_TYPES,
   SYSTEM_IMAGE_FILES,
+  decodeDeviceCapability,
   decodeKeystore,
+  decodeSign1,
   equalBytes,
   fileOf,
+  imageUse,
   parseImagePackage,
   verifyImage,
   verifyKeystore,
   type AbiVersion,
   type BootPhase,
+  type DeviceCapabilityName,
   type ImagePackage,
+  type KeystoreKey,
   type LoadedIdentity,
   type TrustedKeystore,
 } from '@sevenfold/formats';
@@ -26,11 +31,22 @@ export interface ImageIdentity extends LoadedIdentity {
   readonly package: ImagePackage;
 }
 
+/** One line of the measurement registers. */
+type Measured = {
+  readonly imageType: number;
+  readonly name: string;
+  readonly digest: Uint8Array;
+  readonly signerId: Uint8Array;
+  readonly securityVersion: number;
+};
+
 /** Verifies and measures images under the keystore that the mask ROM trusted. */
 export class ImageVerifier {
   readonly #hardware: PlutonHardwarePort;
   readonly #keystore: TrustedKeystore;
   readonly #measured = new Set<number>();
+  /** What this device is unlocked for until reset. */
+  #capabilities: readonly DeviceCapabilityName[] = [];
   /** What the layers offer that were measured so far. */
   #provided: readonly AbiVersion[];
 
@@ -63,7 +79,7 @@ export class ImageVerifier {
       chipSku: fuses.chipSku,
       leastSecurityVersion: fuses.securityVersion(imageType),
       needsSecondSignature: fuses.needsSecondSignature,
-      keys: this.#keystore.keys,
+      keys: this.#keysFor(imageType),
       revokedImageDigests: this.#keystore.revokedImageDigests,
       provided: toRun ? this.#provided : null,
     };
@@ -93,8 +109,17 @@ export class ImageVerifier {
     securityVersion,
     abiProvides = [],
   }: ImageIdentity): Promise<void> {
+    if (!(await this.#extend({ imageType, name, digest, signerId, securityVersion }))) return;
+    this.#measured.add(imageType);
+    this.#provided = [...this.#provided, ...abiProvides];
+  }
+
+  /** False: it is there already. Throws `MeasurementsClosed`. */
+  async #extend(measurement: Measured): Promise<boolean> {
+    const { imageType, name, digest } = measurement;
     const present = await this.#hardware.measurements();
-    if (present.some((entry) => entry.imageType === imageType && equalBytes(entry.digest, digest))) return;
+    if (present.some((entry) => entry.imageType === imageType && equalBytes(entry.digest, digest)))
+      return false;
     if (this.phase === 'running') {
       throw new PlutonError(
         'MeasurementsClosed',
@@ -104,9 +129,44 @@ export class ImageVerifier {
         },
       );
     }
-    await this.#hardware.extendMeasurement({ imageType, name, digest, signerId, securityVersion });
-    this.#measured.add(imageType);
-    this.#provided = [...this.#provided, ...abiProvides];
+    await this.#hardware.extendMeasurement(measurement);
+    return true;
+  }
+
+  /**
+   * Opens a capability file: signed by a key for that, and for this device. `inForce`: measured, so that whoever is shown
+   * a token of this boot sees it, and held until reset. Throws `FormatError`, `CapabilityRefused`.
+   */
+  async openCapability(
+    untrusted: Uint8Array,
+    deviceId: string,
+    inForce: boolean,
+  ): Promise<readonly DeviceCapabilityName[]> {
+    const { algorithm, keyId, toBeSigned, signature, payload } = decodeSign1(untrusted);
+    const signer =
+      algorithm === 'ES256' && keyId !== null
+        ? await this.#signerOf('capability', toBeSigned, signature, keyId)
+        : null;
+    if (signer === null) {
+      throw new PlutonError('CapabilityRefused', 'The capability is not signed by a key for capabilities.');
+    }
+    const capability = decodeDeviceCapability(payload);
+    if (capability.deviceId !== deviceId) {
+      throw new PlutonError('CapabilityRefused', `The capability is for device ${capability.deviceId}.`, {
+        rule: 'for this very device',
+      });
+    }
+    const { capabilities } = capability;
+    if (!inForce || capabilities.length === 0) return capabilities;
+    await this.#extend({
+      imageType: IMAGE_TYPES.Policy,
+      name: `capability ${capabilities.join(' ')}`,
+      digest: await this.#hardware.sha256(untrusted),
+      signerId: await this.#hardware.sha256(signer.spki),
+      securityVersion: 0,
+    });
+    this.#capabilities = capabilities;
+    return capabilities;
   }
 
   /** Says whether `message` was signed by a keystore key that has `use`. `keyId` is the key's thumbprint. */
@@ -116,9 +176,27 @@ export class ImageVerifier {
     signature: Uint8Array,
     keyId: Uint8Array,
   ): Promise<boolean> {
+    return (await this.#signerOf(use, message, signature, keyId)) !== null;
+  }
+
+  async #signerOf(
+    use: string,
+    message: Uint8Array,
+    signature: Uint8Array,
+    keyId: Uint8Array,
+  ): Promise<KeystoreKey | null> {
     const key = this.#keystore.keys.find(
       (known) => equalBytes(known.thumbprint, keyId) && known.uses.includes(use),
     );
-    return key !== undefined && this.#hardware.verify(key.spki, message, signature);
+    const isSigned = key !== undefined && (await this.#hardware.verify(key.spki, message, signature));
+    return isSigned ? key : null;
+  }
+
+  /** Who may sign images: on a device under development, keys for that as well, for apps. */
+  #keysFor(imageType: number): readonly KeystoreKey[] {
+    const { keys } = this.#keystore;
+    if (imageType !== IMAGE_TYPES.Applications || !this.#capabilities.includes('appDevelopment')) return keys;
+    const use = imageUse(imageType);
+    return keys.map((key) => (key.uses.includes('development') ? { ...key, uses: [...key.uses, use] } : key));
   }
 }

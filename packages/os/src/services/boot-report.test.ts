@@ -3,7 +3,14 @@ import { describe, expect, it } from 'vitest';
 import { bootReport, bootReportIdentity, osVersionOf } from './boot-report.ts';
 import type { BootInfo } from './kernel.ts';
 
-const healthy: BootInfo = { trial: false, stages: [], failures: [], fellBack: null, left: [] };
+const healthy: BootInfo = {
+  trial: false,
+  stages: [],
+  failures: [],
+  fellBack: null,
+  left: [],
+  capabilities: [],
+};
 const left = '11111111-1111-4111-8111-111111111111';
 const failed: BootInfo = {
   ...healthy,

@@ -10,6 +10,8 @@ export type ServicesErrorCode =
   | 'UnexpectedAnswer'
   /** The certificates or the verdict do not fit this device and its keys. */
   | 'BadAttestReply'
+  /** What was asked for is only for devices that are unlocked. */
+  | 'CapabilityRequired'
   /** A kept certificate is of no use any more. */
   | 'CertificateEnded'
   /** The plan: not signed by a plan key; not an answer to our request; not ours; not possible here. */

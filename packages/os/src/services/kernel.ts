@@ -18,6 +18,8 @@ export interface BootInfo {
   readonly failures: readonly BootFailure[];
   /** Images that the last failed trial left for the other slots; null: none, or another system came since. */
   readonly fellBack: readonly string[] | null;
+  /** What this device is unlocked for until reset. */
+  readonly capabilities: readonly string[];
   /** The images that each failed trial left for good. */
   readonly left: readonly (readonly string[])[];
 }
@@ -85,9 +87,13 @@ export type Kernel = ReturnType<typeof kernelOver>;
 /** Wraps the kernel's port. */
 export function kernelOver(port: Port) {
   return {
-    async identity(): Promise<{ deviceId: string; chipSku: number }> {
+    async identity(): Promise<{ deviceId: string; chipSku: number; manufacturingState: string }> {
       const reply = new ReplyReader(await port.call('identity'), 'identity');
-      return { deviceId: reply.text('deviceId'), chipSku: reply.number('chipSku') };
+      return {
+        deviceId: reply.text('deviceId'),
+        chipSku: reply.number('chipSku'),
+        manufacturingState: reply.text('manufacturingState'),
+      };
     },
     async bootInfo(): Promise<BootInfo> {
       const reply = new ReplyReader(await port.call('bootInfo'), 'bootInfo');
@@ -106,6 +112,7 @@ export function kernelOver(port: Port) {
           message: failure.text('message'),
         })),
         fellBack,
+        capabilities: reply.textsIfKnown('capabilities'),
         left: reply.textLists('left') ?? (fellBack === null ? [] : [fellBack]),
       };
     },
@@ -206,6 +213,7 @@ export function kernelOver(port: Port) {
       return numberValue(await port.call('updateReady', type), 'updateReady');
     },
     appListRaw: (): Promise<PortValue> => port.call('appList'),
+    setCapability: (file: PortValue) => port.call('setCapability', file),
     appInstalled: (componentId: string) => port.call('appInstalled', componentId),
     appRemoved: (componentId: string) => port.call('appRemoved', componentId),
   };

@@ -156,6 +156,7 @@ export async function runRound(context: ServicesContext, whole: boolean): Promis
         osVersion: context.osVersion,
         failures: bootFailureLines(context.boot),
         left: context.boot.left,
+        takesApplications: !context.boot.capabilities.includes('appDevelopment'),
         log: context.log,
       },
       credentials.update,

@@ -40,6 +40,8 @@ export interface UpdaterContext {
   readonly failures: readonly string[];
   /** Ids of the images that each failed trial has left. */
   readonly left: readonly (readonly string[])[];
+  /** False on a device under development. */
+  readonly takesApplications: boolean;
   readonly log: (line: string) => void;
 }
 
@@ -55,7 +57,8 @@ const DOWNLOAD_PAUSE = 1000;
 /** Asks for the plan and follows it: all of it or, if anything fails, nothing. */
 export async function runUpdate(context: UpdaterContext, identity: TlsIdentity): Promise<UpdateOutcome> {
   const { kernel } = context;
-  const plan = await requestPlan(context, identity);
+  const planned = await requestPlan(context, identity);
+  const plan = context.takesApplications ? planned : withoutApplications(planned);
   const work = decideWork(plan, await kernel.listImages(), context.left);
   const outcome = {
     held: work.held,
@@ -93,6 +96,12 @@ export async function runUpdate(context: UpdaterContext, identity: TlsIdentity):
     await kernel.updateState('complete');
   }
   return { ...outcome, installed, restartRequired };
+}
+
+/** What is left of a plan on a device under development: its apps are its developer's. */
+function withoutApplications(plan: PlanPayload): PlanPayload {
+  const images = plan.images.filter(({ imageType }) => imageType !== IMAGE_TYPES.Applications);
+  return { ...plan, images, removeComponents: [] };
 }
 
 /** Steps in order: ask with a fresh nonce; signed by a plan key; answer to this request; for this device. */

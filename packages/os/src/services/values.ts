@@ -59,6 +59,11 @@ export class ReplyReader {
     return value.map((item: PortValue) => textValue(item, `${this.#path}.${key}`));
   }
 
+  /** A list of texts; none where a layer of an earlier release does not know the field. */
+  textsIfKnown(key: string): string[] {
+    return this.#get(key) === null ? [] : this.texts(key);
+  }
+
   /** A list of lists of texts; null where a layer of an earlier release does not know the field. */
   textLists(key: string): string[][] | null {
     const value = this.#get(key);

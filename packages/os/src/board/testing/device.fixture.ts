@@ -34,9 +34,10 @@ export function blankBits(): ChipBits {
 export function manufactureBits(
   images: readonly ProvisionImage[],
   manufacturing: Partial<Manufacturing> = {},
+  seed = 'factory',
 ): ChipBits {
   const bits = blankBits();
-  const chip = openChip({ ...bits, entropy: insecureSeededEntropy('factory') });
+  const chip = openChip({ ...bits, entropy: insecureSeededEntropy(seed) });
   chip.powerOn();
   chip.manufacture({ chipSku: CHIP_SKUS['SF-V1'], rootKeyHash, ...manufacturing });
   provisionFlash(chip.flash, images);

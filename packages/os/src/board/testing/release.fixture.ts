@@ -56,8 +56,14 @@ export function signWith({ privateKey }: TestKey, message: Uint8Array): Uint8Arr
   return Uint8Array.from(sign('sha256', message, { key: privateKey, dsaEncoding: 'ieee-p1363' }));
 }
 
-/** The keys of a device family: root, platform (system images), service (apps and plans). */
-export const keys = { root: makeKey(), platform: makeKey(), service: makeKey(), stranger: makeKey() };
+/** The keys of a device family: root, platform (system images), service (apps, plans, capabilities), developer. */
+export const keys = {
+  root: makeKey(),
+  platform: makeKey(),
+  service: makeKey(),
+  developer: makeKey(),
+  stranger: makeKey(),
+};
 export const rootKeyHash = sha256(keys.root.spki);
 /** What is fused where the root has a second key as well. */
 export const bothRootKeysHash = sha256(
@@ -230,7 +236,12 @@ export async function makeSystemImage(
             {
               spki: keys.service.spki,
               thumbprint: keys.service.thumbprint,
-              uses: [imageUse(IMAGE_TYPES.Applications), 'plan'],
+              uses: [imageUse(IMAGE_TYPES.Applications), 'plan', 'capability'],
+            },
+            {
+              spki: keys.developer.spki,
+              thumbprint: keys.developer.thumbprint,
+              uses: ['development'],
             },
           ],
           revokedImageDigests: revoked ?? [],

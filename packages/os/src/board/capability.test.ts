@@ -1,0 +1,163 @@
+import { describe, expect, it } from 'vitest';
+import {
+  CAPABILITY_COMPONENT_ID,
+  TEMPORARY_FLAGS,
+  decodePsaClaims,
+  decodeSign1,
+  encodeDeviceCapability,
+  encodeSign1,
+  equalBytes,
+  type DeviceCapabilityName,
+} from '@sevenfold/formats';
+import { copyBits, makeDevice, manufactureBits, stage, type TestDevice } from './testing/device.fixture.ts';
+import {
+  APP_COMPONENT,
+  keys,
+  makeApp,
+  makeRelease,
+  makeSystemImage,
+  sha256,
+  signWith,
+  type TestKey,
+} from './testing/release.fixture.ts';
+
+const factory = makeRelease().then(manufactureBits);
+
+async function bootedDevice(): Promise<TestDevice & { readonly deviceId: string }> {
+  const device = makeDevice(copyBits(await factory));
+  await device.board.powerOn();
+  const { deviceId } = (await device.call('identity')) as { readonly deviceId: string };
+  return { ...device, deviceId };
+}
+
+function capabilityFile(
+  deviceId: string,
+  capabilities: readonly DeviceCapabilityName[],
+  signer: TestKey = keys.service,
+): Uint8Array {
+  const payload = encodeDeviceCapability({ deviceId, capabilities, issuedAt: 1_800_000_000 });
+  const file = encodeSign1({ algorithm: 'ES256', keyId: signer.thumbprint, payload });
+  return file.finish(signWith(signer, file.toBeSigned));
+}
+
+async function unlock(device: TestDevice, file: Uint8Array | null): Promise<void> {
+  await device.call('mutableWrite', CAPABILITY_COMPONENT_ID, file);
+  await device.board.powerOff();
+  await device.board.powerOn();
+}
+
+const capabilitiesOf = async (device: TestDevice): Promise<readonly string[]> =>
+  ((await device.call('bootInfo')) as { readonly capabilities: readonly string[] }).capabilities;
+
+/** What an attestation token of this boot says was measured. */
+async function componentsOf(device: TestDevice) {
+  const token = (await device.call('attest', new Uint8Array(32))) as Uint8Array;
+  return decodePsaClaims(decodeSign1(token).payload).softwareComponents;
+}
+
+describe('a capability of a device', () => {
+  it('is in force from the next boot on, measured before anything that runs, until it is removed', async () => {
+    const device = await bootedDevice();
+    const file = capabilityFile(device.deviceId, ['fieldServicing']);
+    await device.call('mutableWrite', CAPABILITY_COMPONENT_ID, file);
+    expect(await capabilitiesOf(device)).toEqual([]);
+    await device.board.powerOff();
+    await device.board.powerOn();
+    expect(await capabilitiesOf(device)).toEqual(['fieldServicing']);
+    const components = await componentsOf(device);
+    const index = components.findIndex(({ measurementType }) => measurementType === 'Policy');
+    expect(components[index]).toMatchObject({ version: 'capability fieldServicing;sv=0' });
+    expect(equalBytes(components[index]?.measurementValue ?? file, sha256(file))).toBe(true);
+    expect(equalBytes(components[index]?.signerId ?? file, sha256(keys.service.spki))).toBe(true);
+    expect(index).toBeLessThan(
+      components.findIndex(({ measurementType }) => measurementType === 'NormalWorldKernel'),
+    );
+    await unlock(device, null);
+    expect(await capabilitiesOf(device)).toEqual([]);
+    expect((await componentsOf(device)).some(({ measurementType }) => measurementType === 'Policy')).toBe(
+      false,
+    );
+    await device.board.powerOff();
+  });
+
+  it('of another device is refused, and so is one that nobody signed who may', async () => {
+    const device = await bootedDevice();
+    const other = 'ab'.repeat(32);
+    const own = capabilityFile(device.deviceId, ['appDevelopment']);
+    const changed = Uint8Array.from(own);
+    changed[changed.length - 1] = (changed.at(-1) ?? 0) ^ 1;
+    for (const [file, code] of [
+      [capabilityFile(other, ['appDevelopment']), 'CapabilityRefused'],
+      [capabilityFile(device.deviceId, ['appDevelopment'], keys.stranger), 'CapabilityRefused'],
+      [capabilityFile(device.deviceId, ['appDevelopment'], keys.platform), 'CapabilityRefused'],
+      [changed, 'CapabilityRefused'],
+      [own.subarray(0, 40), 'CborTruncated'],
+    ] as const) {
+      await expect(device.call('mutableWrite', CAPABILITY_COMPONENT_ID, file)).rejects.toMatchObject({
+        code,
+      });
+    }
+    await device.board.powerOff();
+    await device.board.powerOn();
+    expect(await capabilitiesOf(device)).toEqual([]);
+    await device.board.powerOff();
+  });
+
+  it('of another device that was written into flash enables nothing', async () => {
+    const first = makeDevice(copyBits(await factory));
+    await first.board.powerOn();
+    const { deviceId } = (await first.call('identity')) as { readonly deviceId: string };
+    await unlock(first, capabilityFile(deviceId, ['appDevelopment']));
+    expect(await capabilitiesOf(first)).toEqual(['appDevelopment']);
+    await first.board.powerOff();
+    // A chip of its own, with all of the first one's flash.
+    first.chip.powerOn();
+    const other = manufactureBits(await makeRelease(), {}, 'another factory');
+    const flash = first.chip.flash.read(0, first.chip.flash.size);
+    for (let at = 0; at < flash.length; at += 4096) other.flash.write(at, flash.subarray(at, at + 4096));
+    const second = makeDevice(other);
+    await second.board.powerOn();
+    expect(await capabilitiesOf(second)).toEqual([]);
+    expect(second.board.bootLog.join('\n')).toContain('[MONITOR] capability refused: CapabilityRefused');
+    await second.board.powerOff();
+  });
+
+  it('cannot be put in force by a kernel, nor come into force after everything was measured', async () => {
+    const device = await bootedDevice();
+    await expect(
+      device.call('openCapability', capabilityFile(device.deviceId, ['appDevelopment']), true),
+    ).rejects.toMatchObject({ code: 'UnknownCall' });
+    expect(await device.call('mutableRead', CAPABILITY_COMPONENT_ID)).toBeNull();
+    await device.board.powerOff();
+  });
+});
+
+describe('appDevelopment', () => {
+  const app = makeApp('mine', 500, {
+    signer: keys.developer,
+    fields: { temporaryFlags: TEMPORARY_FLAGS.underDevelopment },
+  });
+
+  it('lets apps run that are signed for development; without it they neither install nor start', async () => {
+    const device = await bootedDevice();
+    await expect(stage(device, app)).rejects.toMatchObject({ code: 'UnknownSigner' });
+    await unlock(device, capabilityFile(device.deviceId, ['fieldServicing']));
+    await expect(stage(device, app)).rejects.toMatchObject({ code: 'UnknownSigner' });
+    await unlock(device, capabilityFile(device.deviceId, ['appDevelopment']));
+    await device.call('commit', [await stage(device, app)], []);
+    expect(await device.call('loadApplication', APP_COMPONENT)).toEqual(app);
+    await unlock(device, null);
+    await expect(device.call('loadApplication', APP_COMPONENT)).rejects.toMatchObject({
+      code: 'UnknownSigner',
+    });
+    await device.board.powerOff();
+  });
+
+  it('lets no image of the system be signed for development', async () => {
+    const device = await bootedDevice();
+    await unlock(device, capabilityFile(device.deviceId, ['appDevelopment']));
+    const services = await makeSystemImage('Services', {}, { signer: keys.developer });
+    await expect(stage(device, services)).rejects.toMatchObject({ code: 'UnknownSigner' });
+    await device.board.powerOff();
+  });
+});
