@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { encodeCbor } from './cbor.ts';
+import { encodeCbor, type CborValue } from './cbor.ts';
 import {
   decodeDeviceCapability,
   encodeDeviceCapability,
@@ -20,23 +20,26 @@ describe('a device capability', () => {
     expect(decodeDeviceCapability(encodeDeviceCapability(none))).toEqual(none);
   });
 
-  it.each([
-    ['another word', 'ValueOutOfRange', [1, CAPABILITY.deviceId, 2, ['root'], 3, 1]],
-    [
-      'a capability twice',
-      'DuplicateEntry',
-      [1, CAPABILITY.deviceId, 2, ['fieldServicing', 'fieldServicing'], 3, 1],
-    ],
-    ['a device id in capitals', 'ValueOutOfRange', [1, CAPABILITY.deviceId.toUpperCase(), 2, [], 3, 1]],
-    ['a device id that is too short', 'ValueOutOfRange', [1, 'abc', 2, [], 3, 1]],
-    ['no device', 'MissingField', [2, [], 3, 1]],
-  ] as const)('refuses %s', (_what, code, entries) => {
-    const map = new Map<number, string | number | string[]>();
-    for (let index = 0; index < entries.length; index += 2) {
-      const value = entries[index + 1];
-      map.set(Number(entries[index]), Array.isArray(value) ? [...value] : (value as string | number));
-    }
-    expect(codeOf(() => decodeDeviceCapability(encodeCbor(map)))).toBe(code);
+  const map = (changes: readonly (readonly [number, CborValue | undefined])[]): Uint8Array => {
+    const entries: ReadonlyMap<number, CborValue | undefined> = new Map([
+      [1, CAPABILITY.deviceId],
+      [2, []],
+      [3, 1],
+      ...changes,
+    ]);
+    return encodeCbor(
+      new Map([...entries].flatMap(([key, value]) => (value === undefined ? [] : [[key, value]]))),
+    );
+  };
+
+  it.each<[string, string, readonly (readonly [number, CborValue | undefined])[]]>([
+    ['another word', 'ValueOutOfRange', [[2, ['root']]]],
+    ['a capability twice', 'DuplicateEntry', [[2, ['fieldServicing', 'fieldServicing']]]],
+    ['a device id in capitals', 'ValueOutOfRange', [[1, CAPABILITY.deviceId.toUpperCase()]]],
+    ['a device id that is too short', 'ValueOutOfRange', [[1, 'abc']]],
+    ['no device', 'MissingField', [[1, undefined]]],
+  ])('refuses %s', (_what, code, changes) => {
+    expect(codeOf(() => decodeDeviceCapability(map(changes)))).toBe(code);
   });
 
   strictnessSuite({
