@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Duplex } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { Aedes } from 'aedes';
-import { lookupSymbol, type PortValue } from '@sevenfold/formats';
+import { lookupPlaces, type PortValue } from '@sevenfold/formats';
 import type { BuiltApp } from '@sevenfold/sdk';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -133,20 +133,20 @@ describe('blink', () => {
     const [report] = world.reports;
     expect(report).toMatchObject({
       kind: 'AppCrash',
-      trap: 'memory access out of bounds',
+      trap: 'index out of bounds',
       componentId: app.componentId,
       imageId: app.imageId,
       uptime: 3250,
     });
     expect(report?.log.at(-1)).toContain('no connection to the cloud');
     const source = readFileSync(new URL('../../examples/blink/main.c', import.meta.url), 'utf8').split('\n');
-    const places = (report?.frames ?? []).map(({ offset }) => lookupSymbol(app.symbols, offset));
+    const places = (report?.frames ?? []).flatMap(({ offset }) => lookupPlaces(app.symbols, offset));
     expect(places[0]).toEqual({
       function: 'RememberBlink',
       file: 'main.c',
       line: source.findIndex((line) => line.includes('history[slot] = count')) + 1,
     });
-    const callers = places.map((place) => `${place?.file ?? ''} ${place?.function ?? ''}`);
+    const callers = places.map((place) => `${place.file} ${place.function}`);
     expect(callers).toContain('<sdk>/eventloop_timer_utilities.c TimerCallback');
     expect(callers).toContain('main.c main');
   });

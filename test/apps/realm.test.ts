@@ -62,9 +62,7 @@ describe('kernel and compartments as bundles in realms of their own', () => {
       [0, 500],
       [1, 750],
     ]);
-    expect(world.reports).toMatchObject([
-      { kind: 'AppCrash', trap: 'memory access out of bounds', uptime: 3250 },
-    ]);
+    expect(world.reports).toMatchObject([{ kind: 'AppCrash', trap: 'index out of bounds', uptime: 3250 }]);
     expect(world.reports[0]?.frames.length).toBeGreaterThan(3);
   });
 

@@ -8,6 +8,9 @@
 
 #define HOST_CALL(name) __attribute__((import_module("sevenfold"), import_name(#name)))
 
+/* A check of the compiler failed: 0 null pointer, 1 index, 2 missing return, 3 unreachable code, 4 length of an array.
+ * The app ends; the function that calls this is left out of the report. */
+HOST_CALL(check_failed) _Noreturn void host_check_failed(int kind);
 HOST_CALL(log_write) int host_log_write(const char *text, size_t length);
 HOST_CALL(gpio_open) int host_gpio_open(int pin, int isOutput, int mode, int value, int *outFd);
 HOST_CALL(gpio_get) int host_gpio_get(int fd, uint8_t *outValue);

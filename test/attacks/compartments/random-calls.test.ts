@@ -14,7 +14,7 @@ const VALUES = [
 ];
 const ROWS = Object.entries(IMPORT_TABLE).flatMap(([module, rows]) =>
   Object.entries(rows)
-    .filter(([name]) => name !== 'proc_exit')
+    .filter(([name]) => name !== 'proc_exit' && name !== 'check_failed')
     .map(([name, row]: [string, ImportRow]) => ({ module, name, row })),
 );
 

@@ -6,6 +6,7 @@ import {
   decodeSymbolMap,
   encodeSymbolMap,
   lookupFunction,
+  lookupPlaces,
   lookupSymbol,
   type SymbolMap,
 } from './symbol-map.ts';
@@ -19,7 +20,16 @@ const MAP: SymbolMap = {
   lines: [
     { offset: 100, file: 'main.c', line: 80, function: 'main' },
     { offset: 140, file: 'main.c', line: 88, function: 'store_sample' },
-    { offset: 150, file: 'ring.h', line: 12, function: 'ring_put' },
+    {
+      offset: 150,
+      file: 'ring.h',
+      line: 12,
+      function: 'ring_put',
+      inlinedInto: [
+        { file: 'main.c', line: 70, function: 'store_sample' },
+        { file: 'main.c', line: 90, function: 'main' },
+      ],
+    },
     { offset: 160, file: '', line: 0, function: '' },
     { offset: 300, file: 'main.c', line: 90, function: 'store_sample' },
   ],
@@ -36,6 +46,12 @@ describe('symbol map', () => {
     expect(lookupSymbol(map, 100)).toEqual({ function: 'main', file: 'main.c', line: 80 });
     expect(lookupSymbol(map, 139)).toMatchObject({ line: 80 });
     expect(lookupSymbol(map, 155)).toEqual({ function: 'ring_put', file: 'ring.h', line: 12 });
+    expect(lookupPlaces(map, 155).map(({ function: name, line }) => [name, line])).toEqual([
+      ['ring_put', 12],
+      ['store_sample', 70],
+      ['main', 90],
+    ]);
+    expect(lookupPlaces(map, 160)).toEqual([]);
     expect(lookupSymbol(map, 160)).toBeNull();
     expect(lookupSymbol(map, 4_000_000_000)).toMatchObject({ line: 90 });
     expect(lookupFunction(map, 9)).toBe('store_sample');
@@ -88,7 +104,10 @@ describe('symbol map', () => {
 
   it.each<[string, Uint8Array, string]>([
     ['lines of three words', changed(4, words(1, 0, 1)), 'WrongLength'],
-    ['a text that is not there', changed(4, words(1, 99, 1, 0)), 'ValueOutOfRange'],
+    ['a text that is not there', changed(3, words(1, 99)), 'ValueOutOfRange'],
+    ['an inlined text that is not there', changed(5, words(2, 99, 1, 0)), 'ValueOutOfRange'],
+    ['inlined places of no line', changed(5, words(5, 0, 1, 0)), 'NotSorted'],
+    ['inlined places out of order', changed(5, words(2, 0, 1, 0, 1, 0, 1, 0)), 'NotSorted'],
     ['two lines of one offset', changed(4, words(1, 0, 1, 0, 0, 0, 2, 0)), 'NotSorted'],
     ['offsets beyond 2^32', changed(4, words(0xffffffff, 0, 1, 0, 0xffffffff, 0, 2, 0)), 'NotSorted'],
     ['functions out of order', changed(3, words(5, 0, 4, 0)), 'NotSorted'],

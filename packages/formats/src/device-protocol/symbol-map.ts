@@ -11,6 +11,8 @@ export interface SymbolLine {
   readonly line: number;
   /** Name of the function, an inlined one included. */
   readonly function: string;
+  /** Where that was inlined, innermost first; absent: nowhere. */
+  readonly inlinedInto?: readonly SourcePlace[];
 }
 
 /** The name of a function of the module. */
@@ -49,9 +51,10 @@ const MAX_OFFSET = 0xffffffff;
 
 /**
  * Names are kept once, in `texts`; `functions` is pairs (index, text), `lines` is groups of four
- * (offset - offset before, file text, line, function text), packed into byte strings of u32, little-endian.
+ * (offset - offset before, file text, line, function text), packed into byte strings of u32, little-endian; `inlined`
+ * is groups of four (number of the line, file text, line, function text), in order, for what lines were inlined into.
  */
-const MAP_KEYS = { buildId: 1, texts: 2, functions: 3, lines: 4 } as const;
+const MAP_KEYS = { buildId: 1, texts: 2, functions: 3, lines: 4, inlined: 5 } as const;
 
 function packWords(words: readonly number[]): Uint8Array {
   const bytes = new Uint8Array(words.length * 4);
@@ -100,10 +103,15 @@ export function encodeSymbolMap(map: SymbolMap): Uint8Array<ArrayBuffer> {
   );
   const functions = map.functions.flatMap((each) => [each.index, textNumber(each.name)]);
   const lines: number[] = [];
+  const inlined: number[] = [];
+  const placeWords = (place: SourcePlace): number[] => {
+    const line = readUint(place.line, 'lines.line', { max: MAX_OFFSET });
+    return [textNumber(place.file), line, textNumber(place.function)];
+  };
   let before = 0;
-  for (const row of map.lines) {
-    const line = readUint(row.line, 'lines.line', { max: MAX_OFFSET });
-    lines.push(row.offset - before, textNumber(row.file), line, textNumber(row.function));
+  for (const [number, row] of map.lines.entries()) {
+    lines.push(row.offset - before, ...placeWords(row));
+    for (const place of row.inlinedInto ?? []) inlined.push(number, ...placeWords(place));
     before = row.offset;
   }
   const encoded = encodeCbor(
@@ -112,6 +120,7 @@ export function encodeSymbolMap(map: SymbolMap): Uint8Array<ArrayBuffer> {
       texts: [...numbers.keys()],
       functions: packWords(functions),
       lines: packWords(lines),
+      inlined: inlined.length === 0 ? undefined : packWords(inlined),
     }),
   );
   decodeSymbolMap(encoded);
@@ -128,10 +137,11 @@ export function decodeSymbolMap(untrusted: Uint8Array): SymbolMap {
   const texts = reader.array('texts', LIMITS.maxNames, (item, field) =>
     readText(item, field, LIMITS.maxName),
   );
-  const words = (name: 'functions' | 'lines', group: number, most: number): readonly number[] =>
+  const words = (name: 'functions' | 'lines' | 'inlined', group: number, most: number): readonly number[] =>
     unpackWords(readBytes(reader.value(name), name, { max: most * group * 4 }), name, group);
   const functionWords = words('functions', 2, LIMITS.maxFunctions);
   const lineWords = words('lines', 4, LIMITS.maxLines);
+  const inlinedWords = reader.optional('inlined', () => words('inlined', 4, LIMITS.maxLines)) ?? [];
   reader.end();
   const text = (number: number | undefined, field: string): string => {
     const found = texts[number ?? -1];
@@ -144,15 +154,18 @@ export function decodeSymbolMap(untrusted: Uint8Array): SymbolMap {
   for (let at = 0; at < functionWords.length; at += 2) {
     functions.push({ index: functionWords[at] ?? 0, name: text(functionWords[at + 1], 'functions') });
   }
+  const callers = readInlined(inlinedWords, lineWords.length / 4, text);
   const lines: SymbolLine[] = [];
   let offset = 0;
   for (let at = 0; at < lineWords.length; at += 4) {
     offset += lineWords[at] ?? 0;
+    const inlinedInto = callers.get(at / 4);
     lines.push({
       offset,
       file: text(lineWords[at + 1], 'lines'),
       line: lineWords[at + 2] ?? 0,
       function: text(lineWords[at + 3], 'lines'),
+      ...(inlinedInto === undefined ? {} : { inlinedInto }),
     });
   }
   checkAscending(
@@ -166,8 +179,47 @@ export function decodeSymbolMap(untrusted: Uint8Array): SymbolMap {
   return { ...(buildId === undefined ? {} : { buildId }), functions, lines };
 }
 
+/** The places of `inlined` by the number of their line; numbers in order, each of a line that is there. */
+function readInlined(
+  words: readonly number[],
+  lines: number,
+  text: (number: number | undefined, field: string) => string,
+): ReadonlyMap<number, readonly SourcePlace[]> {
+  const found = new Map<number, SourcePlace[]>();
+  let before = 0;
+  for (let at = 0; at < words.length; at += 4) {
+    const number = words[at] ?? 0;
+    if (number < before || number >= lines) {
+      throw new FormatError('NotSorted', `inlined.${at / 4} is out of order.`, {
+        field: `inlined.${at / 4}`,
+        rule: 'in the order of lines, each of a line that is there',
+      });
+    }
+    before = number;
+    const places = found.get(number) ?? [];
+    places.push({
+      file: text(words[at + 1], 'inlined'),
+      line: words[at + 2] ?? 0,
+      function: text(words[at + 3], 'inlined'),
+    });
+    found.set(number, places);
+  }
+  return found;
+}
+
+/** Where the code at a byte offset comes from, and what that was inlined into, innermost first; empty: not known. */
+export function lookupPlaces(map: SymbolMap, offset: number): readonly SourcePlace[] {
+  const row = rowAt(map, offset);
+  if (row === null) return [];
+  return [{ function: row.function, file: row.file, line: row.line }, ...(row.inlinedInto ?? [])];
+}
+
 /** Where the code at a byte offset of the module comes from, or `null` where that is not known. */
 export function lookupSymbol(map: SymbolMap, offset: number): SourcePlace | null {
+  return lookupPlaces(map, offset)[0] ?? null;
+}
+
+function rowAt(map: SymbolMap, offset: number): SymbolLine | null {
   let low = 0;
   let high = map.lines.length;
   while (low < high) {
@@ -176,9 +228,7 @@ export function lookupSymbol(map: SymbolMap, offset: number): SourcePlace | null
     else high = middle;
   }
   const row = map.lines[low - 1];
-  return row === undefined || row.line === 0
-    ? null
-    : { function: row.function, file: row.file, line: row.line };
+  return row === undefined || row.line === 0 ? null : row;
 }
 
 /** The name of a function by its index, or `null` where it has none. */

@@ -87,6 +87,7 @@ export const IMPORT_TABLE = {
   },
   /** What the Applibs of the SDK stand on; the application's half is packages/sdk/lib/host.h. */
   sevenfold: {
+    check_failed: { params: 'i', result: '', answer: 'inside' },
     log_write: waits('ii'),
     gpio_open: waits('iiiii'),
     gpio_get: waits('ii'),

@@ -1,15 +1,9 @@
-import type { SymbolFunction, SymbolLine } from '@sevenfold/formats';
+import type { SourcePlace, SymbolFunction, SymbolLine } from '@sevenfold/formats';
 import { lineAddresses } from './line-table.ts';
 import { codeRange, customSection, functionNames } from './wasm-sections.ts';
 
 /** Asks the symbolizer for addresses (from the start of the code section): answers in its LLVM style, a blank line after each. */
 export type Symbolize = (addresses: readonly number[]) => Promise<string>;
-
-interface Place {
-  readonly file: string;
-  readonly line: number;
-  readonly function: string;
-}
 
 /** What wasm-ld and clang call `main`, by how it takes its arguments. */
 const MAIN_NAMES: readonly string[] = ['__main_argc_argv', '__main_void', '__original_main'];
@@ -18,12 +12,16 @@ const sourceName = (name: string): string => (MAIN_NAMES.includes(name) ? 'main'
 /** `file:line:column`, where the file's name may hold colons itself. */
 const POSITION = /^(.*):(\d+):\d+$/;
 
-/** The innermost place of one answer: its first two lines; null when the symbolizer knows none. */
-function placeOf(answer: string, shorten: (path: string) => string): Place | null {
-  const [name = '', position = ''] = answer.split('\n');
-  const [, file = '??', line = '0'] = POSITION.exec(position) ?? [];
-  if (file === '??' || file === '' || line === '0') return null;
-  return { file: shorten(file), line: Number(line), function: sourceName(name) };
+/** The places of one answer, innermost first: two lines each; empty when the symbolizer knows none. */
+function placesOf(answer: string, shorten: (path: string) => string): readonly SourcePlace[] {
+  const lines = answer.split('\n');
+  const places: SourcePlace[] = [];
+  for (let at = 0; at + 1 < lines.length; at += 2) {
+    const [, file = '??', line = '0'] = POSITION.exec(lines[at + 1] ?? '') ?? [];
+    if (file === '??' || file === '' || line === '0') continue;
+    places.push({ file: shorten(file), line: Number(line), function: sourceName(lines[at] ?? '') });
+  }
+  return places;
 }
 
 /**
@@ -42,17 +40,27 @@ export async function makeSymbols(
   const code = codeRange(linked);
   const { starts, ends } = lineAddresses(debugLine, code.end - code.start);
   const answers = (await symbolize(starts)).split('\n\n');
-  const places = new Map<number, Place | null>(ends.map((address) => [address, null]));
+  const places = new Map<number, readonly SourcePlace[]>(ends.map((address) => [address, []]));
   starts.forEach((address, index) => {
-    places.set(address, placeOf(answers[index] ?? '', shorten));
+    places.set(address, placesOf(answers[index] ?? '', shorten));
   });
   const shift = codeRange(shipped).start;
   const lines: SymbolLine[] = [];
-  for (const [address, place] of [...places].sort(([a], [b]) => a - b)) {
-    const row = place ?? { file: '', line: 0, function: '' };
+  for (const [address, [innermost, ...inlinedInto]] of [...places].sort(([a], [b]) => a - b)) {
+    const row = {
+      ...(innermost ?? { file: '', line: 0, function: '' }),
+      ...(inlinedInto.length === 0 ? {} : { inlinedInto }),
+    };
     const last = lines.at(-1);
-    const isSame = last?.file === row.file && last.line === row.line && last.function === row.function;
-    if (!isSame) lines.push({ offset: address + shift, ...row });
+    if (last === undefined || !isSame(last, row)) lines.push({ offset: address + shift, ...row });
   }
   return { functions, lines };
+}
+
+function isSame(one: Omit<SymbolLine, 'offset'>, other: Omit<SymbolLine, 'offset'>): boolean {
+  const chain = ({ file, line, function: name, inlinedInto = [] }: Omit<SymbolLine, 'offset'>): string =>
+    [{ file, line, function: name }, ...inlinedInto]
+      .map((place) => `${place.file}:${place.line} ${place.function}`)
+      .join('\n');
+  return chain(one) === chain(other);
 }

@@ -83,7 +83,7 @@ class Builder {
       const isCpp = units.some(({ path }) => !path.endsWith('.c'));
       const key = contentKey([
         compilerVersion,
-        'link',
+        'link; symbols with inlined places',
         String(objects.length),
         ...LINK_FLAGS,
         ...objects,

@@ -15,6 +15,14 @@ export const COMPILE_FLAGS: readonly string[] = [
   '-g',
   '-gdwarf-4',
   '-O2',
+  // A null pointer, an index past the end, a function without its return: they trap where they happen (lib/checks.c).
+  '-fsanitize=null,bounds,return,unreachable,vla-bound',
+  '-fno-sanitize-recover=all',
+  '-fsanitize-minimal-runtime',
+  // One call a check: a shared one would say nothing of where.
+  '-fno-sanitize-merge',
+  '-mllvm',
+  '-enable-tail-merge=0',
   '-Wall',
   '-Wextra',
   '-fno-color-diagnostics',

@@ -1,4 +1,4 @@
-import { lookupFunction, lookupSymbol, type ErrorReport, type SymbolMap } from '@sevenfold/formats';
+import { lookupFunction, lookupPlaces, type ErrorReport, type SymbolMap } from '@sevenfold/formats';
 
 /** One frame of a stack as a person reads it: innermost first. Without symbols, `file` and `line` are null. */
 export interface StackFrame {
@@ -14,13 +14,15 @@ export function symboliseFrames(
   frames: ErrorReport['frames'],
   symbols: SymbolMap | null,
 ): readonly StackFrame[] {
-  return frames.map((frame) => {
-    const found = symbols === null ? null : lookupSymbol(symbols, frame.offset);
+  return frames.flatMap((frame): readonly StackFrame[] => {
+    const { offset } = frame;
+    // One frame of the machine is several of the source where functions were inlined.
+    const places = symbols === null ? [] : lookupPlaces(symbols, offset);
+    if (places.length > 0)
+      return places.map(({ function: name, file, line }) => ({ function: name, offset, file, line }));
     // Library code is shipped without lines, but its functions have names.
     const name = symbols === null ? null : lookupFunction(symbols, frame.function);
-    return found === null
-      ? { function: name ?? `wasm-function[${frame.function}]`, offset: frame.offset, file: null, line: null }
-      : { function: found.function, offset: frame.offset, file: found.file, line: found.line };
+    return [{ function: name ?? `wasm-function[${frame.function}]`, offset, file: null, line: null }];
   });
 }
 

@@ -4,6 +4,7 @@ import { CallRefused } from './errno.ts';
 import type { Guest } from './guest.ts';
 import type { GuestEvents, SystemEvent } from './guest-events.ts';
 import { FILE_TYPE, NON_BLOCKING, OpenFile, READY, type Readiness } from './open-file.ts';
+import { CheckFailed } from './trap.ts';
 import type { Waker } from './waker.ts';
 
 const KIB = 1024;
@@ -19,7 +20,8 @@ export type SystemCall =
   | 'memory_usage'
   | 'os_version'
   | 'time_set'
-  | 'reboot';
+  | 'reboot'
+  | 'check_failed';
 
 /** A registration for system events: each read gives one, as four u32 {event, status, update type, minutes}. */
 class SystemEventFile extends OpenFile {
@@ -70,6 +72,9 @@ export function systemCalls(guest: Guest) {
   const imageBytes = options.files.reduce((sum, { bytes }) => sum + bytes.length, 0);
   let peak = 0;
   return {
+    check_failed(kind: number): never {
+      throw new CheckFailed(kind);
+    },
     /** The number of a signal that came; 0 for none. */
     signal_next(out: number) {
       memory.bytes(out, 4);

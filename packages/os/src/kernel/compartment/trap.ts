@@ -15,6 +15,24 @@ export interface Trap {
 /** Frames that a report may carry. */
 export const MOST_FRAMES = 64;
 
+/** What a check that the compiler has put in found, by its number in `check_failed`. */
+const CHECKS: readonly string[] = [
+  'null pointer',
+  'index out of bounds',
+  'end of a function without its return',
+  'unreachable code',
+  'array without a length',
+];
+
+/** Ends the app from inside a host call: one of the compiler's checks failed. */
+export class CheckFailed extends Error {
+  readonly trap: string;
+  constructor(kind: number) {
+    super(`check ${kind}`);
+    this.trap = CHECKS[kind] ?? OTHER_TRAP;
+  }
+}
+
 /** The engine's words for each trap of the core specification (§4.4), and ours, which stay the same over engines. */
 const TRAPS: readonly (readonly [RegExp, string])[] = [
   [/memory access out of bounds/, 'memory access out of bounds'],
@@ -46,6 +64,8 @@ function framesOf(stack: string): readonly TrapFrame[] {
 
 /** What ended an app, from what was thrown out of it. */
 export function trapOf(error: unknown): Trap {
+  // The innermost frame is the function that tells of the check.
+  if (error instanceof CheckFailed) return { trap: error.trap, frames: framesOf(error.stack ?? '').slice(1) };
   if (!(error instanceof Error)) return { trap: HOST_FAILURE, frames: [] };
   const isTrap = error.name === 'RuntimeError' || error.name === 'RangeError';
   const known = isTrap ? TRAPS.find(([words]) => words.test(error.message)) : undefined;

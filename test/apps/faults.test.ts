@@ -1,0 +1,58 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { lookupPlaces } from '@sevenfold/formats';
+import { generateKeyPair, signWithPkcs8, thumbprint } from '@sevenfold/pki';
+import { buildApps, type BuiltApp } from '@sevenfold/sdk';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { KernelWorld } from '../../packages/os/src/kernel/testing/kernel-world.ts';
+
+const folder = fileURLToPath(new URL('faults', import.meta.url));
+const source = readFileSync(new URL('faults/main.c', import.meta.url), 'utf8').split('\n');
+
+/** Each mistake: how the app ends, where it says that it was made, and through which functions. */
+const MISTAKES: readonly (readonly [string, string, string, readonly string[]])[] = [
+  ['null-read', 'null pointer', 'return nowhere->value', ['NullRead', 'Fail', 'main']],
+  ['null-write', 'null pointer', 'nowhere->value = 1', ['NullWrite', 'Fail', 'main']],
+  ['past-end', 'index out of bounds', 'return table[index]', ['PastEnd', 'Fail', 'main']],
+  ['write-past-end', 'index out of bounds', 'local[index] = 7', ['WritePastEnd', 'Fail', 'main']],
+  ['stack-overflow', 'memory access out of bounds', 'frame[depth & 511] =', ['Overflow', 'Overflow']],
+  ['divide', 'integer divide by zero', 'return 7 / by', ['Divide', 'Fail', 'main']],
+  ['far-away', 'memory access out of bounds', '0x7ffffff0u', ['FarAway', 'Fail', 'main']],
+  ['wrong-function', 'indirect call type mismatch', 'return function(1, 2)', ['Callback', 'Fail', 'main']],
+  ['abort', 'unreachable', 'abort()', ['Fail', 'main']],
+];
+
+let apps: readonly BuiltApp[];
+beforeAll(async () => {
+  const key = generateKeyPair();
+  const signer = {
+    thumbprint: thumbprint(key.spki),
+    sign: (message: Uint8Array) => Promise.resolve(signWithPkcs8(key.pkcs8, message)),
+  };
+  apps = await buildApps(
+    MISTAKES.map(([what]) => ({ sourceDir: folder, signer, manifestOverrides: { cmdArgs: [what] } })),
+  );
+});
+
+describe('an app built as by default', () => {
+  it.each(MISTAKES.map(([what, ...rest], index) => [what, index, ...rest] as const))(
+    'ends where it makes its mistake, and its report says where that is: %s',
+    async (what, index, trap, text, functions) => {
+      const app = apps[index];
+      if (app === undefined) throw new Error('The SDK built nothing.');
+      const world = await KernelWorld.boot();
+      world.installPackage(app.componentId, app.imagePackage);
+      await world.services('appInstalled', app.componentId);
+      await world.clock.advance(100);
+      const [report] = world.reports;
+      expect(report).toMatchObject({ kind: 'AppCrash', trap, imageId: app.imageId });
+      // Nothing that comes after the mistake was done, and nothing beside it was overwritten.
+      expect(report?.log).toEqual([`about to fail: ${what}`]);
+      const places = (report?.frames ?? []).flatMap(({ offset }) => lookupPlaces(app.symbols, offset));
+      const own = places.filter(({ file }) => file === 'main.c');
+      const line = source.findIndex((each) => each.includes(text)) + 1;
+      expect(own[0]).toMatchObject({ file: 'main.c', line });
+      expect(places.map((place) => place.function).slice(0, functions.length)).toEqual(functions);
+    },
+  );
+});
