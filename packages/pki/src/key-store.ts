@@ -17,9 +17,18 @@ export interface KeyStore {
   sign(name: string, message: Uint8Array): Promise<Uint8Array>;
 }
 
-/** The key's SPKI; made now where there is none yet. Safe to repeat after a crash at any point. */
+/** The key's SPKI; made now where there is none yet. Safe to repeat after a crash at any point, and for many at once. */
 export async function ensureKey(keys: KeyStore, name: string, curve?: KeyCurve): Promise<Uint8Array> {
-  return (await keys.public(name)) ?? (await keys.make(name, curve));
+  const known = await keys.public(name);
+  if (known !== null) return known;
+  try {
+    return await keys.make(name, curve);
+  } catch (error) {
+    // Somebody else was faster: it is their key then.
+    const made = error instanceof PkiError && error.code === 'KeyExists' ? await keys.public(name) : null;
+    if (made === null) throw error;
+    return made;
+  }
 }
 
 const KEY_NAME = /^[a-z0-9](?:[a-z0-9.-]{0,98}[a-z0-9])?$/u;

@@ -1,3 +1,4 @@
+import { DEVICE_PATHS } from '@sevenfold/formats';
 import { generateKeyPair } from '@sevenfold/pki';
 import { describe, expect, it } from 'vitest';
 import { problem } from './testing/device-service.ts';
@@ -47,6 +48,41 @@ describe('certificates of a device', () => {
     const wait = nextCheck - world.device.clock.now();
     expect(wait).toBeGreaterThan(690_000);
     expect(wait).toBeLessThanOrEqual(701_000);
+  });
+});
+
+describe('an appointment for a plan', () => {
+  const isPlan = (path: string): boolean => path === DEVICE_PATHS.plan;
+  /** Runs until the service has been asked for so many plans. */
+  const roundsUntil = async (plans: number): Promise<void> => {
+    const asked = (): number =>
+      world.service.received.requests.filter((one) => one.includes(DEVICE_PATHS.plan)).length;
+    await expect.poll(asked, { timeout: 10_000 }).toBe(plans);
+  };
+
+  it('is waited for with the certificates that are there: it does not make the queue longer', async () => {
+    world.service.behaviour.instead = (path) =>
+      isPlan(path) ? problem(429, 'TooManyRequests', 'A place is held.', 700) : null;
+    const { nextCheck } = await world.bootAndCheck();
+    const { attestations } = world.service.received;
+    const before = world.service.received.requests.filter((one) => one.includes(DEVICE_PATHS.plan)).length;
+    expect(nextCheck - world.device.clock.now()).toBeGreaterThan(690_000);
+    world.service.behaviour.instead = () => null;
+    world.device.clock.advance(701_001);
+    await roundsUntil(before + 1);
+    expect(world.service.received.attestations).toBe(attestations);
+  });
+
+  it('is not what a refusal is: after that the device attests anew', async () => {
+    world.service.behaviour.instead = (path) =>
+      isPlan(path) ? problem(403, 'UpdateCertificateRequired', 'Not with this one.') : null;
+    await world.bootAndCheck();
+    const { attestations } = world.service.received;
+    const before = world.service.received.requests.filter((one) => one.includes(DEVICE_PATHS.plan)).length;
+    world.service.behaviour.instead = () => null;
+    world.device.clock.advance(900_001);
+    await roundsUntil(before + 1);
+    expect(world.service.received.attestations).toBe(attestations + 1);
   });
 });
 

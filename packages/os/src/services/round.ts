@@ -181,7 +181,8 @@ export async function runRound(context: ServicesContext, whole: boolean): Promis
     context.log(`round failed: ${lastError}`);
     context.state = { ...context.state, phase: 'offline', lastError };
     // Perhaps it is our certificate that the service no longer takes: the next try begins with a new one.
-    if (/^(ServiceRefused|HandshakeRefused):/.test(lastError))
+    // An appointment says nothing against it: who attested anew for each would keep others from theirs.
+    if (appointmentOf(error) === null && /^(ServiceRefused|HandshakeRefused):/.test(lastError))
       context.state = { ...context.state, attestDue: 0 };
     // A restart that was lost: until it has been, nothing can be updated.
     const restartRequired = lastError.startsWith('RestartRequired:');

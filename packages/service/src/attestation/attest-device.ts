@@ -15,12 +15,12 @@ import {
   issueUpdateCertificate,
   type IssuedCertificate,
 } from '../certificates/device-certificates.ts';
+import type { Admission } from '../device-port/admission.ts';
 import { appointment, type Schedule } from '../device-port/schedule.ts';
 import { findAttester, type Attester } from '../registry/find-attester.ts';
 import { requireAmong } from '../registry/tenants.ts';
 import type { ServiceContext } from '../service-context.ts';
 import { ServiceError } from '../service-error.ts';
-import type { Admission } from './admission.ts';
 import type { Appraisal } from './appraise.ts';
 import { appraiseDevice, type KeptAppraisal } from './appraise-device.ts';
 import { useNonce } from './challenge.ts';

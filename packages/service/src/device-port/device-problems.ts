@@ -5,10 +5,10 @@ import { DEVICE_CONTENT_TYPES, encodeDeviceProblem, type DeviceProblem } from '@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
 import { isAnswerable } from '../http/broken-request.ts';
-import { TurnedAway } from '../attestation/admission.ts';
 import { CONNECT_REFUSED } from '../http/odd-requests.ts';
 import { isInternal, problemOf } from '../http/problems.ts';
 import type { ServiceContext } from '../service-context.ts';
+import { TurnedAway } from './admission.ts';
 
 /** Seconds after which a device should try again what could not be done now. */
 const RETRY_AFTER = 30;

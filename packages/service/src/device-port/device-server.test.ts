@@ -5,13 +5,20 @@ import {
   decodeDeviceProblem,
   DEVICE_LIMITS,
   DEVICE_PATHS,
+  devicePathOfImage,
+  encodePlanRequest,
   encodeReportBatch,
   type ErrorReport,
 } from '@sevenfold/formats';
 import { generateKeyPair } from '@sevenfold/pki';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { problemIn, type ClientIdentity, type DeviceConnection } from './testing/device-client.fixture.ts';
+import {
+  problemIn,
+  type ClientIdentity,
+  type DeviceConnection,
+  type DeviceResponse,
+} from './testing/device-client.fixture.ts';
 import { openDeviceWorld, type DeviceWorld } from './testing/device-world.fixture.ts';
 
 let world: DeviceWorld;
@@ -236,6 +243,43 @@ describe('more devices than can attest at once', () => {
     busy.service.clock.advance(6000);
     expect((await busy.attest(second)).status).toBe(200);
     expect((await busy.attest(third)).status).toBe(200);
+    await busy.close();
+  });
+});
+
+describe('more devices than can be told, heard or sent what they need at once', () => {
+  it('get an appointment for each, and are let in when it is due', async () => {
+    const busy = await openDeviceWorld({
+      plans: { perSecond: 1 },
+      deliveries: { perSecond: 1 },
+      downloads: { perSecond: 1, goesOnFor: 60_000 },
+    });
+    const { images } = await busy.publish('26.11.0');
+    const open = async () => {
+      const device = await busy.makeDevice();
+      device.running = images;
+      return busy.connect((await busy.certify(device)).update);
+    };
+    const [first, second] = [await open(), await open()];
+    const nonce = new Uint8Array(32).fill(3);
+    const plan = encodePlanRequest({ nonce, images: [], osVersion: '26.11.0', failures: [] });
+    const image = devicePathOfImage(images[0]?.imageId ?? '');
+    const asks: readonly ((by: DeviceConnection) => Promise<DeviceResponse>)[] = [
+      (by) => by.post(DEVICE_PATHS.plan, plan),
+      (by) => by.post(DEVICE_PATHS.reports, encodeReportBatch({ reports: [failure(1)] })),
+      (by) => by.request('GET', image),
+    ];
+    for (const ask of asks) {
+      expect((await ask(first)).status).toBe(200);
+      const told = await ask(second);
+      expect([problemIn(told).code, told.headers['retry-after']]).toEqual(['TooManyRequests', '5']);
+    }
+    // A download that was begun goes on.
+    expect((await first.request('GET', image, null, { range: 'bytes=0-9' })).status).toBe(206);
+    busy.service.clock.advance(5000);
+    for (const ask of asks) expect((await ask(second)).status).toBe(200);
+    first.close();
+    second.close();
     await busy.close();
   });
 });

@@ -16,7 +16,6 @@ import {
 } from '@sevenfold/formats';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 
-import { Admission, type AdmissionLimit } from '../attestation/admission.ts';
 import { attestDevice } from '../attestation/attest-device.ts';
 import { makeNonce, NONCE_LIFETIME_MS } from '../attestation/challenge.ts';
 import type { CertificateAuthorities } from '../certificates/authorities.ts';
@@ -29,6 +28,7 @@ import type { ServiceContext } from '../service-context.ts';
 import { ServiceError } from '../service-error.ts';
 import { downloadImage } from '../updates/download.ts';
 import { planForDevice, requireServed } from '../updates/plan-for-device.ts';
+import { Admission, type AdmissionLimit } from './admission.ts';
 import { answerBrokenDeviceRequest, sendDeviceProblem } from './device-problems.ts';
 import type { Schedule } from './schedule.ts';
 
@@ -44,8 +44,13 @@ export interface DeviceServerLimits {
   readonly challenges: RateLimit;
   /** Reports of one device: each is a row for months. */
   readonly reports: RateLimit;
-  /** Attestations a second; whoever comes beyond gets an appointment. */
+  /** What is done a second of each; whoever comes beyond gets an appointment. */
   readonly attestations: AdmissionLimit;
+  readonly plans: AdmissionLimit;
+  /** Batches of reports. */
+  readonly deliveries: AdmissionLimit;
+  /** Devices that begin to download; each goes on part by part. */
+  readonly downloads: AdmissionLimit;
 }
 
 const DEFAULT_DEVICE_LIMITS: DeviceServerLimits = {
@@ -58,6 +63,9 @@ const DEFAULT_DEVICE_LIMITS: DeviceServerLimits = {
   challenges: { burst: 200, perSecond: 20 },
   reports: { burst: 500, perSecond: 0.05 },
   attestations: { perSecond: 200 },
+  plans: { perSecond: 300 },
+  deliveries: { perSecond: 300 },
+  downloads: { perSecond: 20, goesOnFor: 600_000 },
 };
 
 export interface DeviceServerOptions {
@@ -135,6 +143,9 @@ export function createDeviceServer(options: DeviceServerOptions): FastifyInstanc
     );
   };
   const admission = new Admission(limits.attestations, context.clock);
+  const plans = new Admission(limits.plans, context.clock);
+  const deliveries = new Admission(limits.deliveries, context.clock);
+  const downloads = new Admission(limits.downloads, context.clock);
   const challenges = new RateLimiter(limits.challenges, context.clock);
   const reports = new RateLimiter(limits.reports, context.clock);
   const deviceOf = (request: FastifyRequest): string => identified.get(request) ?? '';
@@ -160,6 +171,7 @@ export function createDeviceServer(options: DeviceServerOptions): FastifyInstanc
     { bodyLimit: DEVICE_LIMITS.planRequest, onRequest: identify },
     async (request, reply) => {
       const planRequest = decodePlanRequest(bodyOf(request));
+      plans.admit(deviceOf(request));
       const plan = await planForDevice({ ...context, schedule }, deviceOf(request), planRequest);
       return send(reply, plan, DEVICE_CONTENT_TYPES.sign1);
     },
@@ -171,6 +183,7 @@ export function createDeviceServer(options: DeviceServerOptions): FastifyInstanc
     async (request, reply) => {
       refuseWhileLimited(reports, deviceOf(request));
       const batch = decodeReportBatch(bodyOf(request));
+      deliveries.admit(deviceOf(request));
       const device = await requireServed(context, deviceOf(request));
       reports.take(device.deviceId, batch.reports.length);
       return send(reply, encodeReportReply({ accepted: await ingestReports(context, device, batch) }));
@@ -181,6 +194,7 @@ export function createDeviceServer(options: DeviceServerOptions): FastifyInstanc
     `${DEVICE_PATHS.images}:imageId`,
     { onRequest: identify },
     async (request, reply) => {
+      downloads.admit(deviceOf(request));
       const device = await requireServed(context, deviceOf(request));
       const { imageId } = request.params;
       const part = await downloadImage(context, device, imageId, request.headers.range);

@@ -13,7 +13,7 @@ const outcome = (admission: Admission, device: string): number | 'admitted' => {
   }
 };
 
-describe('admission to attestation', () => {
+describe('admission', () => {
   it('lets in as many a second as there are places, and gives the others a time', () => {
     const admission = new Admission({ perSecond: 2 }, testClock());
     expect(['a', 'b', 'c', 'd', 'e'].map((device) => outcome(admission, device))).toEqual([
@@ -62,6 +62,23 @@ describe('admission to attestation', () => {
     expect(late(9)).toBe('admitted');
     clock.advance(3_600_000);
     expect(late(11)).toBe(5);
+  });
+
+  it('lets a device go on with what it has begun, and no longer than that', () => {
+    const clock = testClock();
+    const admission = new Admission({ perSecond: 1, goesOnFor: 60_000 }, clock);
+    expect(outcome(admission, 'first')).toBe('admitted');
+    expect(outcome(admission, 'second')).toBe(5);
+    expect(outcome(admission, 'first')).toBe('admitted');
+    clock.advance(5000);
+    expect([outcome(admission, 'second'), outcome(admission, 'third')]).toEqual(['admitted', 5]);
+    clock.advance(54_999);
+    expect(outcome(admission, 'first')).toBe('admitted');
+    expect(outcome(admission, 'fourth')).toBe('admitted');
+    clock.advance(1);
+    // Its time is over: it takes a place as any other.
+    expect(outcome(admission, 'first')).toBe('admitted');
+    expect(outcome(admission, 'fifth')).toBe(5);
   });
 
   it('promises nothing beyond a day, and forgets what is over', () => {

@@ -1,9 +1,11 @@
 import { ServiceError } from '../service-error.ts';
 
-/** How much attesting is done at once. */
+/** How much of one thing is done at once. */
 export interface AdmissionLimit {
-  /** Attestations a second: what the machine can do with some room to spare. */
+  /** Devices let in a second: what the machine can do with some room to spare. */
   readonly perSecond: number;
+  /** For so long (ms) a device that was let in may go on without another place; 0 unless told. */
+  readonly goesOnFor?: number;
 }
 
 /** Nobody is asked back earlier than this: seconds. What is free until then is for those who come without being asked. */
@@ -21,7 +23,7 @@ export class TurnedAway extends ServiceError {
   readonly retryAfter: number;
 
   constructor(retryAfter: number) {
-    super('TooManyRequests', `Too many devices attest now; a place is held in ${retryAfter} s.`, {
+    super('TooManyRequests', `Too many devices come at once; a place is held in ${retryAfter} s.`, {
       rule: 'come back after Retry-After, not earlier',
     });
     this.retryAfter = retryAfter;
@@ -29,7 +31,7 @@ export class TurnedAway extends ServiceError {
 }
 
 /**
- * Admission to attestation under load. Time is cut into slots of a second, each with so many places. Who finds no free
+ * Admission under load to one thing that devices do. Time is cut into slots of a second, each with so many places. Who finds no free
  * place now gets the next free one as an appointment, in the order of coming: it is told as `Retry-After`, held for this
  * very device, and kept. So a queue drains at the full rate, nobody overtakes, nobody starves; and a device that asks
  * again and again holds one place.
@@ -44,6 +46,8 @@ export class Admission {
   readonly #taken = new Map<number, number>();
   /** Device → when (ms) its place is. */
   readonly #appointments = new Map<string, number>();
+  /** Device → until when (ms) it may go on with what it has begun. */
+  readonly #begun = new Map<string, number>();
   /** No slot before this one, but for the present one, has a free place. */
   #nextFree = 0;
   #sweepAt = 0;
@@ -57,6 +61,18 @@ export class Admission {
   admit(deviceId: string): void {
     const now = this.#clock.now();
     this.#sweep(now);
+    if (now < (this.#begun.get(deviceId) ?? 0)) return;
+    this.#requirePlace(deviceId, now);
+    const { goesOnFor = 0 } = this.#limit;
+    if (goesOnFor > 0) this.#begun.set(deviceId, now + goesOnFor);
+  }
+
+  /** Devices for which a place is held. */
+  get waiting(): number {
+    return this.#appointments.size;
+  }
+
+  #requirePlace(deviceId: string, now: number): void {
     const appointment = this.#appointments.get(deviceId);
     if (appointment !== undefined && now >= appointment) {
       this.#appointments.delete(deviceId);
@@ -67,11 +83,6 @@ export class Admission {
     const slot = Math.floor(now / SECOND);
     if (this.#take(slot)) return;
     throw new TurnedAway(this.#hold(deviceId, slot, now));
-  }
-
-  /** Devices for which a place is held. */
-  get waiting(): number {
-    return this.#appointments.size;
   }
 
   #take(slot: number): boolean {
@@ -101,5 +112,6 @@ export class Admission {
     for (const [deviceId, time] of this.#appointments) {
       if (now > time + KEPT_FOR) this.#appointments.delete(deviceId);
     }
+    for (const [deviceId, until] of this.#begun) if (now >= until) this.#begun.delete(deviceId);
   }
 }
