@@ -64,7 +64,7 @@ describe.each<KeyCurve>(['P-256', 'P-384'])('a chain with root and intermediate 
     const put = (label: string, content: string | Uint8Array): void => {
       files.set(label, folder.write(`${curve} ${label}`.replaceAll(' ', '-'), content));
     };
-    for (const [label, identity] of Object.entries({ ...all, device, update, stranger, proof })) {
+    for (const [label, identity] of Object.entries({ ...all, device, update, stranger, proof, otherCa })) {
       put(`${label}.pem`, pem(identity));
       put(`${label}.cer`, identity.certificate.der);
     }
@@ -146,6 +146,27 @@ describe.each<KeyCurve>(['P-256', 'P-384'])('a chain with root and intermediate 
     expect(verify('device.cer', 'bad tenantCa.cer')).toBe(false);
     expect(verify('stranger.cer', 'tenantCa.cer')).toBe(false);
   });
+
+  it.runIf(certutil && vfychain)(
+    'of another tenant is refused by NSS where it knows one tenant CA alone',
+    () => {
+      const database = `sql:${folder.path}`;
+      certutil?.run(['-N', '-d', database, '--empty-password']);
+      // Each is shown with everything that stands above it: what is missing is trust alone.
+      const verify = (anchor: string, ...shown: readonly string[]): boolean =>
+        vfychain?.run(['-d', database, '-pp', '-u', '0', ...shown.map(file), '-t', file(anchor)]).accepted ??
+        false;
+      const above = ['intermediate.cer', 'root.cer'];
+      expect(verify('tenantCa.cer', 'device.cer', ...above)).toBe(true);
+      expect(verify('tenantCa.cer', 'stranger.cer', 'otherCa.cer', ...above)).toBe(false);
+      expect(verify('otherCa.cer', 'stranger.cer', ...above)).toBe(true);
+      expect(verify('otherCa.cer', 'device.cer', 'tenantCa.cer', ...above)).toBe(false);
+      expect(verify('tenantCa.cer', 'update.cer', 'updateCa.cer', ...above)).toBe(false);
+      expect(verify('tenantCa.cer', 'expired.cer', ...above)).toBe(false);
+      // It is no certificate of a client: it shows that a CA is there, and opens nothing.
+      expect(verify('tenantCa.cer', 'proof.cer', ...above)).toBe(false);
+    },
+  );
 
   it.runIf(keytool && openssl)(
     'is accepted by Java’s keytool as the answer to a request; a tampered one is not',
