@@ -11,6 +11,7 @@ import { RecentMessages, telemetryHandlers } from './broker/recent-messages.ts';
 import { createBrokerGate } from './broker-gate.ts';
 import { choosePort } from './choose-port.ts';
 import { CertificateAuthorities } from './certificates/authorities.ts';
+import { renewIntermediate } from './certificates/renew-intermediate.ts';
 import { certificateHandlers } from './certificates/routes.ts';
 import { makeServerIdentity } from './certificates/server-identity.ts';
 import { openDataFolder, type Ports } from './data-folder.ts';
@@ -114,7 +115,14 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   await imageSigningKey(context.keys);
   await planSigningKey(context.keys);
   const authorities = new CertificateAuthorities(context);
-  await authorities.ensureAuthorities();
+  const keepAuthorities = async (): Promise<void> => {
+    await authorities.ensureAuthorities();
+    const ends = await renewIntermediate({ ...context, authorities });
+    if (ends === null) return;
+    const fields = { serial: ends.serial, end: new Date(ends.endsAt).toISOString(), remedy: ends.remedy };
+    log.warn(fields, 'an authority comes to its end');
+  };
+  await keepAuthorities();
   const root = (await authorities.issuing('root', null)).certificate;
   const makeIdentity = () => makeServerIdentity({ ...context, authorities }, [serverName, ...namesOf(host)]);
   let identity = await makeIdentity();
@@ -179,7 +187,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     { name: 'sweep-enrolment-tokens', every: HOUR, run: () => sweepEnrolmentTokens(context) },
     { name: 'sweep-reports', every: 24 * HOUR, run: () => sweepReports(context) },
     // Authorities, server certificates and the broker's view of them follow the calendar.
-    { name: 'ensure-authorities', every: 12 * HOUR, run: () => authorities.ensureAuthorities() },
+    { name: 'ensure-authorities', every: 12 * HOUR, run: keepAuthorities },
   ];
   const upkeep = async (): Promise<void> => {
     await runDueJobs(context, HOLDER, jobs);

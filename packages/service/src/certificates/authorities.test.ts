@@ -98,8 +98,14 @@ describe('the authorities', () => {
     expect(await deviceOfUpdateCertificate(context(), update.certificate.der)).toBe('5e'.repeat(32));
   });
 
-  it('issue nothing any more when the intermediate has ended', async () => {
+  it('go on below a new intermediate where the former has ended, as long as the root is here', async () => {
+    const former = await authorities.issuing('intermediate', null);
     service.clock.advance(10 * YEAR);
+    const { issuerSerial } = await authorities.ensureTenantCa(OTHER);
+    expect(issuerSerial).not.toBe(former.certificate.serial);
+    expect(issuerSerial).toBe((await authorities.issuing('intermediate', null)).certificate.serial);
+    service.clock.advance(10 * YEAR);
+    authorities.forget();
     await expect(authorities.ensureTenantCa(OTHER)).rejects.toMatchObject({ code: 'CertificateUnavailable' });
   });
 });

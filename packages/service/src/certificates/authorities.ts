@@ -229,7 +229,7 @@ export class CertificateAuthorities {
     const all = (await selectAuthorities(this.#context.store.read, kind, tenantId)).map(toAuthority);
     const { renewed } = AUTHORITY_KINDS[kind];
     const active = renewed ? activeOf(all, now) : (all.find((one) => isInForce(one, now)) ?? null);
-    if (active === null && all.length > 0 && !renewed) {
+    if (active === null && all.length > 0 && !renewed && !(await this.#isRootHere(kind))) {
       throw new ServiceError(
         'CertificateUnavailable',
         `The ${kind} certificate of this service has expired.`,
@@ -245,6 +245,13 @@ export class CertificateAuthorities {
     return authority;
   }
 
+  /** A service that was off for years makes its next intermediate itself where it has the key to. */
+  async #isRootHere(kind: AuthorityKind): Promise<boolean> {
+    if (kind !== 'intermediate') return false;
+    const root = await this.issuing('root', null);
+    return (await this.#context.keys.public(root.keyName)) !== null;
+  }
+
   async #make(
     kind: AuthorityKind,
     tenantId: string | null,
@@ -258,7 +265,7 @@ export class CertificateAuthorities {
     const issuer = parent === null ? null : await this.issuing(parent, null);
     if (issuer !== null && (await keys.public(issuer.keyName)) === null) {
       throw new ServiceError('CertificateUnavailable', 'The root of this service lives elsewhere.', {
-        rule: 'ask it for an intermediate: `sevenfold pki request`, `pki sign`, `pki import`',
+        rule: 'ask it for an intermediate: `sevenfold pki init --offline-root`, `pki sign`, `pki import`',
       });
     }
     // An intermediate is as strong as its root; all below is P-256.
