@@ -182,7 +182,7 @@ async function drain(): Promise<void> {
 beforeAll(async () => {
   world = await openDeviceWorld();
   await drain();
-}, 600_000);
+}, 1_800_000);
 afterAll(() => world.close());
 
 describe(`${DEVICES} devices after a day without the service`, () => {

@@ -60,10 +60,13 @@ export function appraise(
   evidence: Pick<UnprovenEvidence, 'lifecycle' | 'components'>,
   references: References,
 ): Appraisal {
-  const stages = evidence.components.filter((component) => component.imageType !== 'Applications');
+  const stages = evidence.components.filter(
+    (component) => component.imageType !== 'Applications' && !isCapability(component),
+  );
   const components = stages.map((component) => appraiseComponent(component, references));
   const findings = [
     ...lifecycleFindings(evidence),
+    ...evidence.components.filter(isCapability).flatMap(capabilityFindings),
     ...coverageFindings(stages),
     ...components.flatMap((component) => componentFindings(component, references)),
     ...releaseFindings(components, references),
@@ -114,6 +117,31 @@ const FINDING_OF_STATE: Readonly<Record<Exclude<ChipState, 'secured'>, FindingKi
 function lifecycleFindings(evidence: Pick<UnprovenEvidence, 'lifecycle'>): readonly Finding[] {
   const { state, text } = evidence.lifecycle;
   return state === 'secured' ? [] : [{ kind: FINDING_OF_STATE[state], subject: 'lifecycle', detail: text }];
+}
+
+/**
+ * A capability file that is in force is measured like an image (docs/attestation.md): of this type, under a name that
+ * says what the device is unlocked for. It is no code, so nothing published can vouch for it.
+ */
+const CAPABILITY = { imageType: 'Policy', name: 'capability ' } as const;
+const FINDING_OF_CAPABILITY = new Map<string, FindingKind>([
+  ['appDevelopment', 'UnlockedForDevelopment'],
+  ['fieldServicing', 'UnlockedForServicing'],
+]);
+
+function isCapability({ imageType, name }: MeasuredComponent): boolean {
+  return imageType === CAPABILITY.imageType && name.startsWith(CAPABILITY.name);
+}
+
+function capabilityFindings({ name }: MeasuredComponent): readonly Finding[] {
+  return name
+    .slice(CAPABILITY.name.length)
+    .split(' ')
+    .map((word) => ({
+      kind: FINDING_OF_CAPABILITY.get(word) ?? 'UnlockedForUnknown',
+      subject: 'capability',
+      detail: word,
+    }));
 }
 
 function coverageFindings(stages: readonly MeasuredComponent[]): readonly Finding[] {

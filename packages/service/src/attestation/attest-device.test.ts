@@ -4,6 +4,7 @@ import {
   decodeAttestReply,
   decodeChallengeReply,
   DEVICE_PATHS,
+  fromHex,
   type AttestRequest,
 } from '@sevenfold/formats';
 import { generateKeyPair, parseCertificate, sha256, signWithPkcs8, verifyChain } from '@sevenfold/pki';
@@ -188,6 +189,48 @@ describe('a genuine device that is not trusted', () => {
     expect(reply.reasons[0]).toBe('The chip is open for debugging: non-psa-rot-debug.');
   });
 
+  /** As Pluton measures a capability file that is in force. */
+  const unlockedFor = async (name: string, measurementType = 'Policy') => {
+    const stages = device.running.map((image) => ({
+      measurementType: image.imageType,
+      measurementValue: fromHex(image.digest),
+      version: `${image.name};sv=${image.securityVersion}`,
+      signerId: new Uint8Array(32),
+    }));
+    const file = { measurementValue: new Uint8Array(32).fill(9), signerId: new Uint8Array(32) };
+    const softwareComponents = [...stages, { ...file, measurementType, version: `${name};sv=0` }];
+    return decodeAttestReply((await world.attest(device, { claims: { softwareComponents } })).body);
+  };
+
+  it('is trusted while it is unlocked for development or servicing, and everybody can read that it is', async () => {
+    const reply = await unlockedFor('capability appDevelopment fieldServicing');
+    expect(reply.verdict).toBe('trusted');
+    expect(reply.clientChain).not.toBeNull();
+    expect(reply.reasons).toEqual([
+      expect.stringContaining('unlocked for development'),
+      expect.stringContaining('unlocked for servicing'),
+      'Every stage is as published in release 26.11.0.',
+    ]);
+    const record = await lastAttestation(world.service, device.deviceId);
+    expect(record?.result.claims.find(({ claim }) => claim === 'configuration')?.tier).toBe('warning');
+    expect(record?.components).toHaveLength(device.running.length);
+    // Locked again, it is as it was.
+    expect((await world.certify(device)).reply.reasons).toEqual([
+      'Every stage is as published in release 26.11.0.',
+    ]);
+  });
+
+  it.each([
+    ['capability debugEverything', 'Policy', 'The device is unlocked for something that is not known here'],
+    ['capability ', 'Policy', 'The device is unlocked for something that is not known here'],
+    ['capability appDevelopment', 'Other', 'is no image that was ever published'],
+    ['appDevelopment', 'Policy', 'is no image that was ever published'],
+  ])('is unknown when it measured "%s" of type %s', async (name, type, reason) => {
+    const reply = await unlockedFor(name, type);
+    expect(reply).toMatchObject({ verdict: 'unknown', clientChain: null });
+    expect(reply.reasons[0]).toContain(reason);
+  });
+
   it('gets the update certificate alone while nobody has claimed it', async () => {
     const unclaimed = await world.makeDevice(false);
     unclaimed.running = device.running;
@@ -218,11 +261,11 @@ describe('what people can read of it', () => {
         device: {
           'ear.status': 'warning',
           'ear.trustworthiness-vector': { 'instance-identity': 2, configuration: 2, executables: 32 },
-          'ear.appraisal-policy-id': 'tag:sevenfold,2026:policy:2',
+          'ear.appraisal-policy-id': 'tag:sevenfold,2026:policy:3',
         },
       },
       evidence: { format: 'psa', lifecycle: 'secured' },
-      reference: { feed: 'Retail on chip SKU 1', release: '26.12.0', policyVersion: 2 },
+      reference: { feed: 'Retail on chip SKU 1', release: '26.12.0', policyVersion: 3 },
       requiredRelease: '26.12.0',
       certificates: { client: null, update: expect.any(String) },
     });

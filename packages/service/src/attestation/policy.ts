@@ -29,7 +29,7 @@ interface PolicyRow {
 }
 
 /** Stored with every verdict; grows with each change of the tables. */
-export const POLICY_VERSION = 2;
+export const POLICY_VERSION = 3;
 
 const DAY = 86_400_000;
 /** For how long (ms) what was published to a feed stays acceptable once the next release is there. */
@@ -67,6 +67,13 @@ export const POLICY = [
     claim: 'configuration',
     tier: 'contraindicated',
     reason: ({ detail }) => `The chip does not say that it is secured: ${detail}.`,
+  },
+  {
+    finding: 'UnlockedForUnknown',
+    verdict: 'unknown',
+    claim: 'configuration',
+    tier: 'contraindicated',
+    reason: ({ detail }) => `The device is unlocked for something that is not known here: ${detail}.`,
   },
   {
     finding: 'MeasurementMissing',
@@ -116,6 +123,20 @@ export const POLICY = [
     claim: 'executables',
     tier: 'warning',
     reason: ({ subject, detail }) => `${subject} was acceptable until ${detail} and must be updated first.`,
+  },
+  {
+    finding: 'UnlockedForDevelopment',
+    verdict: 'trusted',
+    claim: 'configuration',
+    tier: 'warning',
+    reason: () => 'The device is unlocked for development: apps that its developer signed may run on it.',
+  },
+  {
+    finding: 'UnlockedForServicing',
+    verdict: 'trusted',
+    claim: 'configuration',
+    tier: 'warning',
+    reason: () => 'The device is unlocked for servicing: whoever is at it may load signed images.',
   },
   {
     finding: 'AcceptedUntil',
