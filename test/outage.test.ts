@@ -131,7 +131,7 @@ async function drain(): Promise<void> {
     planned += 1;
   };
 
-  let left = DEVICES;
+  const waiting = { count: DEVICES };
   const step = async (device: Device, second: number, now: number): Promise<void> => {
     const of = drains[device.step];
     try {
@@ -153,7 +153,7 @@ async function drain(): Promise<void> {
     of.longestWait = Math.max(of.longestWait, now - device.firstTry);
     of.mostTurnedAway = Math.max(of.mostTurnedAway, device.turnedAway);
     if (device.step === 'plan') {
-      left -= 1;
+      waiting.count -= 1;
       return;
     }
     // As its round goes on: with its certificate it asks for its plan.
@@ -169,7 +169,7 @@ async function drain(): Promise<void> {
     const device: Device = { id, chip, step: 'attest', time: 0, firstTry, appointment: null, turnedAway: 0 };
     comeAt(device, firstTry);
   }
-  for (let second = 0; left > 0; second++) {
+  for (let second = 0; waiting.count > 0; second++) {
     const now = second * SECOND;
     service.clock.advance(began + now - service.clock.now());
     const knocking = (due[second] ?? []).toSorted((a, b) => a.time - b.time);
