@@ -88,7 +88,8 @@ export function serveMonitor(state: MonitorState): PortHandler {
 
   return serveCalls(MONITOR_CALLS, (caller) => caller === 'kernel', {
     identity: toPluton('identity'),
-    bootInfo: () => ({
+    bootInfo: async () => ({
+      busFaults: await hardware.call('busFaults'),
       resetReason: state.boot.resetReason,
       trial: slots.isTrial,
       stages: state.report.stages,
