@@ -2,5 +2,6 @@ export { BoardError, type BoardErrorCode } from './board/board-error.ts';
 export type { BootOutcome, VirtualBoard, VirtualBoardOptions } from './board/board.ts';
 export { hostClock } from './board/host-clock.ts';
 export { createBoardNetwork, type BoardNetwork, type BoardNetworkOptions } from './board/network.ts';
+export type { AccessPoint } from './board/radio.ts';
 export { WIRINGS, type Wiring } from './board/stage-loader.ts';
 export { createVirtualBoard } from './board/virtual-board.ts';

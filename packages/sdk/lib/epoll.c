@@ -1,6 +1,7 @@
 #include <sys/epoll.h>
 
 #include "host.h"
+#include "signals.h"
 
 _Static_assert(sizeof(struct epoll_event) == 16, "the operating system writes records of 16 bytes");
 
@@ -34,5 +35,8 @@ int epoll_wait(int epfd, struct epoll_event *events, int maxevents, int timeout)
     }
     int count = 0;
     int error = host_epoll_wait(epfd, events, maxevents, timeout, &count);
+    if (error == EINTR) {
+        sevenfold_deliver_signals();
+    }
     return host_result(error, count);
 }

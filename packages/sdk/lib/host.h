@@ -94,6 +94,16 @@ int host_socket_receive_from(int fd, void *bytes, size_t length, int flags, stru
  * 8 SO_RCVBUF, 9 SO_SNDBUF; others are ENOPROTOOPT. */
 HOST_CALL(socket_option_get) int host_socket_option_get(int fd, int option, int *outValue);
 HOST_CALL(socket_option_set) int host_socket_option_set(int fd, int option, int value);
+/* WASI's own calls on sockets. */
+struct host_bytes {
+    const void *bytes;
+    size_t length;
+};
+#define WASI_CALL(name) __attribute__((import_module("wasi_snapshot_preview1"), import_name(#name)))
+WASI_CALL(sock_accept) int host_sock_accept(int fd, int flags, int *outFd);
+WASI_CALL(sock_send)
+int host_sock_send(int fd, const struct host_bytes *bytes, size_t count, int flags, size_t *outSent);
+WASI_CALL(sock_shutdown) int host_sock_shutdown(int fd, int how);
 /* IPv4 addresses of a host that the manifest names: EACCES for others, EHOSTUNREACH if there is none. */
 HOST_CALL(resolve)
 int host_resolve(const char *name, size_t length, uint32_t *outAddresses, size_t most, size_t *outCount);
@@ -116,6 +126,10 @@ HOST_CALL(os_version) int host_os_version(char *outText, size_t size);
 /* clock_settime(CLOCK_REALTIME): EACCES without SystemTime. reboot: EACCES without ForceReboot. */
 HOST_CALL(time_set) int host_time_set(int64_t nanoseconds);
 HOST_CALL(reboot) int host_reboot(void);
+
+/* Networking, Wi-Fi and certificates: see settings.h. The answer may lie where the request was. */
+HOST_CALL(settings)
+int host_settings(int operation, const void *request, size_t length, void *answer, size_t capacity, size_t *outLength);
 
 /* What O_NONBLOCK is to the host. */
 #define HOST_NON_BLOCKING 4

@@ -26,9 +26,6 @@ import { MESSAGE, anyCaller, selectionOf, starts, type StartStage } from './port
 import type { RomHandover } from './rom.ts';
 import { WATCHDOG_MOST } from './watchdog.ts';
 
-/** Stopped accesses that the secure world is told one by one. */
-const MOST_FAULTS = 16;
-
 /** What the board does for the secure world. */
 export interface SecureWorldBoard {
   readonly clock: Clock;
@@ -68,10 +65,6 @@ export function secureWorldHardware(chip: Chip, handover: RomHandover, board: Se
       );
       return null;
     },
-    busFaults: () => ({
-      count: bus.firewall.violationCount,
-      newest: bus.firewall.violations.slice(-MOST_FAULTS).map((violation) => ({ ...violation })),
-    }),
     lockFirewall: () => {
       bus.check('secure', 'write', 'firewall');
       bus.firewall.lock();
@@ -133,6 +126,9 @@ export function normalWorldHardware(chip: Chip, board: NormalWorldBoard): PortHa
     udpSend: network('udpSend'),
     udpReceive: network('udpReceive'),
     socketClose: network('socketClose'),
+    radioScan: network('radioScan'),
+    radioJoin: network('radioJoin'),
+    radioLeave: network('radioLeave'),
     httpsOpen: network('httpsOpen'),
     httpsExporter: network('httpsExporter'),
     httpsRequest: network('httpsRequest'),

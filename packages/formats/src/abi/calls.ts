@@ -14,7 +14,7 @@ export const MONITOR_CALLS = {
   bootInfo: {
     args: [],
     returns:
-      '{resetReason, trial: boolean, stages: [{imageType, slot, imageId, componentId, name, digest, securityVersion}], failures: [{imageType, slot, code, message}], fellBack: null | {imageIds: [string]}, left: [[string]], busFaults: {count, newest: [{master, region, address, access}]}}; busFaults: accesses that the firewall stopped since reset; fellBack: what the last failed trial left, until another system is committed; left: what every failed trial left, the newest first',
+      '{resetReason, trial: boolean, stages: [{imageType, slot, imageId, componentId, name, digest, securityVersion}], failures: [{imageType, slot, code, message}], fellBack: null | {imageIds: [string]}, left: [[string]]}; fellBack: what the last failed trial left, until another system is committed; left: what every failed trial left, the newest first',
   },
   loadServices: { args: [], returns: 'bytes: the services stage bundle, verified and measured' },
   loadCertStore: { args: [], returns: 'bytes: content of the UpdateCertStore, verified' },
@@ -271,11 +271,6 @@ export const MONITOR_HARDWARE_CALLS = {
   },
   eraseFlash: { args: ['offset', 'length: whole sectors'], returns: 'null' },
   configureFirewall: { args: ['rules: [{master, region, read, write, execute}]'], returns: 'null' },
-  busFaults: {
-    args: [],
-    returns:
-      '{count: number since reset, newest: [{master, region: string | null, address, access}] at most 16}',
-  },
   lockFirewall: { args: [], returns: 'null; sticky until reset' },
   setWatchdog: { args: ['milliseconds'], returns: 'null' },
   reset: {
@@ -318,6 +313,16 @@ export const KERNEL_HARDWARE_CALLS = {
   udpSend: { args: ['socket', 'address', 'port', 'bytes'], returns: 'null' },
   udpReceive: { args: ['socket'], returns: '{address, port, bytes}; waits for a datagram' },
   socketClose: { args: ['listener, connection or socket'], returns: 'null' },
+  radioScan: {
+    args: ['SSIDs to ask for by name: [bytes]'],
+    returns:
+      '[{ssid: bytes, bssid: bytes, security: "open" | "wpa2-psk" | "wpa2-eap", frequency: MHz, signal: dBm}]',
+  },
+  radioJoin: {
+    args: ['{ssid: bytes, security, key, identity}'],
+    returns: 'null; RadioNoSuchNetwork, RadioOtherSecurity, RadioWrongKey, RadioNotAuthenticated',
+  },
+  radioLeave: { args: [], returns: 'null' },
   httpsOpen: KERNEL_CALLS.httpsOpen,
   httpsExporter: KERNEL_CALLS.httpsExporter,
   httpsRequest: KERNEL_CALLS.httpsRequest,

@@ -108,8 +108,7 @@ describe('Pluton, called by a hostile monitor', () => {
 
 describe('the firewall, once the device runs', () => {
   it('keeps the normal world out of flash, and nobody opens it again before reset', async () => {
-    const device = await newDevice();
-    const { chip, board } = device;
+    const { chip, board } = await newDevice();
     const { bus } = chip;
     expect(bus.firewall.isLocked).toBe(true);
     for (const offset of [0, 0x10000, 0x840000, 0xc40000, 0xcc0000]) {
@@ -127,8 +126,6 @@ describe('the firewall, once the device runs', () => {
       access: 'read',
     });
     expect(() => bus.firewall.configure([])).toThrow(/locked until reset/);
-    // The monitor knows, and who asks it: the services report it.
-    expect(await device.call('bootInfo')).toMatchObject({ busFaults: { count: 17 } });
     await board.powerOff();
     await board.powerOn();
     expect(bus.firewall.violations).toEqual([]);

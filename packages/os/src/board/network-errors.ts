@@ -24,6 +24,11 @@ export type NetworkErrorCode =
   /** What came back is no HTTP response, or larger than allowed. */
   | 'BadResponse'
   | 'ResponseTooLarge'
+  /** The radio did not join: no such network, another kind of security, a wrong key, a client that is not known. */
+  | 'RadioNoSuchNetwork'
+  | 'RadioOtherSecurity'
+  | 'RadioWrongKey'
+  | 'RadioNotAuthenticated'
   /** The board's network was closed (power-off). */
   | 'NetworkClosed';
 

@@ -11,6 +11,7 @@ import { HttpsSession } from './network-https.ts';
 import { TlsStream } from './network-stream.ts';
 import { socketCalls } from './network-sockets.ts';
 import { NetworkTable } from './network-table.ts';
+import { Radio, type AccessPoint } from './radio.ts';
 import { connectTls, systemResolve, type TlsOptions } from './network-tls.ts';
 
 /** The network calls of `KERNEL_HARDWARE_CALLS`. */
@@ -36,6 +37,9 @@ const NETWORK_CALLS = [
   'udpSend',
   'udpReceive',
   'socketClose',
+  'radioScan',
+  'radioJoin',
+  'radioLeave',
 ] as const;
 
 /** A board's network: TLS connections for apps, HTTPS sessions for the OS services, and the wall clock. */
@@ -75,6 +79,8 @@ export interface BoardNetworkOptions {
   readonly ownNetworks?: readonly string[];
   /** Sockets of apps at a time; default 64. */
   readonly maxSockets?: number;
+  /** What the board's radio hears; default: nothing. */
+  readonly accessPoints?: readonly AccessPoint[];
 }
 
 const MAX_READ = 65_536;
@@ -97,6 +103,7 @@ export function createBoardNetwork(options: BoardNetworkOptions = {}): BoardNetw
   const sessions = new NetworkTable<HttpsSession>('session', options.maxSessions ?? 8);
   const streams = new NetworkTable<TlsStream>('connection', options.maxConnections ?? 32);
   const closed = new AbortController();
+  const radio = new Radio(options.accessPoints ?? []);
   const sockets = socketCalls(
     {
       resolve: options.resolve ?? systemResolve,
@@ -113,6 +120,9 @@ export function createBoardNetwork(options: BoardNetworkOptions = {}): BoardNetw
     (typeof NETWORK_CALLS)[number],
     (args: readonly PortValue[]) => Promise<PortValue> | PortValue
   > = {
+    radioScan: ([targets]) => radio.scan(targets),
+    radioJoin: ([target]) => radio.join(target),
+    radioLeave: () => null,
     httpsOpen: ([untrusted]) =>
       sessions.add(async () => {
         const target = parseTlsTarget(untrusted);

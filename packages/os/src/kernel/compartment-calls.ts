@@ -68,6 +68,10 @@ export const COMPARTMENT_CALLS = {
     args: [],
     returns: 'null; the real-time clock is set to the time of the system',
   },
+  settings: {
+    args: ['operation: number of settings/settings.ts', 'request: bytes, rows of fields'],
+    returns: 'bytes: rows of fields',
+  },
   mutableRead: { args: [], returns: 'bytes; empty if there was no file: it is made' },
   mutableWrite: { args: ['content: bytes'], returns: 'null; in flash' },
   mutableDelete: { args: [], returns: 'null' },

@@ -24,6 +24,7 @@ import type { Sockets } from './sockets.ts';
 import type { Drivers } from './drivers/drivers.ts';
 import { armPowerDown, setPowerProfile } from './drivers/power-driver.ts';
 import { peripheralCalls, type CompartmentAnswer } from './peripheral-port.ts';
+import type { DeviceSettings } from './settings/settings.ts';
 import type { MutableStorage } from './storage.ts';
 import type { SystemEvents } from './system-events.ts';
 
@@ -36,6 +37,7 @@ export interface CompartmentServices {
   readonly connections: Connections;
   readonly sockets: Sockets;
   readonly storage: MutableStorage;
+  readonly settings: DeviceSettings;
   readonly systemEvents: SystemEvents;
   readonly monitor: Port;
   readonly hardware: Port;
@@ -115,6 +117,13 @@ export function serveCompartments(services: CompartmentServices): PortHandler {
     ),
     ...peripherals,
     setHardwareClock: of((compartment) => services.setHardwareClock(compartment)),
+    settings: of((compartment, operation, request) =>
+      services.settings.handle(
+        compartment,
+        uintArgument(operation, 'operation'),
+        bytesArgument(request, 'request', { max: LARGEST_TRANSFER }),
+      ),
+    ),
     mutableRead: of((compartment) => storage.read(compartment)),
     mutableWrite: of((compartment, content) =>
       storage.write(compartment, bytesArgument(content, 'content', { max: LARGEST_TRANSFER })),

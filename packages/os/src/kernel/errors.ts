@@ -20,6 +20,14 @@ export type KernelErrorCode =
   | 'StorageFailed'
   | 'NotAllowedNow'
   | 'NameNotResolved'
+  // settings of the device (settings/)
+  | 'BadSetting'
+  | 'OutOfBounds'
+  | 'NotPermitted'
+  | 'StoreFull'
+  | 'OutOfMemory'
+  | 'AlreadyThere'
+  | 'NotConnected'
   // what another app has already (azure-sphere.md §3.6)
   | 'RequestedGpioAlreadyInUse'
   | 'GpioBlockConflict'

@@ -110,6 +110,7 @@ export const IMPORT_TABLE = {
     rtc_set: waits(''),
     power_down: waits('i'),
     power_profile: waits('i'),
+    settings: waits('iiiiii'),
     timer_create: inside('iii'),
     timer_set: inside('iiII'),
     timer_get: inside('ii'),

@@ -19,6 +19,7 @@ import { Drivers } from './drivers/drivers.ts';
 import { readRtc, setRtc } from './drivers/rtc-driver.ts';
 import { STABLE_UPTIME } from './restart-policy.ts';
 import { serveServices } from './services-port.ts';
+import { DeviceSettings } from './settings/settings.ts';
 import { Sockets } from './sockets.ts';
 import { SystemEvents } from './system-events.ts';
 import { MutableStorage } from './storage.ts';
@@ -88,11 +89,8 @@ export async function start(handle: StageHandle): Promise<void> {
   const certStore = decodeCertStore(await load(monitor, 'loadCertStore'));
   const drivers = new Drivers(hardware);
   await followRtc(drivers, hardware, log);
-  const connections = new Connections(
-    hardware,
-    certStore.tlsRoots,
-    readDeviceId(await monitor.call('identity')),
-  );
+  const deviceId = readDeviceId(await monitor.call('identity'));
+  const connections = new Connections(hardware, certStore.tlsRoots, deviceId);
   const sockets = new Sockets(hardware, clock, new Firewall(hardware, clock));
   const systemEvents = new SystemEvents(clock);
   const failures = new FailureLog(monitor, clock, boot.osVersion);
@@ -114,6 +112,14 @@ export async function start(handle: StageHandle): Promise<void> {
     await applications.stopAll();
     await monitor.call('restart');
   };
+  const settings = new DeviceSettings({
+    monitor,
+    hardware,
+    clock,
+    deviceId,
+    log,
+  });
+  await settings.load();
   const applicationLog = new ApplicationLog(clock, log);
   const services = serveServices({
     monitor,
@@ -140,6 +146,7 @@ export async function start(handle: StageHandle): Promise<void> {
     hardware,
     restart,
     storage: new MutableStorage(monitor, clock),
+    settings,
     monitor,
     clock,
     say: (compartment, line) => applicationLog.say(compartment, line),

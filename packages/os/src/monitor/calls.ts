@@ -88,8 +88,7 @@ export function serveMonitor(state: MonitorState): PortHandler {
 
   return serveCalls(MONITOR_CALLS, (caller) => caller === 'kernel', {
     identity: toPluton('identity'),
-    bootInfo: async () => ({
-      busFaults: await hardware.call('busFaults'),
+    bootInfo: () => ({
       resetReason: state.boot.resetReason,
       trial: slots.isTrial,
       stages: state.report.stages,

@@ -1,6 +1,7 @@
 import { compilerVersion } from './clang.ts';
 import type { Diagnostic } from './diagnostics.ts';
-import type { AppJob, AppResult, BuiltModule, ToolchainRequest } from './job.ts';
+import type { AppJob, AppResult, BuiltModule, SourceFile, ToolchainRequest } from './job.ts';
+import { neededParts } from './library-parts.ts';
 import { contentKey, ResultCache } from './result-cache.ts';
 import { makeSymbols } from './symbols.ts';
 import {
@@ -40,16 +41,22 @@ class Builder {
   }
 
   async run(): Promise<readonly AppResult[]> {
-    const { headers, library, apps } = this.#request;
-    const sources = { headers, library, project: [] };
-    const objects: Uint8Array[] = [];
-    for (const { path } of library.filter((file) => isSource(file.path))) {
-      objects.push((await this.#compile(`${SDK_LIBRARY}${path}`, sources, [])).object);
-    }
     const results: AppResult[] = [];
-    for (const app of apps) results.push(await this.#build(app, objects));
+    for (const app of this.#request.apps) results.push(await this.#build(app));
     await this.#cache.prune();
     return results;
+  }
+
+  /** Objects of the library's parts, one after the other: each takes the compiler some 100 ms the first time. */
+  async #library(parts: readonly SourceFile[]): Promise<readonly Uint8Array[]> {
+    const { headers, library } = this.#request;
+    const objects: Uint8Array[] = [];
+    for (const { path } of parts) {
+      objects.push(
+        (await this.#compile(`${SDK_LIBRARY}${path}`, { headers, library, project: [] }, [])).object,
+      );
+    }
+    return objects;
   }
 
   /** What is read may be any header of the project: a source alone does not say which. */
@@ -67,7 +74,7 @@ class Builder {
     return this.#cache.get(key, () => compile(source, sources, flags));
   }
 
-  async #build(job: AppJob, library: readonly Uint8Array[]): Promise<AppResult> {
+  async #build(job: AppJob): Promise<AppResult> {
     const warnings: Diagnostic[] = [];
     try {
       const { headers } = this.#request;
@@ -81,15 +88,7 @@ class Builder {
         warnings.push(...compiled.warnings);
       }
       const isCpp = units.some(({ path }) => !path.endsWith('.c'));
-      const key = contentKey([
-        compilerVersion,
-        'link; symbols with inlined places',
-        String(objects.length),
-        ...LINK_FLAGS,
-        ...objects,
-        ...library,
-      ]);
-      const built = await this.#cache.get(key, () => this.#link(objects, library, isCpp));
+      const built = await this.#linkWithParts(job, objects, isCpp);
       return { built: { ...built, warnings: [...warnings, ...built.warnings] } };
     } catch (error) {
       if (!(error instanceof CompileFailure)) throw error;
@@ -98,7 +97,35 @@ class Builder {
     }
   }
 
-  async #link(
+  async #linkWithParts(job: AppJob, objects: readonly Uint8Array[], isCpp: boolean): Promise<BuiltModule> {
+    const all = this.#request.library.filter(({ path }) => isSource(path));
+    const needed = neededParts(all, job.files);
+    try {
+      return await this.#link(objects, await this.#library(needed), isCpp);
+    } catch (error) {
+      if (!(error instanceof CompileFailure) || needed.length === all.length) throw error;
+      // A name that macros put together: with the whole library the linker knows for sure.
+      return this.#link(objects, await this.#library(all), isCpp);
+    }
+  }
+
+  #link(
+    objects: readonly Uint8Array[],
+    library: readonly Uint8Array[],
+    isCpp: boolean,
+  ): Promise<BuiltModule> {
+    const key = contentKey([
+      compilerVersion,
+      'link; symbols with inlined places',
+      String(objects.length),
+      ...LINK_FLAGS,
+      ...objects,
+      ...library,
+    ]);
+    return this.#cache.get(key, () => this.#linkNow(objects, library, isCpp));
+  }
+
+  async #linkNow(
     objects: readonly Uint8Array[],
     library: readonly Uint8Array[],
     isCpp: boolean,

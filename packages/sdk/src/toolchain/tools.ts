@@ -43,6 +43,8 @@ export const LINK_FLAGS: readonly string[] = [
   `-Wl,-z,stack-size=${STACK_SIZE}`,
   `-Wl,--max-memory=${MEMORY_QUOTA}`,
   '-Wl,--fatal-warnings',
+  // Signal handlers run before these fail with EINTR: lib/interruptible.c.
+  ...['read', 'write', 'poll', 'select', 'clock_nanosleep'].map((name) => `-Wl,--wrap=${name}`),
 ];
 
 /** Endings of sources that are compiled as C++. */

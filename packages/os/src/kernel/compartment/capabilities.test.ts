@@ -86,6 +86,8 @@ const APPLIBS: Record<Exclude<keyof (typeof IMPORT_TABLE)['sevenfold'], 'check_f
   rtc_set: needs({ SystemTime: true }, 'success'),
   power_down: needs({ PowerControls: ['ForcePowerDown'] }, 'success', 60),
   power_profile: needs({ PowerControls: ['SetPowerProfile'] }, 'success', 1),
+  // One of its operations; settings.test.ts walks them all.
+  settings: needs({ TimeSyncConfig: true }, 'success', 11, NAME, 0, 3000, 64, 3100),
   timer_create: free('success', 1, 0, OUT),
   timer_set: { before: [timer], ...free('success', 'loaded', 0, 1000n, 0n) },
   timer_get: { before: [timer], ...free('success', 'loaded', 3000) },

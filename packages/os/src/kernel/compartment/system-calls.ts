@@ -1,4 +1,4 @@
-import { utf8Encode, type Port } from '@sevenfold/formats';
+import { isBytes, utf8Encode, type Port } from '@sevenfold/formats';
 import type { ImportsAnswered } from '../import-table.ts';
 import { CallRefused } from './errno.ts';
 import type { Guest } from './guest.ts';
@@ -21,7 +21,8 @@ export type SystemCall =
   | 'os_version'
   | 'time_set'
   | 'reboot'
-  | 'check_failed';
+  | 'check_failed'
+  | 'settings';
 
 /** A registration for system events: each read gives one, as four u32 {event, status, update type, minutes}. */
 class SystemEventFile extends OpenFile {
@@ -119,6 +120,21 @@ export function waitingSystemCalls(guest: Guest) {
     },
     async watchdog_set(milliseconds: number) {
       await kernel.call('watchdog', milliseconds >>> 0);
+    },
+    async settings(
+      operation: number,
+      pointer: number,
+      length: number,
+      out: number,
+      capacity: number,
+      outLength: number,
+    ) {
+      memory.bytes(outLength, 4);
+      const answer = await kernel.call('settings', operation >>> 0, memory.copy(pointer, length));
+      if (!isBytes(answer)) throw new CallRefused('EIO');
+      if (answer.length > capacity >>> 0) throw new CallRefused('ENOBUFS');
+      memory.write(out, answer);
+      memory.write32(outLength, answer.length);
     },
     async time_set(nanoseconds: bigint) {
       await kernel.call('setSystemTime', Number(nanoseconds / NS_PER_MS));
