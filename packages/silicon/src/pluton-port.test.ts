@@ -1,0 +1,63 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { DEFAULT_BOOT_RECORD, toHex, utf8Encode, type PortValue } from '@sevenfold/formats';
+import { openChip } from './chip.ts';
+import { systemEntropy } from './engines.ts';
+import { memoryFlash, memoryFuses } from './memory-storage.ts';
+import { plutonHardware } from './pluton-port.ts';
+
+const chip = openChip({ flash: memoryFlash(), fuses: memoryFuses(), entropy: systemEntropy() });
+const handler = plutonHardware(
+  chip,
+  {
+    selection: { config: 'current', record: DEFAULT_BOOT_RECORD, trial: false },
+    report: { stages: [], failures: [] },
+    keystorePackage: new Uint8Array(0),
+    bundle: new Uint8Array(0),
+    provided: [],
+  },
+  () => Promise.resolve(),
+);
+const call = (method: string, ...args: readonly PortValue[]) => handler('pluton', method, args);
+const bytes = async (method: string, ...args: readonly PortValue[]): Promise<Uint8Array> =>
+  (await call(method, ...args)) as Uint8Array;
+
+describe('Pluton’s engines, at its hardware’s port', () => {
+  it.each([
+    ['SHA-256', 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'],
+    [
+      'SHA-384',
+      'cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7',
+    ],
+    [
+      'SHA-512',
+      'ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f',
+    ],
+  ])('hash with %s as FIPS 180-4 says', async (name, abc) => {
+    expect(toHex(await bytes('digest', name, utf8Encode('abc')))).toBe(abc);
+  });
+
+  it('wrap, seal and derive, and refuse what was changed', async () => {
+    const key = new Uint8Array(32).fill(7);
+    const text = utf8Encode('sixteen bytes ok');
+    const nonce = new Uint8Array(12);
+    const sealed = await bytes('gcmSeal', key, nonce, text, text);
+    expect(await bytes('gcmOpen', key, nonce, text, sealed)).toEqual(text);
+    const wrapped = await bytes('keyWrap', key, text);
+    expect(await bytes('keyUnwrap', key, wrapped)).toEqual(text);
+    sealed[3] = (sealed[3] ?? 0) ^ 1;
+    wrapped[3] = (wrapped[3] ?? 0) ^ 1;
+    await expect(call('gcmOpen', key, nonce, text, sealed)).rejects.toMatchObject({ code: 'NotAuthentic' });
+    await expect(call('keyUnwrap', key, wrapped)).rejects.toMatchObject({ code: 'NotAuthentic' });
+    await expect(call('keyWrap', key, new Uint8Array(9))).rejects.toMatchObject({ code: 'BadArgument' });
+    await expect(call('gcmSeal', key.subarray(1), nonce, text, text)).rejects.toMatchObject({
+      code: 'BadArgument',
+      field: 'key',
+    });
+    expect(await bytes('hkdf', key, text, text, 40)).toHaveLength(40);
+    await expect(call('hkdf', key, text, text, 8161)).rejects.toMatchObject({ code: 'BadArgument' });
+    const mac = createHash('sha256').update('x').digest();
+    expect(await bytes('hmac', mac, text)).toHaveLength(32);
+    expect(await call('verifyRsa', text, text, new Uint8Array(256))).toBe(false);
+  });
+});
