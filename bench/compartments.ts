@@ -5,6 +5,7 @@ import { buildApps } from '@sevenfold/sdk';
 import { measureCalls } from './compartments/calls.ts';
 import { measureDay } from './compartments/day.ts';
 import { buildRelease, deviceWith, makeSigner } from './compartments/device.ts';
+import { measureDeveloper } from './compartments/developer.ts';
 import { measureLoop } from './compartments/loop.ts';
 import { measureMemory } from './compartments/memory.ts';
 import { measureStart } from './compartments/start.ts';
@@ -37,12 +38,17 @@ export async function measureCompartments(): Promise<readonly Figure[]> {
     figures.push(await measureLoop(device, loop, scratch));
   } finally {
     await device.close();
-    rmSync(scratch, { recursive: true, force: true });
   }
   progress('keeping idle apps');
   figures.push(await measureMemory(idle));
   progress('a day of twenty apps');
   figures.push(await measureDay(timers));
+  progress('building and running as a developer does');
+  try {
+    figures.push(...(await measureDeveloper(scratch)));
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
   return figures;
 }
 
