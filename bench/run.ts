@@ -2,6 +2,7 @@ import { styleText } from 'node:util';
 import { measureCompartments } from './compartments.ts';
 import type { Figure } from './figure.ts';
 import { measureIdentity } from './identity.ts';
+import { measureSilicon } from './silicon.ts';
 import { measureStory } from './story.ts';
 
 /** Every set of measurements, by the name after `npm run bench --`. */
@@ -15,6 +16,10 @@ const SETS: Readonly<
   identity: {
     brief: 'certificates and attestation beside cfssl, OpenSSL and a bare TLS server',
     measure: measureIdentity,
+  },
+  silicon: {
+    brief: 'the trusted base: cold boot, memory, verification, mailbox, power cuts',
+    measure: measureSilicon,
   },
   compartments: {
     brief: 'apps in their compartments: start, memory, calls, computing',

@@ -6,9 +6,9 @@ import { DeviceError } from './errors.ts';
 /** What is bundled: the four stages and the program that runs beside every app. */
 export type BundleName = 'pluton' | 'monitor' | 'kernel' | 'services' | 'compartment';
 
-/** Where the sources of the OS are. */
-const OS_SOURCES = dirname(createRequire(import.meta.url).resolve('@sevenfold/os'));
-const REPOSITORY = join(OS_SOURCES, '../../..');
+/** Where the sources of the OS are: asked by who bundles alone. */
+const osSources = (): string => dirname(createRequire(import.meta.url).resolve('@sevenfold/os'));
+const repository = (): string => join(osSources(), '../../..');
 
 interface BundleRow {
   readonly entry: string;
@@ -82,8 +82,8 @@ function buildStageWorker(): Promise<string> {
   return withBundler(async () => {
     const { build } = await bundler();
     const { outputFiles } = await build({
-      absWorkingDir: REPOSITORY,
-      entryPoints: [join(OS_SOURCES, 'board/stage-worker.ts')],
+      absWorkingDir: repository(),
+      entryPoints: [join(osSources(), 'board/stage-worker.ts')],
       bundle: true,
       format: 'cjs',
       platform: 'node',
@@ -103,8 +103,8 @@ async function run(name: BundleName, row: BundleRow, version: string) {
   try {
     const { build } = await bundler();
     return await build({
-      absWorkingDir: REPOSITORY,
-      entryPoints: [join(OS_SOURCES, row.entry)],
+      absWorkingDir: repository(),
+      entryPoints: [join(osSources(), row.entry)],
       bundle: true,
       format: 'iife',
       globalName: 'stage',
@@ -137,8 +137,8 @@ function requireSelfContained(
   { metafile }: Bundler.BuildResult<{ write: false; metafile: true }>,
 ): void {
   const external = Object.values(metafile.outputs).flatMap((output) => output.imports);
-  const own = relative(REPOSITORY, join(OS_SOURCES, row.folder));
-  const formats = relative(REPOSITORY, join(OS_SOURCES, '../../formats'));
+  const own = relative(repository(), join(osSources(), row.folder));
+  const formats = relative(repository(), join(osSources(), '../../formats'));
   const foreign = Object.keys(metafile.inputs).filter(
     (input) =>
       !input.startsWith(`${own}/`) &&

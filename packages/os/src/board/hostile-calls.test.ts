@@ -40,10 +40,8 @@ class Granted {
         this.records.set(Number(answer), toHex(first as Uint8Array));
         break;
       case 'mutableWrite':
-        this.mutable.set(first as string, toHex(second as Uint8Array));
-        break;
-      case 'mutableDelete':
-        this.mutable.delete(first as string);
+        if (second === null) this.mutable.delete(first as string);
+        else this.mutable.set(first as string, toHex(second as Uint8Array));
         break;
       default:
     }

@@ -1,9 +1,11 @@
-import type { PortValue, Problem } from '@sevenfold/formats';
+import type { PortValue } from '@sevenfold/formats';
 import { BoardError, describeFailure, problemToError } from './board-error.ts';
 import { copyPlainData } from './plain-data.ts';
 
 /** One end of a channel: a `MessagePort` or a `Worker` between threads, a pair of streams between processes. */
 export interface Endpoint {
+  postMessage(message: unknown): void;
+  /** `transfer`: memory in `message` that leaves this thread with it. */
   postMessage(message: unknown, transfer: ArrayBuffer[]): void;
   on(event: 'message', listener: (message: unknown) => void): unknown;
 }
@@ -14,33 +16,47 @@ export interface HandedEndpoint extends Endpoint {
   on(event: 'close', listener: () => void): unknown;
 }
 
-/** Hands the other side one end of another channel; whoever sends it transfers that end with it. */
-export interface EndpointMessage<E = HandedEndpoint> {
-  readonly kind: 'endpoint';
-  /** What that channel is for, in words of those who link. */
-  readonly target: string;
-  readonly endpoint: E;
-}
+/** What a message is: its first part. Numbers and lists, since names would be written and read with every call. */
+export const MESSAGE = { call: 0, notice: 1, answer: 2, refusal: 3, endpoint: 4 } as const;
+type Kind = typeof MESSAGE;
+
+/**
+ * Hands the other side one end of another channel; whoever sends it transfers that end with it. `target` says what
+ * the channel is for, in words of those who link.
+ */
+export type EndpointMessage<E = HandedEndpoint> = readonly [
+  kind: Kind['endpoint'],
+  target: string,
+  endpoint: E,
+];
 
 /** What goes over a channel. */
 export type Message =
-  | {
-      readonly kind: 'call';
-      readonly id: number;
-      readonly target: string;
-      readonly method: string;
-      readonly args: PortValue;
-    }
-  | { readonly kind: 'notice'; readonly target: string; readonly method: string; readonly args: PortValue }
+  | readonly [kind: Kind['call'], id: number, target: string, method: string, args: PortValue]
+  | readonly [kind: Kind['notice'], target: string, method: string, args: PortValue]
+  | readonly [kind: Kind['answer'], id: number, value: PortValue]
+  | readonly [
+      kind: Kind['refusal'],
+      id: number,
+      code: string,
+      message: string,
+      field: string | null,
+      rule: string | null,
+    ]
   | EndpointMessage
-  | { readonly kind: 'answer'; readonly id: number; readonly value: PortValue }
-  | { readonly kind: 'refusal'; readonly id: number; readonly problem: Problem };
+  /** The most frequent of all: the call of this number is answered with null. */
+  | number;
 
 /** Calls that one end may have waiting at the other: more than any stage has use for, few enough to hold. */
 const MOST_WAITING = 4096;
 
 /** Answers calls that come over a link. `target` is what the other end addresses: a port's name, or a caller to be. */
 export type LinkHandler = (target: string, method: string, args: readonly PortValue[]) => Promise<PortValue>;
+
+interface Pending {
+  readonly resolve: (value: PortValue) => void;
+  readonly reject: (error: Error) => void;
+}
 
 /**
  * Calls with answers over a channel, in both directions. Numbers join answers to calls; errors arrive with their
@@ -54,10 +70,7 @@ export class PortLink {
   readonly #serve: LinkHandler;
   readonly #onInternal: (detail: string) => void;
   readonly #onEndpoint: (target: string, endpoint: HandedEndpoint) => void;
-  readonly #pending = new Map<
-    number,
-    { readonly resolve: (value: PortValue) => void; readonly reject: (error: Error) => void }
-  >();
+  readonly #pending = new Map<number, Pending>();
   #next = 0;
   /** Calls of the other end that have not been answered yet. */
   #answering = 0;
@@ -84,7 +97,7 @@ export class PortLink {
     return new Promise((resolve, reject) => {
       if (this.#closed !== null) throw this.#closed;
       const id = this.#next++;
-      this.#post((buffers) => ({ kind: 'call', id, target, method, args: copyPlainData(args, buffers) }));
+      this.#post((buffers) => [MESSAGE.call, id, target, method, copyPlainData(args, buffers)]);
       this.#pending.set(id, { resolve, reject });
     });
   }
@@ -92,7 +105,7 @@ export class PortLink {
   /** A call without an answer. */
   notify(target: string, method: string, args: readonly PortValue[]): void {
     if (this.#closed === null)
-      this.#post((buffers) => ({ kind: 'notice', target, method, args: copyPlainData(args, buffers) }));
+      this.#post((buffers) => [MESSAGE.notice, target, method, copyPlainData(args, buffers)]);
   }
 
   /** Rejects everything that still waits, and every later call; messages that still come are dropped. */
@@ -105,55 +118,91 @@ export class PortLink {
   #post(make: (buffers: ArrayBuffer[]) => Message): void {
     const buffers: ArrayBuffer[] = [];
     const message = make(buffers);
-    this.#endpoint.postMessage(message, buffers);
+    // A list of nothing would be gone through all the same, in every call.
+    if (buffers.length === 0) this.#endpoint.postMessage(message);
+    else this.#endpoint.postMessage(message, buffers);
   }
 
   #take(message: Message): void {
     if (this.#closed !== null) return;
-    switch (message.kind) {
-      case 'call':
-        void this.#answer(message.id, message.target, message.method, message.args);
+    if (typeof message === 'number') {
+      this.#settle(message)?.resolve(null);
+      return;
+    }
+    switch (message[0]) {
+      case MESSAGE.call:
+        this.#answer(message[1], message[2], message[3], message[4]);
         break;
-      case 'notice':
-        this.#serve(message.target, message.method, message.args as readonly PortValue[]).catch(
-          (error: unknown) =>
-            this.#onInternal(describeFailure(error).detail ?? `notice ${message.method} was refused`),
+      case MESSAGE.notice: {
+        const [, target, method, args] = message;
+        this.#serve(target, method, args as readonly PortValue[]).catch((error: unknown) =>
+          this.#onInternal(describeFailure(error).detail ?? `notice ${method} was refused`),
         );
         break;
-      case 'endpoint':
-        this.#onEndpoint(message.target, message.endpoint);
+      }
+      case MESSAGE.endpoint:
+        this.#onEndpoint(message[1], message[2]);
         break;
-      case 'answer':
-        this.#pending.get(message.id)?.resolve(message.value);
-        this.#pending.delete(message.id);
+      case MESSAGE.answer:
+        this.#settle(message[1])?.resolve(message[2]);
         break;
-      case 'refusal':
-        this.#pending.get(message.id)?.reject(problemToError(message.problem));
-        this.#pending.delete(message.id);
+      case MESSAGE.refusal: {
+        const [, id, code, text, field, rule] = message;
+        const problem = {
+          code,
+          message: text,
+          ...(field === null ? {} : { field }),
+          ...(rule === null ? {} : { rule }),
+        };
+        this.#settle(id)?.reject(problemToError(problem));
         break;
+      }
       default:
         message satisfies never;
     }
   }
 
-  async #answer(id: number, target: string, method: string, args: PortValue): Promise<void> {
-    this.#answering += 1;
-    try {
-      if (this.#answering > MOST_WAITING) {
-        throw new BoardError('TooManyCalls', `${MOST_WAITING} calls wait for their answer already.`, {
-          rule: `at most ${MOST_WAITING} at a time`,
-        });
-      }
-      const value = await this.#serve(target, method, args as readonly PortValue[]);
-      if (this.#closed === null)
-        this.#post((buffers) => ({ kind: 'answer', id, value: copyPlainData(value, buffers) }));
-    } catch (error) {
-      if (this.#closed !== null) return;
-      const { problem, detail } = describeFailure(error);
-      if (detail !== null) this.#onInternal(`internal error of ${target}.${method}: ${detail}`);
-      this.#post(() => ({ kind: 'refusal', id, problem }));
-    } finally {
-      this.#answering -= 1;
+  /** The call of this number, which waits no longer. */
+  #settle(id: number): Pending | undefined {
+    const waiting = this.#pending.get(id);
+    this.#pending.delete(id);
+    return waiting;
+  }
+
+  #answer(id: number, target: string, method: string, args: PortValue): void {
+    if (this.#answering >= MOST_WAITING) {
+      const rule = `at most ${MOST_WAITING} at a time`;
+      const message = `${MOST_WAITING} calls wait for their answer already.`;
+      this.#post(() => [MESSAGE.refusal, id, 'TooManyCalls', message, null, rule]);
+      return;
     }
+    this.#answering += 1;
+    this.#serve(target, method, args as readonly PortValue[]).then(
+      (value) => {
+        this.#answering -= 1;
+        this.#reply(id, target, method, value);
+      },
+      (error: unknown) => {
+        this.#answering -= 1;
+        this.#refuse(id, target, method, error);
+      },
+    );
+  }
+
+  #reply(id: number, target: string, method: string, value: PortValue): void {
+    if (this.#closed !== null) return;
+    try {
+      this.#post((buffers) => (value === null ? id : [MESSAGE.answer, id, copyPlainData(value, buffers)]));
+    } catch (error) {
+      this.#refuse(id, target, method, error);
+    }
+  }
+
+  #refuse(id: number, target: string, method: string, error: unknown): void {
+    if (this.#closed !== null) return;
+    const { problem, detail } = describeFailure(error);
+    if (detail !== null) this.#onInternal(`internal error of ${target}.${method}: ${detail}`);
+    const { code, message, field = null, rule = null } = problem;
+    this.#post(() => [MESSAGE.refusal, id, code, message, field, rule]);
   }
 }

@@ -1,6 +1,6 @@
 import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
 import type { StageName } from '@sevenfold/formats';
-import type { EndpointMessage } from './port-link.ts';
+import { MESSAGE, type EndpointMessage } from './port-link.ts';
 import { startRemoteStage, type Runner } from './remote-stage.ts';
 import type { LoadedStage, StageLoader } from './stage-loader.ts';
 import { callerTarget, portTarget } from './stage-thread.ts';
@@ -83,7 +83,7 @@ function runnerOf(worker: Worker): Runner {
 function connect(below: Worker, callerAt: string, above: Worker, portAt: string): void {
   const { port1, port2 } = new MessageChannel();
   const hand = (worker: Worker, target: string, endpoint: MessagePort): void =>
-    worker.postMessage({ kind: 'endpoint', target, endpoint } satisfies EndpointMessage<MessagePort>, [
+    worker.postMessage([MESSAGE.endpoint, target, endpoint] satisfies EndpointMessage<MessagePort>, [
       endpoint,
     ]);
   hand(below, callerAt, port1);

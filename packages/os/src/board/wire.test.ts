@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { PortValue } from '@sevenfold/formats';
-import type { Message } from './port-link.ts';
+import { MESSAGE, type Message } from './port-link.ts';
 import { streamEndpoint } from './stream-endpoint.ts';
 import { decodeMessage, encodeMessage } from './wire-messages.ts';
 import { decodeValue, encodeValue } from './wire.ts';
@@ -26,11 +26,12 @@ const VALUES: readonly PortValue[] = [
   JSON.parse('{"__proto__": {"polluted": 1}, "constructor": [null]}') as PortValue,
 ];
 const MESSAGES: readonly Message[] = [
-  { kind: 'call', id: 7, target: 'monitor', method: 'stageWrite', args: VALUES },
-  { kind: 'notice', target: '$thread', method: 'log', args: ['a line'] },
-  { kind: 'answer', id: 0, value: { bytes: new Uint8Array(300) } },
-  { kind: 'refusal', id: 1, problem: { code: 'NoRoom', message: 'Full.', field: 'size', rule: 'less' } },
-  { kind: 'refusal', id: 1, problem: { code: 'NoRoom', message: 'Full.' } },
+  [MESSAGE.call, 7, 'monitor', 'stageWrite', VALUES],
+  [MESSAGE.notice, '$thread', 'log', ['a line']],
+  [MESSAGE.answer, 0, { bytes: new Uint8Array(300) }],
+  [MESSAGE.refusal, 1, 'NoRoom', 'Full.', 'size', 'less'],
+  [MESSAGE.refusal, 1, 'NoRoom', 'Full.', null, null],
+  12,
 ];
 
 /** Code of the refusal, or `read`. */
@@ -75,11 +76,14 @@ describe('a link between processes', () => {
 
   it.each([
     ['a word that is no message', ['shout', 1]],
-    ['an answer without a number', ['answer', 'x', null]],
-    ['an answer to a number that is none', ['answer', 1.5, null]],
-    ['a call with a list for its target', ['call', 1, [], 'x', []]],
-    ['a call whose arguments are a record', ['call', 1, 'x', 'x', {}]],
-    ['the end of a channel', ['endpoint', 'caller:monitor', {}]],
+    ['a kind that is none', [9, 1, 2]],
+    ['an answer without a number', [MESSAGE.answer, 'x', null]],
+    ['an answer to a number that is none', [MESSAGE.answer, 1.5, null]],
+    ['a number that is none', -1],
+    ['a call with a list for its target', [MESSAGE.call, 1, [], 'x', []]],
+    ['a call whose arguments are a record', [MESSAGE.call, 1, 'x', 'x', {}]],
+    ['a call with one part more', [MESSAGE.call, 1, 'x', 'x', [], null]],
+    ['the end of a channel', [MESSAGE.endpoint, 'caller:monitor', {}]],
     ['no list at all', null],
   ] as const)('refuses %s', (_, value) => {
     expect(outcome(encodeValue(value))).toBe('NotPlainData');
