@@ -10,7 +10,7 @@ import {
   type CallTable,
   type PortValue,
 } from '@sevenfold/formats';
-import type { Chip } from '@sevenfold/silicon';
+import { FUSE_FIELDS, type Chip } from '@sevenfold/silicon';
 import { makeDevice, manufactureBits, type ChipBits, type TestDevice } from './testing/device.fixture.ts';
 import { APP_COMPONENT, makeApp, makeRelease, makeSystemImage, sha256 } from './testing/release.fixture.ts';
 
@@ -32,6 +32,8 @@ interface Attempt {
 class Granted {
   readonly records = new Map<number, string>();
   readonly mutable = new Map<string, string>();
+  /** The highest value that was told of each counter. */
+  readonly counters = new Map<string, number>();
 
   note(method: string, args: readonly PortValue[], answer: PortValue): void {
     const [first, second] = args;
@@ -43,6 +45,12 @@ class Granted {
         if (second === null) this.mutable.delete(first as string);
         else this.mutable.set(first as string, toHex(second as Uint8Array));
         break;
+      case 'counter': {
+        // A value that was told is never followed by a lower one.
+        expect(Number(answer)).toBeGreaterThanOrEqual(this.counters.get(first as string) ?? 0);
+        this.counters.set(first as string, Number(answer));
+        break;
+      }
       default:
     }
   }
@@ -62,8 +70,12 @@ function trustedStateOf({ fuses }: ChipBits, { bus, pluton, flash }: Chip): Trus
     const { A, B } = FLASH_MAP.system[type];
     return type === 'NormalWorldKernel' ? [A] : [A, B];
   });
+  const { offset, length } = FUSE_FIELDS.stateEpoch;
+  const bits = fuses.read();
+  // The first count of a device begins the first epoch of Pluton's counters; nothing that is called here another one.
+  expect(toHex(bits.subarray(offset, offset + length))).toMatch(/^0[01]0*$/);
   return {
-    fuses: toHex(fuses.read()),
+    fuses: toHex(bits.fill(0, offset, offset + length)),
     firewall: [bus.firewall.isLocked, bus.firewall.rules.map((rule) => ({ ...rule }))],
     measurements: pluton.measurements.map((entry) => ({ ...entry })),
     trustedFlash: regions.map(({ offset, length }) => toHex(sha256(flash.read(offset, length)))).join(),
@@ -125,6 +137,10 @@ function attempts(apps: readonly Uint8Array[], kernel: Uint8Array): (granted: Gr
         return new Uint8Array(32);
       case 'policy':
         return pick(['measured', 'authorised']);
+      case 'name':
+        return pick(['kernel', 'services', 'monitor']);
+      case 'increment':
+        return below(2) === 0;
       case 'use':
         return 'plan';
       case 'label':
