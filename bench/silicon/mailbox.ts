@@ -55,7 +55,7 @@ export async function measureMailbox(): Promise<Figure> {
   const ping = (): Promise<unknown> =>
     new Promise((resolve) => {
       pinging?.once('message', resolve);
-      pinging?.postMessage({ rounds: ROUNDS });
+      pinging?.postMessage({ rounds: ROUNDS }, []);
     });
 
   const timed = async (work: () => Promise<unknown>): Promise<number> => {

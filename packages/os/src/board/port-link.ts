@@ -4,7 +4,7 @@ import { copyPlainData } from './plain-data.ts';
 
 /** One end of a channel: a `MessagePort` or a `Worker` between threads, a pair of streams between processes. */
 export interface Endpoint {
-  postMessage(message: unknown): void;
+  postMessage(message: unknown, transfer: undefined): void;
   /** `transfer`: memory in `message` that leaves this thread with it. */
   postMessage(message: unknown, transfer: ArrayBuffer[]): void;
   on(event: 'message', listener: (message: unknown) => void): unknown;
@@ -119,7 +119,7 @@ export class PortLink {
     const buffers: ArrayBuffer[] = [];
     const message = make(buffers);
     // A list of nothing would be gone through all the same, in every call.
-    if (buffers.length === 0) this.#endpoint.postMessage(message);
+    if (buffers.length === 0) this.#endpoint.postMessage(message, undefined);
     else this.#endpoint.postMessage(message, buffers);
   }
 
