@@ -1,4 +1,10 @@
-import { CHIP_SKUS, IMAGE_TYPES, type ChipSkuName, type ImageTypeName } from '@sevenfold/formats';
+import {
+  CHIP_SKUS,
+  DEVICE_CAPABILITIES,
+  IMAGE_TYPES,
+  type ChipSkuName,
+  type ImageTypeName,
+} from '@sevenfold/formats';
 import { z } from 'zod';
 import { ROLES } from './contract.ts';
 
@@ -9,6 +15,9 @@ export const guid = z
     /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/,
     'a GUID in lower case: 8-4-4-4-12 hex digits',
   );
+
+/** What a single device may be unlocked for. */
+export const deviceCapability = z.enum(DEVICE_CAPABILITIES);
 
 /** The public identity of a chip: SHA-256 of its attestation key's SPKI, in hex. */
 export const deviceId = z.string().regex(/^[0-9a-f]{64}$/, '64 hex digits in lower case');

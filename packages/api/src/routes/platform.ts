@@ -167,6 +167,16 @@ export const PLATFORM_ROUTES = {
     reply: osImage,
     status: 201,
   }),
+  osImage: defineRoute({
+    name: 'getOsImage',
+    summary: 'A system image with its package, as a recovery set needs it',
+    method: 'GET',
+    path: '/v1/os-images/{imageId}',
+    permission: 'Reader',
+    scope: 'any',
+    params: z.strictObject({ imageId: guid }),
+    reply: osImage.extend({ package: z.base64() }),
+  }),
   osReleases: defineRoute({
     name: 'listOsReleases',
     summary: 'OS releases, newest first',

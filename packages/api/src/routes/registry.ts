@@ -3,6 +3,7 @@ import { defineRoute, json } from '../contract.ts';
 import {
   chipSku,
   description,
+  deviceCapability,
   deviceId,
   displayName,
   guid,
@@ -306,6 +307,19 @@ export const REGISTRY_ROUTES = {
     scope: 'tenant',
     params: deviceParams,
     reply: z.object({ result: attestationResult.nullable(), refusal: refusal.nullable() }),
+  }),
+  createDeviceCapability: defineRoute({
+    name: 'createDeviceCapability',
+    summary:
+      'Make a capability file: unlocks this one device for what it names; an empty list locks it again',
+    method: 'POST',
+    path: '/v1/tenants/{tenantId}/devices/{deviceId}/capabilities',
+    permission: 'Administrator',
+    scope: 'tenant',
+    params: deviceParams,
+    body: json(z.strictObject({ capabilities: z.array(deviceCapability).max(2) })),
+    reply: z.object({ deviceId, capabilities: z.array(deviceCapability), file: z.base64() }),
+    status: 201,
   }),
   releaseDevice: defineRoute({
     name: 'releaseDevice',

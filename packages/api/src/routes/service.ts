@@ -42,6 +42,7 @@ export const SERVICE_ROUTES = {
       tlsRoots: z.array(z.base64()),
       planSigningKey: spkiBase64,
       imageSigningKey: spkiBase64,
+      capabilitySigningKey: spkiBase64,
       brokerHost: z.string(),
       brokerPort: z.int().nullable(),
     }),

@@ -1,5 +1,5 @@
 import type { OsFeed } from '@sevenfold/api';
-import { SYSTEM_IMAGE_TYPES } from '@sevenfold/formats';
+import { IMAGE_TYPES, SYSTEM_IMAGE_TYPES } from '@sevenfold/formats';
 import type { Kysely } from 'kysely';
 import { parseFeed } from '../registry/device-groups.ts';
 import type { ServiceContext } from '../service-context.ts';
@@ -17,6 +17,7 @@ import {
   selectOsImageByDigest,
   selectOsRelease,
   selectOsReleases,
+  selectPublishedImages,
   selectReleaseInForce,
   selectReleasesByDigest,
   selectSuccessor,
@@ -126,6 +127,11 @@ export async function currentForFeed(
 ): Promise<OsRelease | null> {
   const row = await selectReleaseInForce(db, feedsOf(feed), chipSku);
   return row === undefined ? null : toOsRelease(db, row);
+}
+
+/** The keystores of all releases for a chip SKU that still hold, each once. */
+export async function publishedKeystores(db: Kysely<Database>, chipSku: number): Promise<readonly OsImage[]> {
+  return (await selectPublishedImages(db, IMAGE_TYPES.TrustedKeystore, chipSku)).map(toOsImage);
 }
 
 /** What a measured digest (SHA-256 of a whole package, hex) belongs to; null for bytes that were never uploaded. */

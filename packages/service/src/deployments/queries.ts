@@ -164,3 +164,17 @@ export function selectReleasesByDigest(db: Db, digest: string): Promise<OsReleas
     .orderBy('osReleases.sequence', 'desc')
     .execute();
 }
+
+/** Images of a type in any release for the chip SKU that is not revoked, each once. */
+export function selectPublishedImages(db: Db, imageType: number, chipSku: number): Promise<OsImageRow[]> {
+  return db
+    .selectFrom('osImages')
+    .innerJoin('osReleaseImages', 'osReleaseImages.imageId', 'osImages.imageId')
+    .innerJoin('osReleases', 'osReleases.name', 'osReleaseImages.release')
+    .selectAll('osImages')
+    .distinct()
+    .where('osImages.imageType', '=', imageType)
+    .where('osImages.chipSku', '=', chipSku)
+    .where('osReleases.revokedAt', 'is', null)
+    .execute();
+}

@@ -6,8 +6,9 @@ import type {
 import { toTime, type Handlers } from '../http/handlers.ts';
 import { toImage } from '../images/routes.ts';
 import type { ServiceContext } from '../service-context.ts';
+import { ServiceError } from '../service-error.ts';
 import { createDeployment, listDeployments, type Deployment } from './deployments.ts';
-import { uploadOsImage } from './os-images.ts';
+import { findOsImage, uploadOsImage } from './os-images.ts';
 import { createOsRelease, listOsReleases, revokeOsRelease, type OsRelease } from './os-releases.ts';
 import { listPlatformKeys, registerPlatformKey, type PlatformKey } from './platform-keys.ts';
 
@@ -18,6 +19,7 @@ type DeploymentHandlers = Pick<
   | 'platformKeys'
   | 'createPlatformKey'
   | 'uploadOsImage'
+  | 'osImage'
   | 'osReleases'
   | 'createOsRelease'
   | 'revokeOsRelease'
@@ -38,6 +40,14 @@ export function deploymentHandlers(
     createPlatformKey: async ({ body }) =>
       toApiKey(await registerPlatformKey(context, new Uint8Array(Buffer.from(body.spki, 'base64')))),
     uploadOsImage: ({ body }) => uploadOsImage(context, body),
+    async osImage({ params }) {
+      const image = await findOsImage(context.store.read, params.imageId);
+      if (image === null) {
+        throw new ServiceError('NotFound', `There is no OS image "${params.imageId}".`, { field: 'imageId' });
+      }
+      const bytes = await context.blobs.read(image.digest);
+      return { ...image, package: Buffer.from(bytes).toString('base64') };
+    },
     async osReleases({ query }) {
       const { items, next } = await listOsReleases(context, query);
       return { items: items.map(toApiRelease), next };

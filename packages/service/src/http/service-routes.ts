@@ -1,5 +1,6 @@
 import { openApiDocument } from '@sevenfold/api';
 import { imageSigningKey } from '../images/image-signer.ts';
+import { capabilitySigningKey } from '../registry/device-capability.ts';
 import type { ServiceContext } from '../service-context.ts';
 import { toTime, type Handlers } from './handlers.ts';
 
@@ -38,6 +39,7 @@ export function serviceHandlers(
         tlsRoots: tlsRoots.map(toBase64),
         planSigningKey: toBase64(planSigningKey),
         imageSigningKey: toBase64(await imageSigningKey(context.keys)),
+        capabilitySigningKey: toBase64(await capabilitySigningKey(context.keys)),
       };
     },
   };

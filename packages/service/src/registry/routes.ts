@@ -2,6 +2,7 @@ import type { Device } from '@sevenfold/api';
 import { callerOf, toTime, type Handlers } from '../http/handlers.ts';
 import type { ServiceContext } from '../service-context.ts';
 import { claimDevice } from './claim-device.ts';
+import { issueCapability } from './device-capability.ts';
 import { createDeviceGroup, getDeviceGroup, listDeviceGroups, updateDeviceGroup } from './device-groups.ts';
 import { getDevice, listDevices, updateDevice, type ClaimedDevice } from './devices.ts';
 import { createProduct, listProducts } from './products.ts';
@@ -25,12 +26,13 @@ type RegistryHandlers = Pick<
   | 'device'
   | 'updateDevice'
   | 'releaseDevice'
+  | 'createDeviceCapability'
 >;
 
 /** What other capabilities know about a device beyond the registry. */
 type DeviceState = Pick<Device, 'lastSeen' | 'attestation' | 'refusal' | 'osVersion' | 'installedImages'>;
 
-export type RegistryContext = Pick<ServiceContext, 'store' | 'clock' | 'entropy'> & {
+export type RegistryContext = Pick<ServiceContext, 'store' | 'keys' | 'clock' | 'entropy'> & {
   readonly authorities: TenantAuthorities;
   readonly deviceState: (device: {
     readonly deviceId: string;
@@ -78,6 +80,12 @@ export function registryHandlers(context: RegistryContext): RegistryHandlers {
     device: async ({ params }) => toDevice(await getDevice(db, params.tenantId, params.deviceId)),
     updateDevice: async ({ params, body }) =>
       toDevice(await updateDevice(context, params.tenantId, params.deviceId, body)),
+    async createDeviceCapability({ params, body }) {
+      const { tenantId, deviceId } = params;
+      const capabilities = [...new Set(body.capabilities)];
+      const file = await issueCapability(context, tenantId, deviceId, capabilities);
+      return { deviceId, capabilities, file: Buffer.from(file).toString('base64') };
+    },
     releaseDevice: async ({ params }) =>
       withTime(await releaseDevice(context, params.tenantId, params.deviceId), 'releasedAt'),
   };

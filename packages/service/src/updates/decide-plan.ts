@@ -59,7 +59,8 @@ function removals(intent: Intent, present: readonly PresentImage[]): readonly st
   return [...new Set(surplus.map((image) => image.componentId))];
 }
 
-function toPlanImage(image: OfferedImage): PlanImage {
+/** An image as a plan names it. */
+export function toPlanImage(image: OfferedImage): PlanImage {
   const { componentId, imageId, digest, size, name } = image;
   return {
     imageType: IMAGE_TYPES[image.imageType],

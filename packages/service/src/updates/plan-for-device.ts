@@ -9,11 +9,12 @@ import { findDevice, type RegisteredDevice } from '../registry/devices.ts';
 import type { ServiceContext } from '../service-context.ts';
 import { ServiceError } from '../service-error.ts';
 import { decidePlan, type Intent } from './decide-plan.ts';
+import { nextStep } from './keystore-plan.ts';
 import { replaceDevicePlan } from './queries.ts';
 import { writeInstalled } from './device-state.ts';
 
 /** What planning stands on. */
-export type PlanContext = Pick<ServiceContext, 'store' | 'keys' | 'clock' | 'entropy'> & {
+export type PlanContext = Pick<ServiceContext, 'store' | 'blobs' | 'keys' | 'clock' | 'entropy'> & {
   readonly schedule: Schedule;
 };
 
@@ -36,7 +37,14 @@ export async function planForDevice(
 ): Promise<Uint8Array> {
   const device = await requireServed(context, deviceId);
   const intent = await intentFor(context, device);
-  const { images, removeComponents } = decidePlan(intent, request.images);
+  const change = decidePlan(intent, request.images);
+  const { images, removeComponents } = await nextStep(
+    context,
+    device.chipSku,
+    intent,
+    change,
+    request.images,
+  );
   const issuedAt = context.clock.now();
   const nextCheck = appointment(context, 'plan');
   const release = intent.release?.name ?? null;
