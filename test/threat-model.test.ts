@@ -4,20 +4,26 @@ import { describe, expect, it } from 'vitest';
 
 const ROOT = join(import.meta.dirname, '..');
 
-/** Every file of tests that the document names, with the names that follow it. */
-async function named(): Promise<ReadonlyMap<string, readonly string[]>> {
-  const text = await readFile(join(ROOT, 'docs/threat-model.md'), 'utf8');
+/** The documents that name tests. */
+const DOCUMENTS = ['docs/threat-model.md', 'docs/identity.md'];
+
+/** Every file of tests that a document names, with the names that follow it. */
+function namedIn(text: string): ReadonlyMap<string, readonly string[]> {
   const files = new Map<string, string[]>();
-  for (const [, file = '', names = ''] of text.matchAll(/`([\w./-]+\.test\.ts)`: ((?:“[^”]+”(?:, )?)+)/g)) {
+  for (const [, file = '', names = ''] of text.matchAll(
+    /`([\w./-]+\.(?:test|suite)\.ts)`: ((?:“[^”]+”(?:, )?)+)/g,
+  )) {
     const found = [...names.matchAll(/“([^”]+)”/g)].map(([, name = '']) => name);
     files.set(file, [...(files.get(file) ?? []), ...found]);
   }
   return files;
 }
 
-describe('the threat model', () => {
+describe.each(DOCUMENTS)('%s', (document) => {
+  const read = (): Promise<string> => readFile(join(ROOT, document), 'utf8');
+
   it('names tests that are there', async () => {
-    const files = await named();
+    const files = namedIn(await read());
     expect(files.size).toBeGreaterThan(20);
     const missing: string[] = [];
     for (const [file, names] of files) {
@@ -28,8 +34,8 @@ describe('the threat model', () => {
   });
 
   it('has no name of a test that is not looked up', async () => {
-    const text = await readFile(join(ROOT, 'docs/threat-model.md'), 'utf8');
+    const text = await read();
     const all = [...text.matchAll(/“([^”]+)”/g)].length;
-    expect([...(await named()).values()].flat()).toHaveLength(all);
+    expect([...namedIn(text).values()].flat()).toHaveLength(all);
   });
 });
