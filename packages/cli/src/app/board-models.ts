@@ -1,5 +1,6 @@
 import type { VirtualDevice } from '@sevenfold/device';
 import type { HardwareDefinition } from '@sevenfold/formats';
+import type { PartModel } from '@sevenfold/silicon';
 import { CliError } from '../errors.ts';
 
 /** A change of an LED, with the device's monotonic time in ms. */
@@ -79,6 +80,14 @@ export class BoardModels {
       press: () => this.#device.drivePin(pin, 0),
       release: () => this.#device.drivePin(pin, 1),
     };
+  }
+
+  /** A part of the virtual board by its name there (docs/silicon.md): a sensor, a memory, a knob. Throws `NotFound`. */
+  part(name: string): PartModel {
+    const part = this.#device.parts.get(name);
+    if (part === undefined)
+      throw new CliError('NotFound', `The virtual board has no part ${name}.`, { field: name });
+    return part;
   }
 
   pin(name: string | number): Pin {

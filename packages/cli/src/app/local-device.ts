@@ -3,6 +3,7 @@ import {
   bundleStageWorker,
   manufactureInMemory,
   runDevice,
+  virtualBoard,
   type OsRelease,
   type VirtualClock,
   type VirtualDevice,
@@ -58,6 +59,7 @@ export async function makeLocalDevice({
     ...(clock === undefined
       ? { wiring: 'thread', stageWorker: await bundleStageWorker() }
       : { wiring: 'inline', clock }),
+    board: await virtualBoard(),
     network: hosts === undefined ? {} : { resolve: (host) => hosts[host] ?? null },
   });
 }

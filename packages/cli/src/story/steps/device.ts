@@ -8,6 +8,7 @@ import {
   manufacture,
   openDevice,
   readChipInfo,
+  virtualBoard,
   type OsRelease,
   type VirtualDevice,
 } from '@sevenfold/device';
@@ -159,6 +160,7 @@ async function powerOn(telling: Telling, name: string): Promise<VirtualDevice> {
     dir: chipFolder(telling, name),
     entropy: telling.entropy,
     wiring: telling.wiring,
+    board: await virtualBoard(),
     ...(telling.wiring === 'inline' ? { clock: telling.clock } : {}),
   });
   // What the service UART says, for whoever wants to know why: the log of this start.
