@@ -106,6 +106,23 @@ describe('Pluton, called by a hostile monitor', () => {
   });
 });
 
+describe('the watchdog, once the device runs', () => {
+  it('can neither turn the watchdog off nor set it out of reach', async () => {
+    const device = await newDevice();
+    for (const milliseconds of [0, -1, 600_001, 2 ** 31, Number.MAX_SAFE_INTEGER])
+      await expect(device.call('watchdogKick', milliseconds)).rejects.toMatchObject({ code: 'BadArgument' });
+    for (const access of ['read', 'write'] as const)
+      expect(() => device.chip.bus.check('normal', access, 'watchdog')).toThrow(/Bus fault/);
+    // The longest that it may ask for, and then nothing more: reset.
+    await device.call('watchdogKick', 600_000);
+    const reasons: string[] = [];
+    device.board.onReset((reason) => reasons.push(reason));
+    await device.clock.advance(600_001);
+    expect(reasons).toEqual(['Watchdog']);
+    await device.board.powerOff();
+  });
+});
+
 describe('the firewall, once the device runs', () => {
   it('keeps the normal world out of flash, and nobody opens it again before reset', async () => {
     const { chip, board } = await newDevice();

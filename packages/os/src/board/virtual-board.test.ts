@@ -1,6 +1,15 @@
 import { createECDH, createPrivateKey } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { POWER_REGISTERS, RTC_REGISTERS, registerAddress, toHex, type PortValue } from '@sevenfold/formats';
+import {
+  POWER_REGISTERS,
+  RTC_REGISTERS,
+  UART_BITS,
+  UART_OFFSET,
+  UART_REGISTERS,
+  registerAddress,
+  toHex,
+  type PortValue,
+} from '@sevenfold/formats';
 import { copyBits, makeDevice, manufactureBits, settled, type TestDevice } from './testing/device.fixture.ts';
 import { WIRINGS, type Wiring } from './stage-loader.ts';
 import { makeRelease, type ReleaseVariant } from './testing/release.fixture.ts';
@@ -122,6 +131,29 @@ describe('a board', () => {
       '[KERNEL] pluton BadArgument',
     ]);
     await device.board.powerOff();
+  });
+
+  it('goes on with everything else while its kernel ignores an interrupt', async () => {
+    // The small kernel of these tests writes events of the hardware to its log, and does nothing about them.
+    const device = await deviceWith({});
+    const { board, chip, clock } = device;
+    await board.powerOn();
+    await device.call('hw.bus', [
+      ['write', registerAddress('isu0', UART_OFFSET + UART_REGISTERS.IER_DLM), UART_BITS.RX_INT],
+    ]);
+    chip.isus[0]?.uart.arrive(42);
+    await clock.advance(100);
+    const told = board.bootLog.filter((line) => line === '[KERNEL] interrupt 47').length;
+    expect(told).toBeGreaterThan(10);
+    expect(told).toBeLessThanOrEqual(101);
+    expect(await device.call('bootInfo')).toMatchObject({ resetReason: 'PowerOn' });
+    // Read at last, it is quiet.
+    await device.call('hw.bus', [['read', registerAddress('isu0', UART_OFFSET)]]);
+    await clock.advance(100);
+    const before = board.bootLog.length;
+    await clock.advance(100);
+    expect(board.bootLog.length).toBe(before);
+    await board.powerOff();
   });
 
   it('powers down when its software says so, and wakes at the alarm, by the pin, or by hand', async () => {
