@@ -166,6 +166,7 @@ export class Processor implements HandlerContext, SlowAccess {
     const [first = 0, second = 0, third = 0] = args;
     switch (op) {
       case 'svc':
+        // Where it cannot be taken it becomes a HardFault that returns behind it all the same, as on QEMU.
         this.#words[15] = o.next;
         this.raise(EXCEPTION.SVCall);
         return 0;
