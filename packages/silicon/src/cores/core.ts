@@ -134,7 +134,7 @@ export class Core {
       this.#sysTick.advance(this.#now);
       const { processor } = this;
       if (processor.halt === 'sleeping') {
-        if (processor.canWake() || processor.isEventSet) processor.halt = null;
+        if (processor.canWake()) processor.halt = null;
         else {
           const wake = this.#sysTick.nextEvent();
           if (wake === Infinity) {

@@ -47,6 +47,7 @@ export class Processor implements HandlerContext, SlowAccess {
   #otherSp = 0;
   halt: Halt = null;
   isEventSet = false;
+  #isWaitingForEvent = false;
   #exclusive: { readonly address: number; readonly size: number } | null = null;
   /** Where BKPT halts instead of faulting: a debugger is attached. */
   isDebugged = false;
@@ -179,11 +180,15 @@ export class Processor implements HandlerContext, SlowAccess {
         }
         throw new CoreFault('BKPT');
       case 'wfi':
+        this.#isWaitingForEvent = false;
         if (!this.canWake()) this.#sleep();
         return 0;
       case 'wfe':
         if (this.isEventSet) this.isEventSet = false;
-        else if (!this.canWake()) this.#sleep();
+        else {
+          this.#isWaitingForEvent = true;
+          if (!this.canWake()) this.#sleep();
+        }
         return 0;
       case 'sev':
         this.isEventSet = true;
@@ -221,7 +226,10 @@ export class Processor implements HandlerContext, SlowAccess {
 
   /** Whether a sleeping core wakes (B1.5.17, B1.5.19): something waits that PRIMASK alone may hold back. */
   canWake(): boolean {
-    return this.nvic.hasPending && this.nvic.preempting(this.nvic.executionPriority(true)) !== 0;
+    if (!this.nvic.hasPending) return false;
+    // SCR.SEVONPEND: whatever waits is an event, even where it is not enabled.
+    if (this.#isWaitingForEvent && (this.scs.scr & 0x10) !== 0) return true;
+    return this.nvic.preempting(this.nvic.executionPriority(true)) !== 0;
   }
 
   #changeState(isDisabling: number, isPrimask: number, isFaultmask: number): void {
@@ -398,10 +406,9 @@ export class Processor implements HandlerContext, SlowAccess {
   }
 
   #hardFault(execution: number): void {
-    if (execution <= -1) {
-      this.halt = 'locked';
-      this.stop();
-    } else this.nvic.setPending(EXCEPTION.HardFault, true);
+    if (execution <= -1) this.halt = 'locked';
+    else this.nvic.setPending(EXCEPTION.HardFault, true);
+    this.stop();
   }
 
   /** Records a fault and makes its exception wait. `from` is the instruction that failed. */

@@ -1,0 +1,226 @@
+import { describe, expect, it } from 'vitest';
+import { SiliconError } from '../errors.ts';
+import { Core, type CoreOptions } from './core.ts';
+import { SYSRAM, TCM } from './state.ts';
+import { randomImage } from './testing/random-image.ts';
+import { randomOf } from './testing/random-programs.ts';
+
+const DEPTH = Number(process.env['SEVENFOLD_DEPTH'] ?? 0);
+const ENGINES = [{ engine: 'interpreter' }, { engine: 'jit', hotAfter: 0 }] as const;
+type Options = Omit<CoreOptions, 'bus'>;
+
+const refuse = (): never => {
+  throw new SiliconError('BusFault', 'Nothing is there.');
+};
+const BUS = { read: refuse, write: refuse };
+const words = (...values: readonly number[]): Uint8Array => new Uint8Array(Int32Array.from(values).buffer);
+const halves = (...values: readonly number[]): Uint8Array => new Uint8Array(Uint16Array.from(values).buffer);
+const CODE = TCM.base + 0x400;
+
+/** A core with SP at the end of TCM, code at `CODE` and every exception's handler where `handlers` says. */
+function coreWith(
+  code: Uint8Array,
+  options: Options,
+  {
+    handlers = {},
+    bus = BUS,
+  }: { handlers?: Readonly<Record<number, number>>; bus?: CoreOptions['bus'] } = {},
+): Core {
+  const core = new Core({ ...options, bus });
+  const vectors = Array.from({ length: 116 }, (_, number) => handlers[number] ?? CODE | 1);
+  vectors[0] = TCM.base + TCM.size;
+  vectors[1] = CODE | 1;
+  core.load(TCM.base, words(...vectors));
+  core.load(CODE, code);
+  core.reset();
+  return core;
+}
+
+describe.each(ENGINES)('a core ($engine)', (options) => {
+  it('counts every instruction once, those that IT skips included', () => {
+    // movs r0, #0; cmp r0, #1; it eq; addeq r0, r0, r0; adds r0, #1; b .
+    const core = coreWith(halves(0x2000, 0x2801, 0xbf08, 0x1800, 0x3001, 0xe7fe), options);
+    expect(core.run(5)).toBe(5);
+    expect([core.register(0), core.register(15), core.now]).toEqual([1, CODE + 10, 5]);
+    core.run(1000);
+    expect([core.now, core.executed, core.register(15)]).toEqual([1005, 1005, CODE + 10]);
+  });
+
+  it('stops where it is told, whatever the block', () => {
+    // loop: adds r0, #1; adds r1, #1; adds r2, #1; b loop
+    const core = coreWith(halves(0x3001, 0x3101, 0x3201, 0xe7fb), options);
+    for (let n = 1; n <= 41; n++) core.run(1);
+    expect([core.register(0), core.register(1), core.register(2), core.register(15)]).toEqual([
+      11,
+      10,
+      10,
+      CODE + 2,
+    ]);
+  });
+
+  it('sleeps in WFI until SysTick, and skips the time', () => {
+    // ldr r0, =0xe000e010; ldr r1, =99999; str r1, [r0, #4]; str r1, [r0, #8]; movs r1, #7; str r1, [r0]
+    // loop: wfi; b loop
+    const handler = CODE + 0x40;
+    const code = halves(0x4803, 0x4904, 0x6041, 0x6081, 0x2107, 0x6001, 0xbf30, 0xe7fd, 0, 0);
+    const core = coreWith(code, options, { handlers: { 15: handler | 1 } });
+    core.load(CODE + 16, words(0xe000_e010 | 0, 99_999));
+    // adds r7, #1; bx lr
+    core.load(handler, halves(0x3701, 0x4770));
+    core.run(1_000_050);
+    expect(core.now).toBe(1_000_050);
+    expect(core.register(7)).toBe(10);
+    expect(core.executed).toBeLessThan(100);
+  });
+
+  it('runs what was written over old code, at once', () => {
+    // r0 counts; the loop turns its own adds r0, #1 into adds r0, #2 when r1 comes to 30.
+    // loop: adds r0, #1; adds r1, #1; cmp r1, #30; bne next; strh r3, [r2]; next: cmp r1, #60; bne loop; b .
+    const code = halves(0x3001, 0x3101, 0x291e, 0xd100, 0x8013, 0x293c, 0xd1f8, 0xe7fe);
+    const core = coreWith(code, options);
+    core.setRegister(2, CODE);
+    core.setRegister(3, 0x3002);
+    core.run(2000);
+    expect(core.register(0)).toBe(30 + 60);
+  });
+
+  it('reads and writes memory that is not aligned, across the end of a granule and of TCM', () => {
+    // ldr r1, [r0]; str r1, [r2]; b .
+    const core = coreWith(halves(0x6801, 0x6011, 0xe7fe), options);
+    core.load(SYSRAM.base, words(0x1122_3344, 0x5566_7788));
+    core.setRegister(0, SYSRAM.base + 3);
+    core.setRegister(2, TCM.base + 0x1_0000 + 13);
+    core.run(3);
+    expect(core.register(1)).toBe(0x6677_8811);
+    expect([...core.memory.read(TCM.base + 0x1_0000 + 13, 4)]).toEqual([0x11, 0x88, 0x77, 0x66]);
+  });
+
+  it('takes a bus fault where the bus refuses, with the address, and goes on in the handler', () => {
+    const handler = CODE + 0x40;
+    const core = coreWith(halves(0x6801, 0xe7fe), options, { handlers: { 3: handler | 1 } });
+    core.load(handler, halves(0x2742, 0xe7fe));
+    core.setRegister(0, 0x3800_0000);
+    core.run(10);
+    expect(core.register(7)).toBe(0x42);
+    expect(core.processor.scs.bfar >>> 0).toBe(0x3800_0000);
+    expect(core.processor.scs.cfsr).toBe(0x8200);
+    expect(core.processor.scs.hfsr).toBe(0x4000_0000);
+  });
+
+  it('does not take an error of the host for a fault of the guest', () => {
+    const broken = (): never => {
+      throw new TypeError('a defect');
+    };
+    const core = coreWith(halves(0x6801, 0xe7fe), options, { bus: { read: broken, write: broken } });
+    core.setRegister(0, 0x3800_0000);
+    expect(() => core.run(10)).toThrow(TypeError);
+  });
+
+  it('takes an interrupt directly behind the store that raised it', () => {
+    const handler = CODE + 0x40;
+    const raising: { core?: Core } = {};
+    const bus = {
+      read: () => 0,
+      write: () => raising.core?.setLine(4, true),
+    };
+    // str r1, [r0]; adds r5, #1; b .
+    const core = coreWith(halves(0x6001, 0x3501, 0xe7fe), options, { handlers: { 20: handler | 1 }, bus });
+    raising.core = core;
+    // mov r6, r5; b .
+    core.load(handler, halves(0x002e, 0xe7fe));
+    core.processor.store(0xe000_e100, 4, 1 << 4);
+    core.setRegister(0, 0x3800_0000);
+    core.setRegister(6, 99);
+    core.run(10);
+    expect(core.register(6)).toBe(0);
+    expect(core.processor.ipsr).toBe(20);
+  });
+
+  it('interrupts again while the line stays up, and no more when it is down', () => {
+    const handler = CODE + 0x40;
+    const core = coreWith(halves(0xe7fe), options, { handlers: { 16: handler | 1 } });
+    core.load(handler, halves(0x3701, 0x4770));
+    core.processor.store(0xe000_e100, 4, 1);
+    core.setLine(0, true);
+    core.run(20);
+    expect(core.register(7)).toBeGreaterThan(3);
+    core.setLine(0, false);
+    core.run(20);
+    const count = core.register(7);
+    core.run(100);
+    expect(core.register(7)).toBe(count);
+  });
+
+  it('locks up at a fault in the handler of its fault, and stays so', () => {
+    const core = coreWith(halves(0xde00), options, { handlers: { 3: (CODE + 2) | 1 } });
+    core.load(CODE + 2, halves(0xde00));
+    expect(core.run(1000)).toBeLessThan(1000);
+    expect(core.halt).toBe('locked');
+    expect(core.run(1000)).toBe(0);
+    core.reset();
+    expect(core.halt).toBe(null);
+  });
+
+  it('takes a HardFault at a breakpoint that nobody attends', () => {
+    const handler = CODE + 0x40;
+    const core = coreWith(halves(0xbe01), options, { handlers: { 3: handler | 1 } });
+    core.load(handler, halves(0xe7fe));
+    expect(core.run(10)).toBe(10);
+    expect(core.processor.ipsr).toBe(3);
+    expect(core.processor.scs.hfsr >>> 0).toBe(0x8000_0000);
+  });
+
+  it('does not execute from where only data may be', () => {
+    const handler = CODE + 0x40;
+    const core = coreWith(halves(0x4700), options, { handlers: { 3: handler | 1 } });
+    core.load(handler, halves(0xe7fe));
+    core.setRegister(0, 0x4000_0001);
+    core.run(5);
+    expect(core.processor.scs.cfsr).toBe(1);
+  });
+
+  it('counts cycles in DWT as it counts instructions', () => {
+    const core = coreWith(halves(0xe7fe), options);
+    core.processor.store(0xe000_1000, 4, 1);
+    const before = core.processor.load(0xe000_1004, 4);
+    core.run(1234);
+    expect(core.processor.load(0xe000_1004, 4) - before).toBe(1234);
+  });
+
+  it('traps unaligned accesses where CCR says so', () => {
+    const core = coreWith(halves(0x6801, 0xe7fe), options, { handlers: { 3: (CODE + 2) | 1 } });
+    core.processor.store(0xe000_ed14, 4, 0x208);
+    core.setRegister(0, TCM.base + 0x1_0001);
+    core.run(3);
+    expect(core.processor.scs.cfsr).toBe(1 << 24);
+  });
+});
+
+describe('random memory images', () => {
+  /** Everything that a run leaves, after slices of all lengths. */
+  function play(seed: number, options: Options): { readonly state: string; readonly memory: Uint8Array } {
+    const random = randomOf(seed);
+    const core = new Core({ ...options, bus: BUS });
+    core.load(TCM.base, randomImage(random));
+    core.reset();
+    let trace = '';
+    for (let slice = 0; slice < 30; slice++) {
+      core.setRegister(random.below(13), TCM.base + 0x8000 + random.below(0x1_0000));
+      if (random.below(4) === 0) core.setLine(random.below(8), random.below(2) === 0);
+      core.run(1 + random.below(60));
+      const { scs } = core.processor;
+      trace += `${core.now} ${core.executed} ${String(core.halt)} ${core.processor.xpsr} ${scs.cfsr} ${[...core.state.subarray(0, 16)].join()};`;
+      if (core.halt === 'locked' || scs.isResetRequested) core.reset();
+    }
+    return { state: trace, memory: core.memory.read(TCM.base, TCM.size) };
+  }
+
+  it('never hurt the host, and both engines make the same of them', { timeout: 3_600_000 }, () => {
+    for (let seed = 0; seed < (DEPTH > 0 ? 10_000 * DEPTH : 60); seed++) {
+      const interpreted = play(seed, { engine: 'interpreter' });
+      const translated = play(seed, { engine: 'jit', hotAfter: seed % 3 });
+      expect(translated.state, `seed ${seed}`).toBe(interpreted.state);
+      expect(Buffer.compare(translated.memory, interpreted.memory), `seed ${seed}`).toBe(0);
+    }
+  });
+});
