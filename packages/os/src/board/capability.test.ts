@@ -4,11 +4,9 @@ import {
   TEMPORARY_FLAGS,
   decodePsaClaims,
   decodeSign1,
-  encodeDeviceCapability,
-  encodeSign1,
   equalBytes,
-  type DeviceCapabilityName,
 } from '@sevenfold/formats';
+import { capabilityFile } from './testing/capability.fixture.ts';
 import { copyBits, makeDevice, manufactureBits, stage, type TestDevice } from './testing/device.fixture.ts';
 import {
   APP_COMPONENT,
@@ -17,8 +15,6 @@ import {
   makeRelease,
   makeSystemImage,
   sha256,
-  signWith,
-  type TestKey,
 } from './testing/release.fixture.ts';
 
 const factory = makeRelease().then(manufactureBits);
@@ -28,16 +24,6 @@ async function bootedDevice(): Promise<TestDevice & { readonly deviceId: string 
   await device.board.powerOn();
   const { deviceId } = (await device.call('identity')) as { readonly deviceId: string };
   return { ...device, deviceId };
-}
-
-function capabilityFile(
-  deviceId: string,
-  capabilities: readonly DeviceCapabilityName[],
-  signer: TestKey = keys.service,
-): Uint8Array {
-  const payload = encodeDeviceCapability({ deviceId, capabilities, issuedAt: 1_800_000_000 });
-  const file = encodeSign1({ algorithm: 'ES256', keyId: signer.thumbprint, payload });
-  return file.finish(signWith(signer, file.toBeSigned));
 }
 
 async function unlock(device: TestDevice, file: Uint8Array | null): Promise<void> {

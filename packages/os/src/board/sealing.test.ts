@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { provisionFlash, openChip, systemEntropy, type ProvisionImage } from '@sevenfold/silicon';
 import {
+  CAPABILITY_COMPONENT_ID,
   CHIP_SKUS,
   SYSTEM_IMAGE_TYPES,
   decodeCbor,
@@ -9,6 +10,7 @@ import {
   type CborValue,
   type PortValue,
 } from '@sevenfold/formats';
+import { capabilityFile } from './testing/capability.fixture.ts';
 import {
   blankBits,
   copyBits,
@@ -169,6 +171,27 @@ describe('an update', () => {
       image.type === 'NormalWorldKernel' ? { type: image.type, package: kernel } : image,
     );
     expect(await openOn(reprovision(bits, release), box)).toBe('PolicyNotMet');
+  });
+});
+
+describe('a capability', () => {
+  it('opens nothing that was sealed while the device was locked, and locks nothing away', async () => {
+    const bits = await chipWith({});
+    const locked = await running(bits);
+    const box = await sealOn(locked, 'authorised');
+    const { deviceId } = (await locked.call('identity')) as { deviceId: string };
+    await locked.call('mutableWrite', CAPABILITY_COMPONENT_ID, capabilityFile(deviceId, ['appDevelopment']));
+    await locked.board.powerOff();
+    expect(await openOn(bits, box)).toBe('PolicyNotMet');
+
+    const unlocked = await running(bits);
+    const boxes = await Promise.all(POLICIES.map((policy) => sealOn(unlocked, policy)));
+    await unlocked.call('mutableWrite', CAPABILITY_COMPONENT_ID, null);
+    await unlocked.board.powerOff();
+    expect(await openOn(bits, box)).toEqual(SECRET);
+    const opened = [];
+    for (const one of boxes) opened.push(await openOn(bits, one));
+    expect(opened).toEqual(['PolicyNotMet', SECRET]);
   });
 });
 

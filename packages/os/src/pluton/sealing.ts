@@ -1,4 +1,6 @@
 import {
+  IMAGE_TYPES,
+  SYSTEM_IMAGE_TYPES,
   decodeCbor,
   encodeCbor,
   equalBytes,
@@ -101,6 +103,10 @@ async function presentPolicy(hardware: PlutonHardwarePort, kind: SealPolicy): Pr
   return { kind, demands };
 }
 
+/** What is no image of the system, but measured, is a capability: it unlocks, and nothing may ask for it. */
+const isSystem = ({ imageType }: { readonly imageType: number }): boolean =>
+  SYSTEM_IMAGE_TYPES.some((type) => IMAGE_TYPES[type] === imageType);
+
 async function holds(hardware: PlutonHardwarePort, policy: Policy): Promise<void> {
   if (policy.kind === 'measured') {
     if (equalBytes(policy.state, await attestedState(hardware))) return;
@@ -109,7 +115,15 @@ async function holds(hardware: PlutonHardwarePort, policy: Policy): Promise<void
     });
   }
   const running = await hardware.measurements();
-  for (const { imageType, signerId, leastSecurityVersion } of policy.demands) {
+  const unlocked = running.find(
+    (entry) => !isSystem(entry) && !policy.demands.some((demand) => demand.imageType === entry.imageType),
+  );
+  if (unlocked !== undefined) {
+    throw new PlutonError('PolicyNotMet', `This was sealed without what is in force now: ${unlocked.name}.`, {
+      field: `imageType ${unlocked.imageType}`,
+    });
+  }
+  for (const { imageType, signerId, leastSecurityVersion } of policy.demands.filter(isSystem)) {
     const images = running.filter((entry) => entry.imageType === imageType);
     if (images.length === 0 || images.some((image) => !equalBytes(image.signerId, signerId))) {
       throw new PlutonError('PolicyNotMet', `No image of type ${imageType} by the signer of this box runs.`, {

@@ -1,5 +1,7 @@
+import { generateKeyPair } from '@sevenfold/pki';
 import { describe, expect, it } from 'vitest';
-import { useWorld } from './testing/world.ts';
+import { createTestDevice } from './testing/test-device.ts';
+import { NOW, useWorld } from './testing/world.ts';
 
 const world = useWorld();
 const writes = (): number => world.device.memory.credentialWrites;
@@ -38,5 +40,33 @@ describe('what the services keep of an attestation', () => {
     const { key } = identities.at(-1) as { key: Uint8Array };
     expect(Buffer.from(credentials ?? []).includes(key.subarray(36, 68))).toBe(false);
     expect(credentials?.length).toBeLessThan(32_000);
+  });
+});
+
+describe('an OS that finds certificates of its own', () => {
+  it.each([
+    ['goes on with them', false, 0],
+    ['attests all the same while it is on trial: a cut may have come before it was confirmed', true, 1],
+  ])('%s', async (_what, trial, attestations) => {
+    const attestationKey = generateKeyPair();
+    world.service.endorse(attestationKey.spki);
+    const { certStore, planKey } = world.service;
+    const make = (startTime = NOW) =>
+      createTestDevice({ attestationKey, certStore, planSpki: planKey.spki, startTime });
+    const before = make();
+    await before.boot();
+    await before.gateway('checkNow');
+    const after = make(NOW + 3_600_000);
+    after.memory.credentials = before.memory.credentials;
+    for (const [ticket, key] of before.memory.tickets) after.memory.tickets.set(ticket, key);
+    after.memory.boot.trial = trial;
+    await before.close();
+    const attested = world.service.received.attestations;
+    await after.boot();
+    await expect.poll(async () => (await after.gateway('status')).phase).toBe('idle');
+    expect(world.service.received.attestations - attested).toBe(attestations);
+    expect(after.memory.events.includes('healthy')).toBe(trial);
+    expect(after.memory.identities).toHaveLength(1);
+    await after.close();
   });
 });

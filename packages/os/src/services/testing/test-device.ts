@@ -255,7 +255,7 @@ export function createTestDevice(options: {
         ticket === null ? generateKeyPair() : memory.tickets.get(Buffer.from(bytes(ticket)).toString());
       if (pair === undefined) throw Object.assign(new Error('no such ticket'), { code: 'PolicyNotMet' });
       memory.sessionKeys.set(++counter, pair);
-      memory.tickets.set(`ticket ${counter}`, pair);
+      if (ticket === null) memory.tickets.set(`ticket ${counter}`, pair);
       return { keyId: counter, spki: pair.spki, ticket: ticket ?? Buffer.from(`ticket ${counter}`) };
     },
     credentialsRead: () => memory.credentials,
