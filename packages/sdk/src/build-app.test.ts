@@ -188,6 +188,18 @@ describe('what cannot be built', () => {
     });
   });
 
+  it('is told that an app has one thread, in C and in C++', async () => {
+    const source =
+      '#include <pthread.h>\nstatic void *Run(void *context) { return context; }\nint main(void)\n{\n    pthread_t id;\n    return pthread_create(&id, 0, Run, 0);\n}\n';
+    for (const name of ['main.c', 'main.cpp']) {
+      expect(await refusal({ 'app_manifest.json': manifest(), [name]: source })).toMatchObject({
+        code: 'CompileFailed',
+        field: `${name}:6`,
+        message: expect.stringContaining('an app has one thread'),
+      });
+    }
+  });
+
   it('is told the symbol when the linker refuses it', async () => {
     const error = await refusal({
       'app_manifest.json': manifest(),
