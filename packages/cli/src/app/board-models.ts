@@ -1,6 +1,6 @@
 import type { VirtualDevice } from '@sevenfold/device';
+import type { PartModel, UartDevice } from '@sevenfold/silicon';
 import type { HardwareDefinition } from '@sevenfold/formats';
-import type { PartModel } from '@sevenfold/silicon';
 import { CliError } from '../errors.ts';
 
 /** A change of an LED, with the device's monotonic time in ms. */
@@ -26,6 +26,32 @@ export interface Button {
 export interface Pin {
   readonly level: 0 | 1;
   drive(level: 0 | 1): void;
+}
+
+/** The other end of a UART's wires. */
+export interface UartPeer {
+  /** What the app has sent, as text (Latin-1). */
+  readonly received: string;
+  /** Sends to the app. */
+  send(text: string): void;
+}
+
+/** Listens where the app sends, in place of what the board has there. */
+class UartTerminal implements UartDevice, UartPeer {
+  readonly #arrive: (byte: number) => void;
+  received = '';
+
+  constructor(arrive: (byte: number) => void) {
+    this.#arrive = arrive;
+  }
+
+  receive(byte: number): void {
+    this.received += String.fromCharCode(byte);
+  }
+
+  send(text: string): void {
+    for (const byte of Buffer.from(text, 'latin1')) this.#arrive(byte);
+  }
 }
 
 /** What is soldered to a virtual board, by the names of a hardware definition. */
@@ -88,6 +114,15 @@ export class BoardModels {
     if (part === undefined)
       throw new CliError('NotFound', `The virtual board has no part ${name}.`, { field: name });
     return part;
+  }
+
+  /** The other end of ISU 0 to 4: from now on what the board has there hears nothing. */
+  uart(isu: number): UartPeer {
+    const uart = this.#device.chip.isus[isu]?.uart;
+    if (uart === undefined) throw new CliError('NotFound', `The chip has no ISU ${isu}.`, { field: 'isu' });
+    const peer = new UartTerminal((byte) => uart.arrive(byte));
+    uart.attach(peer);
+    return peer;
   }
 
   pin(name: string | number): Pin {

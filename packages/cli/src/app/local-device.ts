@@ -1,7 +1,10 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import {
   buildOsRelease,
   bundleStageWorker,
   manufactureInMemory,
+  readBoard,
   runDevice,
   virtualBoard,
   type OsRelease,
@@ -9,6 +12,7 @@ import {
   type VirtualDevice,
 } from '@sevenfold/device';
 import { IMAGE_TYPES, imageUse, SYSTEM_IMAGE_TYPES } from '@sevenfold/formats';
+import type { AccessPoint } from '@sevenfold/os';
 import type { DeveloperKey } from './developer-key.ts';
 
 /** The OS of this installation's sources, as a local device runs it. */
@@ -39,6 +43,10 @@ export interface LocalDeviceOptions {
   readonly apps: readonly Uint8Array[];
   /** Virtual time in one thread; absent: the host's time, a thread for each layer and each app. */
   readonly clock?: VirtualClock;
+  /** Folder of the app: its `board.json`, if there is one, says what hangs on the pins; else the virtual board. */
+  readonly folder: string;
+  /** Wi-Fi access points within reach of the board; default: none. */
+  readonly accessPoints?: readonly AccessPoint[];
   /** Addresses of hosts by name; absent: the machine's own network. */
   readonly hosts?: Readonly<Record<string, string>>;
 }
@@ -49,7 +57,10 @@ export async function makeLocalDevice({
   apps,
   clock,
   hosts,
+  folder,
+  accessPoints = [],
 }: LocalDeviceOptions): Promise<VirtualDevice> {
+  const ownBoard = join(folder, 'board.json');
   const { chip, info } = manufactureInMemory({
     images: release.images,
     applications: apps,
@@ -59,8 +70,11 @@ export async function makeLocalDevice({
     ...(clock === undefined
       ? { wiring: 'thread', stageWorker: await bundleStageWorker() }
       : { wiring: 'inline', clock }),
-    board: await virtualBoard(),
-    network: hosts === undefined ? {} : { resolve: (host) => hosts[host] ?? null },
+    network: {
+      accessPoints,
+      ...(hosts === undefined ? {} : { resolve: (host: string) => hosts[host] ?? null }),
+    },
+    board: existsSync(ownBoard) ? await readBoard(ownBoard) : await virtualBoard(),
   });
 }
 

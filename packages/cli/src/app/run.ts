@@ -5,7 +5,7 @@ import { CliError, describeError } from '../errors.ts';
 import { buildAndTell, type AppBuildOptions } from './build.ts';
 import { developerKey } from './developer-key.ts';
 import { appLine, buildLocalRelease, makeLocalDevice } from './local-device.ts';
-import { shownPins, TerminalBoard } from './terminal-board.ts';
+import { shownPins, shownUarts, TerminalBoard } from './terminal-board.ts';
 
 /** How an app is run on this machine. */
 export interface RunOptions extends AppBuildOptions {
@@ -29,9 +29,14 @@ interface Session {
 
 async function startSession(options: RunOptions, release: OsRelease, app: BuiltApp): Promise<Session> {
   const { process, isVerbose, folder, hardware } = options;
-  const device = await makeLocalDevice({ release, apps: [app.imagePackage] });
+  const device = await makeLocalDevice({ release, apps: [app.imagePackage], folder });
   const { hardware: definition } = await readProject(folder, hardware ?? null);
-  const board = new TerminalBoard(process.stdout, device, shownPins(app.imagePackage, definition));
+  const board = new TerminalBoard(
+    process.stdout,
+    device,
+    shownPins(app.imagePackage, definition),
+    shownUarts(app.imagePackage),
+  );
   device.onLog((line) => {
     const said = appLine(line, app.name);
     if (said !== null) board.line(said);

@@ -12,6 +12,14 @@ interface ShownPin {
 }
 
 const PRESS_MILLISECONDS = 150;
+const NEW_LINE = 10;
+const LONGEST_LINE = 200;
+
+/** UARTs in an image's manifest, by ISU. */
+export function shownUarts(imagePackage: Uint8Array): readonly number[] {
+  const { manifest } = parseAppImage(parseImagePackage(imagePackage).payload);
+  return manifest.capabilities.uart.map((name) => Number(name.slice('ISU'.length)));
+}
 
 /** Names and pins of the GPIOs in an image's manifest; names of the app itself come before those of boards. */
 export function shownPins(imagePackage: Uint8Array, hardware: HardwareDefinition): readonly ShownPin[] {
@@ -34,10 +42,16 @@ export class TerminalBoard {
   readonly #pins: readonly ShownPin[];
   #shown = '';
 
-  constructor(output: Output, device: VirtualDevice, pins: readonly ShownPin[]) {
+  constructor(
+    output: Output,
+    device: VirtualDevice,
+    pins: readonly ShownPin[],
+    uarts: readonly number[] = [],
+  ) {
     this.#output = output;
     this.#device = device;
     this.#pins = pins;
+    for (const isu of uarts) this.#listen(isu);
     for (const { name, pin, isButton } of pins) {
       if (isButton) device.drivePin(pin, 1);
       device.onPin(pin, (level) => {
@@ -46,6 +60,23 @@ export class TerminalBoard {
         else output.write(`${name} ${level === 0 ? 'on' : 'off'}\n`);
       });
     }
+  }
+
+  /** Shows what the app sends, line by line; what the board has there hears it as before. */
+  #listen(isu: number): void {
+    const uart = this.#device.chip.isus[isu]?.uart;
+    const other = uart?.attached;
+    let line = '';
+    uart?.attach({
+      receive: (byte, send) => {
+        other?.receive(byte, send);
+        if (byte !== NEW_LINE && line.length < LONGEST_LINE) line += String.fromCharCode(byte);
+        else {
+          this.line(`ISU${isu}: ${line}`);
+          line = '';
+        }
+      },
+    });
   }
 
   /** A line of the app. */

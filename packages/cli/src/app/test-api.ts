@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createVirtualClock, runOnVirtualTime, type OsRelease } from '@sevenfold/device';
 import { parseImagePackage } from '@sevenfold/formats';
+import type { AccessPoint } from '@sevenfold/os';
 import { readProject } from '@sevenfold/sdk';
 import { CliError } from '../errors.ts';
 import { BoardModels } from './board-models.ts';
@@ -20,6 +21,8 @@ export interface StartOptions {
   readonly folder?: string;
   /** Hosts that the device can reach, by name: `{'api.test': '127.0.0.1'}`. Default: none. */
   readonly hosts?: Readonly<Record<string, string>>;
+  /** Wi-Fi access points within reach: `[{ssid: 'home', security: 'wpa2-psk', key: '…'}]`. Default: none. */
+  readonly accessPoints?: readonly AccessPoint[];
 }
 
 /** Time of the device: it stands still unless a test lets it pass. */
@@ -68,7 +71,8 @@ async function readBuilt(folder: string) {
 
 /** Boots a virtual device with the app installed; resolves when the app has been started. */
 export async function startApp(options: StartOptions = {}): Promise<RunningApp> {
-  const { image, hardware } = await readBuilt(options.folder ?? process.cwd());
+  const folder = options.folder ?? process.cwd();
+  const { image, hardware } = await readBuilt(folder);
   const { name } = parseImagePackage(image).fields;
   release ??= developerKey(process.env).then(buildLocalRelease);
   const clock = createVirtualClock();
@@ -77,6 +81,8 @@ export async function startApp(options: StartOptions = {}): Promise<RunningApp> 
     apps: [image],
     clock,
     hosts: options.hosts ?? {},
+    accessPoints: options.accessPoints ?? [],
+    folder,
   });
   const lines: string[] = [];
   device.onLog((line) => {

@@ -49,6 +49,11 @@ export class Uart implements Peripheral {
     this.#clock = clock;
   }
 
+  /** What hangs on the wires. */
+  get attached(): UartDevice | null {
+    return this.#device;
+  }
+
   attach(device: UartDevice): void {
     this.#device = device;
   }
