@@ -7,6 +7,7 @@ import { errorCommands } from './commands/errors.ts';
 import { hardwareDefinitionCommands } from './commands/hardware-definitions.ts';
 import { imagePackageCommands } from './commands/image-packages.ts';
 import { deploymentCommands, imageCommands, osReleaseCommands } from './commands/images.ts';
+import { platformKeyCommands } from './commands/platform-keys.ts';
 import { pkiCommands } from './commands/pki.ts';
 import { deviceCommands, deviceGroupCommands, productCommands, tenantCommands } from './commands/registry.ts';
 import { serviceCommands } from './commands/service.ts';
@@ -33,6 +34,7 @@ const application = buildApplication<CliContext>(
       'hardware-definition': hardwareDefinitionCommands,
       deployment: deploymentCommands,
       'os-release': osReleaseCommands,
+      'platform-key': platformKeyCommands,
       error: errorCommands,
       telemetry: telemetryCommands,
       'ca-certificate': certificateCommands,

@@ -15,6 +15,10 @@ import {
 } from '../context.ts';
 import { readInput } from '../read-input.ts';
 import { formatTable } from '../table.ts';
+import { CliError } from '../errors.ts';
+import { buildRelease, nextVersion, publishRelease, publishedReleases } from '../platform/os-releases.ts';
+import { writeRecoverySet } from './attached-devices.ts';
+import { platformFlags } from './platform-keys.ts';
 
 const formatImages = (images: readonly Image[]): string =>
   formatTable(
@@ -139,6 +143,17 @@ const formatReleases = (releases: readonly OsRelease[]): string =>
     'No OS release yet.',
   );
 
+interface PublishFlags {
+  readonly data: string;
+  readonly feed: 'Retail' | 'RetailEval';
+}
+const feedFlag = {
+  kind: 'enum',
+  values: ['Retail', 'RetailEval'],
+  default: 'Retail',
+  brief: 'Feed of the release',
+} as const;
+
 export const osReleaseCommands: RouteMap<CliContext> = buildRouteMap({
   docs: { brief: 'Operating system releases and their feeds' },
   routes: {
@@ -148,6 +163,36 @@ export const osReleaseCommands: RouteMap<CliContext> = buildRouteMap({
       func: atService(
         (client) => allItems<OsRelease>((query) => client.call(ROUTES.osReleases, { query })),
         formatReleases,
+      ),
+    }),
+    publish: buildCommand<ServiceFlags & PublishFlags, [], CliContext>({
+      docs: { brief: 'Build the OS from this installation’s sources, sign and publish it' },
+      parameters: { flags: { ...serviceFlags, ...platformFlags, feed: feedFlag } },
+      func: atService(
+        async (client, { data, feed }: PublishFlags) => {
+          const release = await buildRelease(data, client, await nextVersion(client));
+          return publishRelease(client, release, feed);
+        },
+        (release) => formatReleases([release]),
+      ),
+    }),
+    download: buildCommand<ServiceFlags & { readonly output: string }, [string], CliContext>({
+      docs: { brief: 'Write the images of a release as a recovery set for `device recover`' },
+      parameters: {
+        flags: { ...serviceFlags, output: textFlag('Folder that is written', 'DIR') },
+        positional: positionals({ brief: 'The release', placeholder: 'RELEASE' }),
+      },
+      func: atService(
+        async (client, { output }: { readonly output: string }, name: string) => {
+          const release = (await publishedReleases(client)).find((one) => one.name === name);
+          if (release === undefined) throw new CliError('NotFound', `There is no OS release ${name}.`);
+          const images = await Promise.all(
+            release.images.map(({ imageId }) => client.call(ROUTES.osImage, { params: { imageId } })),
+          );
+          await writeRecoverySet(output, images);
+          return { output, images: images.length };
+        },
+        ({ output, images }) => `${output} holds ${images} images.\n`,
       ),
     }),
     revoke: buildCommand<ServiceFlags & { readonly reason: string }, [string], CliContext>({

@@ -16,6 +16,7 @@ import {
   type TenantFlags,
 } from '../context.ts';
 import { formatProperties, formatTable } from '../table.ts';
+import { capabilityCommands, recoverCommand } from './attached-devices.ts';
 
 // `Object.keys` of a constant object: the names are exactly its keys.
 const VIRTUAL_SKUS = Object.keys(CHIP_SKUS) as ChipSkuName[];
@@ -288,6 +289,8 @@ export const deviceCommands: RouteMap<CliContext> = buildRouteMap({
         ({ deviceId, releasedAt }) => `${deviceId} was released at ${releasedAt}.`,
       ),
     }),
+    recover: recoverCommand,
+    capability: capabilityCommands,
     block: blockCommand('Refuse the device from its next request on', true),
     unblock: blockCommand('Take a block back', false),
   },

@@ -10,7 +10,7 @@ import { installationFolder } from '../../profile.ts';
 import { checkNow, statusOf } from '../device-state.ts';
 import { prove, waitFor, type StepResult, type Telling } from '../environment.ts';
 import type { Journal } from '../journal.ts';
-import { signerOf } from './release.ts';
+import { signerOf } from '../../platform/os-releases.ts';
 
 /** One of the three lives of `examples/blink` (it works, it fails after seconds, it is fixed), for one tenant's devices. */
 interface BlinkVariant {

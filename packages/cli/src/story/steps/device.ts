@@ -19,7 +19,7 @@ import { CliError } from '../../errors.ts';
 import { checkNow, waitForRelease } from '../device-state.ts';
 import { inWords, prove, type StepResult, type Telling } from '../environment.ts';
 import type { Journal } from '../journal.ts';
-import { signerOf } from './release.ts';
+import { signerOf } from '../../platform/os-releases.ts';
 
 export interface ManufactureStep extends StepResult {
   readonly deviceId: string;
