@@ -43,6 +43,16 @@ describe('what the services keep of an attestation', () => {
   });
 });
 
+describe('an OS on trial that has lost its trust', () => {
+  it('clears what an earlier attempt kept, though it never looked at it', async () => {
+    world.service.behaviour.verdict = 'revoked';
+    world.device.memory.credentials = Uint8Array.of(1, 2, 3);
+    world.device.memory.boot.trial = true;
+    await world.bootAndCheck();
+    expect(world.device.memory.credentials).toBeNull();
+  });
+});
+
 describe('an OS that finds certificates of its own', () => {
   it.each([
     ['goes on with them', false, 0],

@@ -24,11 +24,10 @@ const KEYS = {
   tenantId: 3,
   updateChain: 4,
   updateTicket: 5,
-  clientTenant: 6,
-  clientChain: 7,
-  clientTicket: 8,
-  attestedAt: 9,
-  due: 10,
+  clientChain: 6,
+  clientTicket: 7,
+  attestedAt: 8,
+  due: 9,
 } as const;
 const VERSION = 1;
 const VERDICTS = [
@@ -42,10 +41,10 @@ const MOST_CERTIFICATES = 16;
 const LARGEST_CERTIFICATE = 16 * 1024;
 const LARGEST_TICKET = 1024;
 
-/** What an earlier boot of this very system left: credentials, and the private key that apps may use. */
+/** What an earlier boot of this very system left: credentials, and the identity that apps may use. */
 export interface Restored {
   readonly credentials: Credentials;
-  readonly clientKey: Uint8Array | null;
+  readonly client: TlsIdentity & { readonly tenantId: string };
 }
 
 /**
@@ -58,7 +57,8 @@ export class CredentialCache {
   readonly #deviceId: string;
   readonly #log: (line: string) => void;
   #writtenAt: number | null = null;
-  #clientTenant: string | null = null;
+  /** Whose certificate is kept; undefined: not known. */
+  #keptFor: string | null | undefined;
 
   constructor(
     kernel: Kernel,
@@ -72,19 +72,24 @@ export class CredentialCache {
     this.#log = log;
   }
 
-  /** Keeps what an attestation brought. Never rejects: without it the next boot attests anew. */
+  /**
+   * Keeps what an attestation brought, if it brought a client certificate: a device that is not trusted, or nobody's
+   * yet, asks again at its next boot. Never rejects: without what is kept that is all that happens.
+   */
   async keep(credentials: Credentials): Promise<void> {
     try {
       const tenant = credentials.judgement.client?.tenantId ?? null;
       const now = this.#clock.monotonic();
-      if (this.#writtenAt !== null && now - this.#writtenAt < LEAST_INTERVAL) {
+      const isEarly = this.#writtenAt !== null && now - this.#writtenAt < LEAST_INTERVAL;
+      const bytes = isEarly ? null : encode(credentials, this.#clock.now());
+      if (bytes === null) {
         // What is kept still holds, unless the trust that it stands for has gone.
-        if (tenant !== this.#clientTenant) await this.forget();
+        if (tenant !== this.#keptFor) await this.forget();
         return;
       }
       this.#writtenAt = now;
-      await this.#kernel.credentialsWrite(encode(credentials, this.#clock.now()));
-      this.#clientTenant = tenant;
+      await this.#kernel.credentialsWrite(bytes);
+      this.#keptFor = tenant;
     } catch (error) {
       this.#log(`the certificates are not kept: ${describeError(error)}`);
     }
@@ -92,8 +97,8 @@ export class CredentialCache {
 
   /** Drops what is kept. */
   async forget(): Promise<void> {
-    this.#clientTenant = null;
     await this.#kernel.credentialsWrite(null);
+    this.#keptFor = null;
   }
 
   /** Null: nothing was kept by this very system, or it has ended. Never rejects. */
@@ -102,7 +107,7 @@ export class CredentialCache {
       const kept = await this.#kernel.credentialsRead();
       if (kept === null) return null;
       const restored = await this.#restoreFrom(kept);
-      this.#clientTenant = restored.credentials.judgement.client?.tenantId ?? null;
+      this.#keptFor = restored.client.tenantId;
       return restored;
     } catch (error) {
       this.#log(`the kept certificates are of no use: ${describeError(error)}`);
@@ -114,15 +119,12 @@ export class CredentialCache {
     const { judgement, attestedAt, due, tickets } = decode(kept);
     const now = this.#clock.now();
     const update = await this.#identity(judgement.updateChain, tickets.update, now);
-    const client =
-      judgement.client === null || tickets.client === null
-        ? null
-        : await this.#identity(judgement.client.chain, tickets.client, now);
+    const client = await this.#identity(judgement.client.chain, tickets.client, now);
     // A clock before the attestation is wrong: what it says of appointments is worth nothing.
     const nextCheck = now < attestedAt ? 0 : Math.max(0, due - now);
     return {
       credentials: { judgement: { ...judgement, nextCheck }, update, tickets },
-      clientKey: client?.key ?? null,
+      client: { ...client, tenantId: judgement.client.tenantId },
     };
   }
 
@@ -143,31 +145,27 @@ export class CredentialCache {
   }
 }
 
-function encode({ judgement, tickets }: Credentials, now: number): Uint8Array {
-  const { verdict, reasons, tenantId, updateChain, client, nextCheck } = judgement;
+/** Null: there is no client certificate to keep. */
+function encode({ judgement, tickets }: Credentials, now: number): Uint8Array | null {
+  const { verdict, reasons, updateChain, client, nextCheck } = judgement;
+  if (client === null || tickets.client === null) return null;
   return encodeCbor(
     cborMap(KEYS, {
       version: VERSION,
       verdict,
       reasons: [...reasons],
-      tenantId: tenantId ?? undefined,
+      tenantId: client.tenantId,
       updateChain: [...updateChain],
       updateTicket: tickets.update,
-      clientTenant: client?.tenantId,
-      clientChain: client === null ? undefined : [...client.chain],
-      clientTicket: tickets.client ?? undefined,
+      clientChain: [...client.chain],
+      clientTicket: tickets.client,
       attestedAt: Math.round(now),
       due: Math.round(now + nextCheck),
     }),
   );
 }
 
-function decode(kept: Uint8Array): {
-  readonly judgement: Judgement;
-  readonly attestedAt: number;
-  readonly due: number;
-  readonly tickets: Credentials['tickets'];
-} {
+function decode(kept: Uint8Array) {
   const reader = new CborMapReader(decodeCbor(kept, LIMITS), KEYS, 'credentials');
   reader.uint('version', { min: VERSION, max: VERSION });
   const said = reader.text('verdict', 16);
@@ -175,27 +173,23 @@ function decode(kept: Uint8Array): {
   if (verdict === undefined)
     throw new ServicesError('BadReply', 'There is no such verdict.', { field: 'verdict' });
   const reasons = readArray(reader.value('reasons'), 'reasons', 64);
-  const hasClient = reader.has('clientChain');
   const attestedAt = reader.uint('attestedAt');
-  const judgement: Judgement = {
-    verdict,
-    reasons: reasons.map((reason) => readText(reason, 'reasons', 1024)),
-    tenantId: reader.has('tenantId') ? reader.text('tenantId', 64) : null,
-    updateChain: chainOf(reader.value('updateChain')),
-    client: hasClient
-      ? { tenantId: reader.text('clientTenant', 64), chain: chainOf(reader.value('clientChain')) }
-      : null,
-    time: attestedAt,
-    nextCheck: 0,
-  };
+  const tenantId = reader.text('tenantId', 64);
   const ticket = { min: 1, max: LARGEST_TICKET };
   return {
-    judgement,
+    judgement: {
+      verdict,
+      reasons: reasons.map((reason) => readText(reason, 'reasons', 1024)),
+      tenantId,
+      updateChain: chainOf(reader.value('updateChain')),
+      client: { tenantId, chain: chainOf(reader.value('clientChain')) },
+      time: attestedAt,
+    },
     attestedAt,
     due: reader.uint('due'),
     tickets: {
       update: reader.bytes('updateTicket', ticket),
-      client: hasClient ? reader.bytes('clientTicket', ticket) : null,
+      client: reader.bytes('clientTicket', ticket),
     },
   };
 }

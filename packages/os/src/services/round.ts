@@ -93,10 +93,10 @@ export async function restoreCredentials(context: ServicesContext): Promise<void
   if (state.trial) return;
   const restored = await context.cache.restore();
   if (restored === null) return;
-  const { credentials, clientKey } = restored;
-  const { client, nextCheck } = credentials.judgement;
+  const { credentials, client } = restored;
+  const { nextCheck } = credentials.judgement;
   try {
-    if (client !== null && clientKey !== null) await kernel.setClientIdentity({ ...client, key: clientKey });
+    await kernel.setClientIdentity(client);
   } catch (error) {
     log(`the kept certificate is not taken: ${describeError(error)}`);
     return;
