@@ -1,7 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { Duplex } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
-import { Aedes } from 'aedes';
 import { lookupPlaces, type PortValue } from '@sevenfold/formats';
 import type { BuiltApp } from '@sevenfold/sdk';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -10,6 +8,7 @@ import {
   KernelWorld,
   type TestServer,
 } from '../../packages/os/src/kernel/testing/kernel-world.ts';
+import { foreignBroker, type Message } from './foreign-broker.ts';
 import { builtApps, TENANT, type BuiltTestApps } from './built-apps.ts';
 
 let apps: BuiltTestApps;
@@ -22,36 +21,6 @@ const versionOf = (version: 1 | 2 | 3): BuiltApp => {
   if (app === undefined) throw new Error('There is no such version.');
   return app;
 };
-
-interface Message {
-  readonly topic: string;
-  readonly payload: string;
-  readonly qos: number;
-}
-
-/** Somebody else's MQTT broker at the other end of the app's connections. */
-async function foreignBroker(messages: Message[]): Promise<(server: TestServer) => void> {
-  const broker = await Aedes.createBroker();
-  broker.on('publish', ({ topic, payload, qos }, client) => {
-    if (client !== null) messages.push({ topic, payload: payload.toString(), qos });
-  });
-  return (server) => {
-    const stream = new Duplex({
-      read: () => undefined,
-      write(bytes: Buffer, _encoding, done) {
-        server.send(new Uint8Array(bytes));
-        done();
-      },
-    });
-    server.received = new Proxy(server.received, {
-      set(target, key, value: unknown) {
-        if (value instanceof Uint8Array) stream.push(Buffer.from(value));
-        return Reflect.set(target, key, value);
-      },
-    });
-    broker.handle(stream);
-  };
-}
 
 /** A device that runs an app; without `onConnect` there is nobody at the other end of the network. */
 async function deviceWith(app: BuiltApp, onConnect?: (server: TestServer) => void): Promise<KernelWorld> {

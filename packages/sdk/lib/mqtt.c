@@ -1,5 +1,4 @@
-/* MQTT Version 3.1.1, OASIS Standard; section numbers below are its. */
-#include <sevenfold/mqtt.h>
+#include "mqtt_packets.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -8,26 +7,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CONNECT 0x10
-#define CONNACK 0x20
-#define PUBLISH 0x30
-#define PUBACK 0x40
-#define PINGREQ 0xC0
-#define PINGRESP 0xD0
-#define DISCONNECT 0xE0
-
 #define CLEAN_SESSION 0x02
 #define LONGEST_MESSAGE 4096
 #define LONGEST_CLIENT_ID 64
 #define LONGEST_HEADER 5
 #define DEFAULT_TIMEOUT_MS 10000
-
-struct Mqtt_Client {
-    int fd;
-    int timeout;
-    bool isBroken;
-    uint16_t nextPacketId;
-};
 
 static int fail(Mqtt_Client *client, int error)
 {
@@ -115,33 +99,48 @@ static int expect(Mqtt_Client *client, uint8_t type, uint8_t *body, size_t lengt
     return length == 0 ? 0 : read_all(client, body, length, deadline);
 }
 
-/* §3.1, §3.2 */
-static int say_hello(Mqtt_Client *client, const Mqtt_Options *options)
+size_t mqtt_hello(uint8_t packet[MQTT_LONGEST_HELLO], const Mqtt_Options *options)
 {
     const char *id = options->clientId == NULL ? "" : options->clientId;
     size_t idLength = strlen(id);
     if (idLength > LONGEST_CLIENT_ID) {
-        return fail(client, EINVAL);
+        return 0;
     }
-    uint8_t packet[LONGEST_HEADER + 12 + LONGEST_CLIENT_ID];
-    uint8_t *at = put_header(packet, CONNECT, 12 + idLength);
+    uint8_t *at = put_header(packet, MQTT_CONNECT, 12 + idLength);
     at = put_string(at, "MQTT", 4);
     *at++ = 4;
     *at++ = CLEAN_SESSION;
     at = put_u16(at, options->keepAliveSeconds);
     at = put_string(at, id, idLength);
-    if (write_all(client, packet, (size_t)(at - packet)) == -1) {
+    return (size_t)(at - packet);
+}
+
+/* 1 is the protocol version, 2 the client id, 3 not available, 4 and 5 not authorised. */
+int mqtt_refusal(uint8_t returnCode)
+{
+    if (returnCode == 0) {
+        return 0;
+    }
+    return returnCode == 3 ? EAGAIN : returnCode == 1 ? EPROTO : EACCES;
+}
+
+/* §3.1, §3.2 */
+static int say_hello(Mqtt_Client *client, const Mqtt_Options *options)
+{
+    uint8_t packet[MQTT_LONGEST_HELLO];
+    size_t length = mqtt_hello(packet, options);
+    if (length == 0) {
+        return fail(client, EINVAL);
+    }
+    if (write_all(client, packet, length) == -1) {
         return -1;
     }
     uint8_t answer[2];
-    if (expect(client, CONNACK, answer, sizeof answer) == -1) {
+    if (expect(client, MQTT_CONNACK, answer, sizeof answer) == -1) {
         return -1;
     }
-    if (answer[1] == 0) {
-        return 0;
-    }
-    /* §3.2.2.3: 1 the protocol version, 2 the client id, 3 not available, 4 and 5 not authorised. */
-    return fail(client, answer[1] == 3 ? EAGAIN : answer[1] == 1 ? EPROTO : EACCES);
+    int error = mqtt_refusal(answer[1]);
+    return error == 0 ? 0 : fail(client, error);
 }
 
 Mqtt_Client *Mqtt_Connect(const char *host, uint16_t port, const Mqtt_Options *options)
@@ -167,10 +166,42 @@ Mqtt_Client *Mqtt_Connect(const char *host, uint16_t port, const Mqtt_Options *o
     return client;
 }
 
+uint8_t *mqtt_publish(Mqtt_Client *client, const char *topic, const void *payload, size_t length, Mqtt_QoS qos,
+                      uint16_t *outPacketId, size_t *outLength)
+{
+    if (topic == NULL || (payload == NULL && length > 0)) {
+        errno = EFAULT;
+        return NULL;
+    }
+    size_t topicLength = strlen(topic);
+    if (topicLength == 0 || topicLength > LONGEST_MESSAGE || length > LONGEST_MESSAGE - topicLength ||
+        strpbrk(topic, "+#") != NULL || (qos != Mqtt_QoS_0 && qos != Mqtt_QoS_1)) {
+        errno = EINVAL;
+        return NULL;
+    }
+    size_t remaining = 2 + topicLength + (qos == Mqtt_QoS_1 ? 2 : 0) + length;
+    uint8_t *packet = malloc(LONGEST_HEADER + remaining);
+    if (packet == NULL) {
+        return NULL;
+    }
+    *outPacketId = client->nextPacketId;
+    uint8_t *at = put_header(packet, (uint8_t)(MQTT_PUBLISH | (qos << 1)), remaining);
+    at = put_string(at, topic, topicLength);
+    if (qos == Mqtt_QoS_1) {
+        client->nextPacketId = *outPacketId == UINT16_MAX ? 1 : *outPacketId + 1;
+        at = put_u16(at, *outPacketId);
+    }
+    if (length > 0) {
+        memcpy(at, payload, length);
+    }
+    *outLength = (size_t)(at - packet) + length;
+    return packet;
+}
+
 /* §3.3, §3.4 */
 int Mqtt_Publish(Mqtt_Client *client, const char *topic, const void *payload, size_t length, Mqtt_QoS qos)
 {
-    if (client == NULL || topic == NULL || (payload == NULL && length > 0)) {
+    if (client == NULL) {
         errno = EFAULT;
         return -1;
     }
@@ -178,34 +209,22 @@ int Mqtt_Publish(Mqtt_Client *client, const char *topic, const void *payload, si
         errno = EPIPE;
         return -1;
     }
-    size_t topicLength = strlen(topic);
-    if (topicLength == 0 || topicLength > LONGEST_MESSAGE || length > LONGEST_MESSAGE - topicLength ||
-        strpbrk(topic, "+#") != NULL || (qos != Mqtt_QoS_0 && qos != Mqtt_QoS_1)) {
-        errno = EINVAL;
-        return -1;
-    }
-    size_t remaining = 2 + topicLength + (qos == Mqtt_QoS_1 ? 2 : 0) + length;
-    uint8_t *packet = malloc(LONGEST_HEADER + remaining);
+    uint16_t packetId;
+    size_t packetLength;
+    uint8_t *packet = mqtt_publish(client, topic, payload, length, qos, &packetId, &packetLength);
     if (packet == NULL) {
         return -1;
     }
-    uint16_t packetId = client->nextPacketId;
-    uint8_t *at = put_header(packet, (uint8_t)(PUBLISH | (qos << 1)), remaining);
-    at = put_string(at, topic, topicLength);
-    if (qos == Mqtt_QoS_1) {
-        client->nextPacketId = packetId == UINT16_MAX ? 1 : packetId + 1;
-        at = put_u16(at, packetId);
+    if (client->loop != NULL) {
+        return mqtt_loop_send(client, packet, packetLength, qos == Mqtt_QoS_1 ? MQTT_PUBACK : 0, packetId);
     }
-    if (length > 0) {
-        memcpy(at, payload, length);
-    }
-    int result = write_all(client, packet, (size_t)(at - packet) + length);
+    int result = write_all(client, packet, packetLength);
     free(packet);
     if (result == -1 || qos == Mqtt_QoS_0) {
         return result;
     }
     uint8_t answer[2];
-    if (expect(client, PUBACK, answer, sizeof answer) == -1) {
+    if (expect(client, MQTT_PUBACK, answer, sizeof answer) == -1) {
         return -1;
     }
     return (answer[0] << 8 | answer[1]) == packetId ? 0 : fail(client, EPROTO);
@@ -222,11 +241,14 @@ int Mqtt_Ping(Mqtt_Client *client)
         errno = EPIPE;
         return -1;
     }
-    static const uint8_t request[] = {PINGREQ, 0};
+    if (client->loop != NULL) {
+        return 0;
+    }
+    static const uint8_t request[] = {MQTT_PINGREQ, 0};
     if (write_all(client, request, sizeof request) == -1) {
         return -1;
     }
-    return expect(client, PINGRESP, NULL, 0);
+    return expect(client, MQTT_PINGRESP, NULL, 0);
 }
 
 void Mqtt_Disconnect(Mqtt_Client *client)
@@ -234,8 +256,12 @@ void Mqtt_Disconnect(Mqtt_Client *client)
     if (client == NULL) {
         return;
     }
+    if (client->loop != NULL) {
+        mqtt_loop_end(client);
+        return;
+    }
     if (!client->isBroken) {
-        static const uint8_t request[] = {DISCONNECT, 0};
+        static const uint8_t request[] = {MQTT_DISCONNECT, 0};
         write_all(client, request, sizeof request);
     }
     if (client->fd != -1) {

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <applibs/eventloop.h>
+
 #include "tls.h"
 
 #ifdef __cplusplus
@@ -28,6 +30,25 @@ typedef struct {
 /* Connects with a clean session and waits for the broker's CONNACK. NULL with the errno of Tls_Connect,
  * ETIMEDOUT, EACCES (the broker refuses this client), EPROTO (not MQTT 3.1.1) or ECONNRESET. */
 Mqtt_Client *Mqtt_Connect(const char *host, uint16_t port, const Mqtt_Options *options);
+
+typedef enum {
+    /* The broker has accepted this client: messages may be published. */
+    Mqtt_Event_Connected = 0,
+    /* The broker has the message with QoS 1 that was published last. */
+    Mqtt_Event_Delivered = 1,
+    /* The connection could not be made, or is no more; `error` says why. Mqtt_Disconnect frees the client. */
+    Mqtt_Event_Closed = 2
+} Mqtt_Event;
+
+/* `error` is 0 or an errno of Mqtt_Connect and Mqtt_Publish. The client may be disconnected in here. */
+typedef void Mqtt_Callback(Mqtt_Client *client, Mqtt_Event event, int error, void *context);
+
+/* A client that an event loop drives: nothing that it does keeps the loop from its other work. Returns at once; what
+ * becomes of it is told to the callback, from the loop. Mqtt_Publish gives its message to the loop and returns, with
+ * EAGAIN while another is under way; pings go by themselves, so that Mqtt_Ping does nothing. NULL with EINVAL, EFAULT,
+ * EMFILE or ENOMEM. */
+Mqtt_Client *Mqtt_Open(EventLoop *loop, const char *host, uint16_t port, const Mqtt_Options *options,
+                       Mqtt_Callback *callback, void *context);
 
 /* Publishes; with QoS 1 it returns after the broker's PUBACK. 0, or -1 with errno EINVAL (topic empty,
  * with wildcards, or message over 4,096 bytes), EPIPE, ECONNRESET, ETIMEDOUT or EPROTO. After any

@@ -25,6 +25,10 @@ typedef enum {
  *   EHOSTUNREACH, ECONNREFUSED, ECONNRESET, ETIMEDOUT  the network's */
 int Tls_Connect(const char *host, uint16_t port, Tls_Identity identity);
 
+/* As Tls_Connect, but returns at once a descriptor that never blocks: it is writable when the handshake is done or has
+ * failed, and then the first read or write fails with the errno above. -1 only for EINVAL, EMFILE and EFAULT. */
+int Tls_Open(const char *host, uint16_t port, Tls_Identity identity);
+
 #ifdef __cplusplus
 }
 #endif
