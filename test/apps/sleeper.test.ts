@@ -12,14 +12,13 @@ it('an app has the whole device sleep, and finds time and memory again when its 
     thumbprint: thumbprint(pair.spki),
     sign: (message: Uint8Array) => Promise.resolve(signWithPkcs8(pair.pkcs8, message)),
   };
-  const app = await buildApp({
-    sourceDir: fileURLToPath(new URL('../../examples/sleeper', import.meta.url)),
-    signer: key,
-  });
+  const folder = fileURLToPath(new URL('../../examples/sleeper', import.meta.url));
+  const app = await buildApp({ sourceDir: folder, signer: key });
   const clock = createVirtualClock();
   const device = await makeLocalDevice({
     release: await buildLocalRelease(key),
     apps: [app.imagePackage],
+    folder,
     clock,
     hosts: {},
   });
