@@ -3,7 +3,9 @@ import type { StageHandle, StageName } from '@sevenfold/formats';
 import { bundleStage, withBundler } from '../../packages/device/src/stage-bundle.ts';
 import { settableClock } from '../../packages/os/src/board/host-clock.ts';
 import { inlineLoader } from '../../packages/os/src/board/inline-loader.ts';
+import { processLoader } from '../../packages/os/src/board/process-loader.ts';
 import type { StageLoader } from '../../packages/os/src/board/stage-loader.ts';
+import { stageProgram } from '../../packages/os/src/board/testing/stage-program.fixture.ts';
 import { threadLoader } from '../../packages/os/src/board/thread-loader.ts';
 import { KernelWorld, type WorldOptions } from '../../packages/os/src/kernel/testing/kernel-world.ts';
 import { COMPONENT } from '../../packages/os/src/kernel/testing/test-app.ts';
@@ -77,9 +79,12 @@ describe('kernel and compartments as bundles in realms of their own', () => {
 });
 
 describe('an app that never waits', () => {
-  it('keeps neither the kernel from answering nor from ending it', async () => {
+  it.each([
+    ['thread', () => threadLoader(stageProgram())],
+    ['process', () => processLoader(stageProgram())],
+  ] as const)('in a %s keeps neither the kernel from answering nor from ending it', async (_, makeLoader) => {
     const ended: (() => Promise<void>)[] = [];
-    const world = await KernelWorld.boot({ startCompartment: inRealm(threadLoader(), 'compartment', ended) });
+    const world = await KernelWorld.boot({ startCompartment: inRealm(makeLoader(), 'compartment', ended) });
     world.install({ module: buildModule({ start: op.loop([]) }) });
     await world.services('appInstalled', COMPONENT);
     expect(await world.services('appList')).toMatchObject([{ state: 'running' }]);

@@ -90,15 +90,15 @@ describe('a virtual device with a real OS release', () => {
     }
   });
 
-  it('boots by threads, on the host’s time', async () => {
-    const device = await openDevice({ dir, wiring: 'thread', network });
+  it.each(['thread', 'process'] as const)('boots by %s, on the host’s time', async (wiring) => {
+    const device = await openDevice({ dir, wiring, network });
     try {
       const start = performance.now();
       const outcome = await device.boot();
       const booted = performance.now() - start;
       expect(outcome, device.bootLog.join('\n')).toMatchObject({ kind: 'running' });
       await expectOffline(device);
-      process.stdout.write(`cold boot by threads to running services: ${booted.toFixed(0)} ms\n`);
+      process.stdout.write(`cold boot by ${wiring} to running services: ${booted.toFixed(0)} ms\n`);
       await device.powerOff();
       expect(device.state).toBe('off');
       await expect(device.status()).rejects.toMatchObject({ code: 'DeviceNotRunning' });
