@@ -8,74 +8,178 @@ interface CallRow {
 }
 export type CallTable = Readonly<Record<string, CallRow>>;
 
+/**
+ * One call of the Security Monitor. `when`: `settled` is refused while a system is on trial or waits for its restart,
+ * `running` before the OS services are measured. `errors`: what it is refused with, beside `BadArgument`, the refusals
+ * that `when` brings, and power or hardware failing; `an image’s`: what an image is refused for.
+ */
+interface MonitorCallRow extends CallRow {
+  readonly when: 'any' | 'settled' | 'running';
+  readonly errors: readonly string[];
+}
+
 /** The Security Monitor: only the kernel may call. */
 export const MONITOR_CALLS = {
-  identity: { args: [], returns: 'as Pluton' },
+  identity: { args: [], returns: 'as Pluton', when: 'any', errors: [] },
   bootInfo: {
     args: [],
     returns:
-      '{resetReason, trial: boolean, stages: [{imageType, slot, imageId, componentId, name, digest, securityVersion}], failures: [{imageType, slot, code, message}], fellBack: null | {imageIds: [string]}, left: [[string]]}; fellBack: what the last failed trial left, until another system is committed; left: what every failed trial left, the newest first',
+      '{resetReason, trial: boolean, stages: [{imageType, slot, imageId, componentId, name, digest, securityVersion}], failures: [{imageType, slot, code, message}], fellBack: null | {imageIds: [string]}, left: [[string]], capabilities: [string]}; fellBack: what the last failed trial left, until another system is committed; left: what every failed trial left, the newest first; capabilities: what this device is unlocked for until reset',
+    when: 'any',
+    errors: [],
   },
-  loadServices: { args: [], returns: 'bytes: the services stage bundle, verified and measured' },
-  loadCertStore: { args: [], returns: 'bytes: content of the UpdateCertStore, verified' },
-  loadCompartmentProgram: { args: [], returns: 'bytes: the compartment program of the running kernel image' },
+  loadServices: {
+    args: [],
+    returns: 'bytes: the services stage bundle, verified and measured',
+    when: 'any',
+    errors: ['NoBootableImage'],
+  },
+  loadCertStore: {
+    args: [],
+    returns: 'bytes: content of the UpdateCertStore, verified',
+    when: 'any',
+    errors: [],
+  },
+  loadCompartmentProgram: {
+    args: [],
+    returns: 'bytes: the compartment program of the running kernel image',
+    when: 'any',
+    errors: [],
+  },
   listImages: {
     args: [],
     returns:
       '[{imageType, slot, imageId, componentId, name, digest, size, securityVersion, state: "active"|"backup"|"staged"}]',
+    when: 'any',
+    errors: [],
   },
-  loadApplication: { args: ['componentId: string'], returns: 'bytes: the whole image package, verified now' },
+  loadApplication: {
+    args: ['componentId: string'],
+    returns: 'bytes: the whole image package, verified now',
+    when: 'any',
+    errors: ['NoSuchComponent', 'ImageIdentityInconsistency', 'an image’s'],
+  },
   stageBegin: {
     args: ['{imageType, componentId, imageId, size, digest: bytes32}'],
     returns: '{stagingId: number, written: number}: if the same image was begun before, go on from `written`',
+    when: 'any',
+    errors: [
+      'UnsupportedImageType',
+      'ImageIdentityInconsistency',
+      'ImageTooLarge',
+      'NoFreeSlot',
+      'TooManyStagings',
+      'TrialInProgress',
+      'RestartRequired',
+    ],
   },
   stageWrite: {
     args: ['stagingId', 'offset: number, at most what is written', 'bytes: at most 65536'],
     returns: 'null; in order; bytes already written may be written again if they are the same',
+    when: 'any',
+    errors: ['NoSuchStaging', 'StagingFinished', 'StagingGap', 'StagingConflict', 'ImageTooLarge'],
   },
   stageFinish: {
     args: ['stagingId'],
     returns: 'null; verified by digest and signature, or refused and erased',
+    when: 'any',
+    errors: [
+      'NoSuchStaging',
+      'StagingIncomplete',
+      'DigestMismatch',
+      'ImageIdentityInconsistency',
+      'an image’s',
+    ],
   },
-  stageAbort: { args: ['stagingId'], returns: 'null' },
+  stageAbort: { args: ['stagingId'], returns: 'null', when: 'any', errors: ['NoSuchStaging'] },
   commit: {
     args: ['stagingIds: [number]', 'removeComponentIds: [string]'],
     returns: '{restartRequired: boolean}; all or nothing',
+    when: 'settled',
+    errors: [
+      'NoSuchStaging',
+      'StagingNotFinished',
+      'NoSuchComponent',
+      'AbiNotProvided',
+      'KeystoreLocksOut',
+      'TrialInProgress',
+      'RestartRequired',
+    ],
   },
-  confirmHealthy: { args: [], returns: 'null; ends a trial, then raises security versions' },
-  restart: { args: [], returns: 'null; the device resets' },
-  recordAppend: { args: ['record: bytes, at most 3800'], returns: 'number: record id' },
-  recordList: { args: ['most: number'], returns: '[{id: number, record: bytes}] oldest first' },
-  recordRemove: { args: ['ids: [number]'], returns: 'null' },
-  mutableRead: { args: ['componentId'], returns: 'bytes | null' },
+  confirmHealthy: {
+    args: [],
+    returns: 'null; ends a trial, then raises security versions',
+    when: 'any',
+    errors: [],
+  },
+  restart: { args: [], returns: 'null; the device resets', when: 'any', errors: [] },
+  recordAppend: {
+    args: ['record: bytes, at most 3800'],
+    returns: 'number: record id',
+    when: 'any',
+    errors: ['RecordsFull'],
+  },
+  recordList: {
+    args: ['most: number'],
+    returns: '[{id: number, record: bytes}] oldest first',
+    when: 'any',
+    errors: [],
+  },
+  recordRemove: { args: ['ids: [number]'], returns: 'null', when: 'any', errors: [] },
+  mutableRead: { args: ['componentId'], returns: 'bytes | null', when: 'any', errors: ['HardwareFault'] },
   mutableWrite: {
     args: ['componentId', 'bytes: at most 65536 | null'],
     returns: 'boolean: there was a content before; atomic; null: there is none any more',
+    when: 'any',
+    errors: ['StorageFull', 'CapabilityRefused', 'a document’s'],
   },
   watchdogKick: {
     args: ['milliseconds: number'],
     returns: 'null; reset unless kicked again within that time',
+    when: 'any',
+    errors: [],
   },
-  attest: { args: ['challenge: bytes32'], returns: 'as Pluton' },
-  verifySigned: { args: ['use', 'message', 'signature', 'keyId'], returns: 'as Pluton; only use "plan"' },
-  createSessionKey: { args: ['ticket: bytes | null'], returns: 'as Pluton' },
-  signWithSessionKey: { args: ['keyId', 'message'], returns: 'as Pluton' },
-  exportSessionKey: { args: ['keyId'], returns: 'as Pluton' },
+  attest: { args: ['challenge: bytes32'], returns: 'as Pluton', when: 'running', errors: ['EntropyFailure'] },
+  verifySigned: {
+    args: ['use', 'message', 'signature', 'keyId'],
+    returns: 'as Pluton; only use "plan"',
+    when: 'any',
+    errors: [],
+  },
+  createSessionKey: {
+    args: ['ticket: bytes | null'],
+    returns: 'as Pluton',
+    when: 'running',
+    errors: ['EntropyFailure', 'KeySlotsFull', 'NotABox', 'PolicyNotMet', 'NotAuthentic'],
+  },
+  signWithSessionKey: {
+    args: ['keyId', 'message'],
+    returns: 'as Pluton',
+    when: 'running',
+    errors: ['NoSuchKey'],
+  },
+  exportSessionKey: { args: ['keyId'], returns: 'as Pluton', when: 'running', errors: ['NoSuchKey'] },
   seal: {
     args: ['policy: "measured" | "authorised"', 'label: string, at most 64', 'bytes: at most 32768'],
     returns: 'bytes: as Pluton, for the normal world under this label',
+    when: 'any',
+    errors: ['EntropyFailure'],
   },
   unseal: {
     args: ['label', 'box: bytes'],
     returns: 'as Pluton: what the normal world sealed under this label',
+    when: 'any',
+    errors: ['NotABox', 'PolicyNotMet', 'NotAuthentic'],
   },
   counter: {
     args: ['name: "kernel" | "services"', 'increment: boolean'],
     returns: 'number: its value, which never goes back',
+    when: 'any',
+    errors: ['CounterTooFast', 'CountersExhausted', 'StateUnwritable'],
   },
-  sha256: { args: ['message'], returns: 'as Pluton' },
-  random: { args: ['length'], returns: 'as Pluton' },
-} as const satisfies CallTable;
+  sha256: { args: ['message'], returns: 'as Pluton', when: 'any', errors: [] },
+  random: { args: ['length'], returns: 'as Pluton', when: 'any', errors: ['EntropyFailure'] },
+} as const satisfies Readonly<Record<string, MonitorCallRow>>;
 
 /**
  * The kernel, as the OS services see it: these calls of the monitor pass through unchanged …

@@ -1,5 +1,6 @@
 import {
   CAPABILITY_COMPONENT_ID,
+  IMAGE_TYPES,
   MONITOR_CALLS,
   NORMAL_WORLD_COUNTERS,
   SYSTEM_IMAGE_FILES,
@@ -20,6 +21,7 @@ import {
   type PortValue,
 } from '@sevenfold/formats';
 import { verifyStage, type BootChain } from './boot-chain.ts';
+import { MonitorError } from './errors.ts';
 import type { Images } from './images.ts';
 import { MOST_MUTABLE, type MutableStorage } from './mutable.ts';
 import { serially, type PlutonPort } from './ports.ts';
@@ -86,7 +88,7 @@ export function serveMonitor(state: MonitorState): PortHandler {
     (args) =>
       pluton.port.call(method, ...args);
 
-  return serveCalls(MONITOR_CALLS, (caller) => caller === 'kernel', {
+  const answer = serveCalls(MONITOR_CALLS, (caller) => caller === 'kernel', {
     identity: toPluton('identity'),
     bootInfo: () => ({
       resetReason: state.boot.resetReason,
@@ -191,5 +193,21 @@ export function serveMonitor(state: MonitorState): PortHandler {
       pluton.port.call('counter', choiceArgument(name, 'name', NORMAL_WORLD_COUNTERS), increment ?? null),
     sha256: toPluton('sha256'),
     random: ([length]) => pluton.port.call('random', length ?? null, false),
+  });
+  return async (caller, method, args) => {
+    const row: { readonly when: string } | undefined = Object.hasOwn(MONITOR_CALLS, method)
+      ? MONITOR_CALLS[method as keyof typeof MONITOR_CALLS]
+      : undefined;
+    if (caller === 'kernel' && row?.when === 'settled') slots.requireSettled();
+    if (caller === 'kernel' && row?.when === 'running') requireRunning(state.report);
+    return answer(caller, method, args);
+  };
+}
+
+/** What speaks in the name of everything that runs waits until all of that is measured. */
+function requireRunning({ stages }: BootReport): void {
+  if (stages.some(({ imageType }) => imageType === IMAGE_TYPES.Services)) return;
+  throw new MonitorError('NotRunning', 'The OS services are not measured yet.', {
+    rule: 'loadServices first',
   });
 }

@@ -23,6 +23,8 @@ export type MonitorErrorCode =
   /** Nothing may be committed or replaced while a configuration is on trial, or before the restart that begins one. */
   | 'TrialInProgress'
   | 'RestartRequired'
+  /** Too early: the OS services are not measured yet. */
+  | 'NotRunning'
   /** Records and mutable storage */
   | 'RecordsFull'
   | 'StorageFull'
