@@ -131,9 +131,10 @@ export function checkSpki(untrusted: Uint8Array, field: string, curves: readonly
   return PublicKey.require(untrusted, field, curves).spki;
 }
 
-/** The last keys that `verifySignature` was asked with: authorities and people, who come again and again. */
+/** The last keys that `verifySignature` was asked with: authorities, people, chips, who come again and again. */
 const keptKeys = new Map<string, PublicKey | null>();
-const MOST_KEPT_KEYS = 256;
+/** A fleet of middling size; 2.5 KB each. A larger one pays for the import of each key, a fifth of a verification. */
+const MOST_KEPT_KEYS = 20_000;
 
 /** As `PublicKey.verifies`, for keys that are asked for often; what is no key makes it false. */
 export function verifySignature(
