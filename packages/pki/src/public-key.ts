@@ -67,7 +67,7 @@ export class PublicKey {
   }
 
   /**
-   * The key `untrusted` where it made this signature, else null: for keys that come once, with what they signed.
+   * The ECDSA key `untrusted` where it made this signature, else null: for keys that come once, with what they signed.
    * Importing and verifying are one call then, which spares both of them.
    */
   static ofSigner(
@@ -77,12 +77,8 @@ export class PublicKey {
     algorithm: SignatureAlgorithm = 'ES256',
   ): PublicKey | null {
     const curve = curveOfSpki(untrusted);
-    if (curve === null) {
-      const key = PublicKey.read(untrusted);
-      return key?.verifies(message, signature, algorithm) === true ? key : null;
-    }
     const { kind, hash, length } = ALGORITHMS[algorithm];
-    if (hash === null || kind !== curve || signature.length !== length) return null;
+    if (hash === null || curve === null || kind !== curve || signature.length !== length) return null;
     const spki = untrusted.slice();
     try {
       const isSigner = verify(
