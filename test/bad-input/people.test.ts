@@ -156,6 +156,7 @@ function bodyOf(route: Route, ids: Household): Uint8Array | null {
     updateDeviceGroup: { name: 'Stolen', osFeed: 'RetailEval' },
     claimDevice: { deviceId: ids.device.deviceId, deviceGroupId: ids.deviceGroupId },
     updateDevice: { blocked: true },
+    createDeviceCapability: { capabilities: [] },
     createDeployment: { imageIds: [ids.imageId] },
     markErrorGroupFixed: { imageId: ids.imageId },
     proveCertificate: { nonce: 'n' },
