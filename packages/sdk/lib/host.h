@@ -72,6 +72,8 @@ HOST_CALL(device_id) int host_device_id(char *outText, size_t size);
 /* flags: HOST_NON_BLOCKING returns at once; the descriptor is writable when the handshake is done, or has failed. */
 HOST_CALL(tls_connect) int host_tls_connect(const char *host, size_t length, int port, int identity, int flags,
                                             int *outFd);
+/* Roots (PEM) that servers are judged by from now on, in place of the device's. */
+HOST_CALL(tls_roots) int host_tls_roots(const char *pem, size_t length);
 /* Sockets, IPv4 only. Addresses are numbers (127.0.0.1 is 0x7f000001), types wasi-libc's SOCK_STREAM and SOCK_DGRAM.
  * accept, recv, send and shutdown are WASI's sock_*; close, read, write, poll and O_NONBLOCK work as on any file. */
 struct host_endpoint {

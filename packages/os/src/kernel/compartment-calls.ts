@@ -80,6 +80,10 @@ export const COMPARTMENT_CALLS = {
     returns: 'boolean: the device has a certificate for the tenant of the manifest',
   },
   deviceId: { args: [], returns: 'string; only for apps with device authentication' },
+  tlsRoots: {
+    args: ['PEM: bytes, at most 16384'],
+    returns: 'null; servers of this app are judged by these from now on',
+  },
   tlsConnect: { args: ['host', 'port', 'identity: "none" | "device"'], returns: 'number: connection' },
   tlsRead: { args: ['connection', 'most'], returns: 'bytes; empty at the end; waits for data' },
   tlsWrite: { args: ['connection', 'bytes'], returns: 'null' },

@@ -19,7 +19,7 @@ import type { Applications } from './applications.ts';
 import { COMPARTMENT_CALLS } from './compartment-calls.ts';
 import type { ApplicationEnd, Compartment } from './compartments.ts';
 import { KernelError } from './errors.ts';
-import type { Connections } from './connections.ts';
+import { readRoots, type Connections } from './connections.ts';
 import type { Sockets } from './sockets.ts';
 import type { Drivers } from './drivers/drivers.ts';
 import { armPowerDown, setPowerProfile } from './drivers/power-driver.ts';
@@ -51,6 +51,7 @@ export interface CompartmentServices {
 const LONGEST_LINE = 1023;
 const MOST_ENTROPY = 256;
 const LONGEST_HOST = 253;
+const LARGEST_ROOTS = 16_384;
 const LARGEST_TRANSFER = 65_536;
 const MOST_FRAMES = 64;
 const LONGEST_TRAP = 64;
@@ -131,6 +132,10 @@ export function serveCompartments(services: CompartmentServices): PortHandler {
     mutableDelete: of((compartment) => storage.delete(compartment)),
     deviceAuthReady: of((compartment) => connections.isReady(compartment)),
     deviceId: of((compartment) => connections.deviceId(compartment)),
+    tlsRoots: of((compartment, pem) => {
+      compartment.tlsRoots = readRoots(bytesArgument(pem, 'pem', { max: LARGEST_ROOTS }));
+      return null;
+    }),
     tlsConnect: of((compartment, host, port, identity) =>
       connections.connect(
         compartment,

@@ -20,6 +20,8 @@ export class Compartment {
   readonly application: Application;
   /** Monotonic ms. */
   startedAt: number;
+  /** Roots that it judges its servers by, DER; null: the device's. */
+  tlsRoots: readonly Uint8Array[] | null = null;
   readonly connections = new Set<number>();
   /** Connections that are being opened: they count as well. */
   connecting = 0;

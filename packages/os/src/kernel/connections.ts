@@ -1,4 +1,4 @@
-import { isBytes, type Port, type PortValue } from '@sevenfold/formats';
+import { isBytes, utf8Decode, type Port, type PortValue } from '@sevenfold/formats';
 import type { Compartment } from './compartments.ts';
 import { KernelError } from './errors.ts';
 
@@ -12,6 +12,27 @@ export interface ClientIdentity {
 }
 
 const MOST_CONNECTIONS = 8;
+const MOST_ROOTS = 16;
+const PEM_BEGIN = '-----BEGIN CERTIFICATE-----';
+const PEM_END = '-----END CERTIFICATE-----';
+
+/** Certificates of a PEM file, as DER; whether they are any good is for the handshake to find out. */
+export function readRoots(pem: Uint8Array): readonly Uint8Array[] {
+  try {
+    const [, ...blocks] = utf8Decode(pem).split(PEM_BEGIN);
+    const roots = blocks.slice(0, MOST_ROOTS + 1).map((block) => {
+      const end = block.indexOf(PEM_END);
+      return Uint8Array.fromBase64(block.slice(0, Math.max(0, end)));
+    });
+    if (roots.length > 0 && roots.length <= MOST_ROOTS && roots.every(({ length }) => length > 0))
+      return roots;
+  } catch (cause) {
+    throw new KernelError('BadSetting', 'The roots are no PEM.', { cause });
+  }
+  throw new KernelError('BadSetting', 'The roots are no PEM file of certificates.', {
+    rule: `1 to ${MOST_ROOTS}`,
+  });
+}
 
 /** TLS of apps: the firewall by host name, and the device's certificate for apps of its tenant. */
 export class Connections {
@@ -78,7 +99,7 @@ export class Connections {
         host,
         port,
         serverName: host,
-        roots: this.#roots,
+        roots: compartment.tlsRoots ?? this.#roots,
         ...(client === null ? {} : { clientChain: client.chain, clientKey: client.key }),
       });
       if (typeof connection !== 'number')

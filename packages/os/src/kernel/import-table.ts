@@ -122,6 +122,7 @@ export const IMPORT_TABLE = {
     device_auth_ready: waits('i'),
     device_id: waits('ii'),
     tls_connect: waits('iiiiii'),
+    tls_roots: waits('ii'),
     socket_open: inside('iii'),
     socket_address: inside('iii'),
     socket_option_get: inside('iii'),

@@ -14,6 +14,7 @@ import { nanoseconds } from './wasi-process.ts';
 
 const NS_PER_MS = 1_000_000;
 const LONGEST_HOST = 253;
+const LARGEST_ROOTS = 16_384;
 const LONGEST_MESSAGE = 4096;
 const MOST_EVENTS = 64;
 const EPOLL_EVENT_SIZE = 16;
@@ -97,6 +98,10 @@ export function waitingApplibsCalls(guest: Guest, waiting: Waiting) {
       const text = utf8Encode(`${id}\0`);
       if (text.length > size >>> 0) throw new CallRefused('ERANGE');
       memory.write(out, text);
+    },
+    async tls_roots(pointer: number, length: number) {
+      if (length >>> 0 > LARGEST_ROOTS) throw new CallRefused('EINVAL');
+      await kernel.call('tlsRoots', memory.copy(pointer, length));
     },
     async tls_connect(
       pointer: number,

@@ -99,6 +99,8 @@ const APPLIBS: Record<Exclude<keyof (typeof IMPORT_TABLE)['sevenfold'], 'check_f
   device_auth_ready: free('success', 3000),
   device_id: needs({ DeviceAuthentication: TENANT }, 'success', 3000, 100),
   tls_connect: needs(HOSTS, 'success', NAME, HOST.length, 443, 0, 0, OUT),
+  // What is no PEM; whoever may not connect has no use for roots.
+  tls_roots: free('EINVAL', NAME, 5),
   socket_open: free('success', ...tcp.args),
   socket_address: { before: [tcp], ...free('success', 'loaded', 0, 3000) },
   socket_option_get: { before: [tcp], ...free('success', 'loaded', 1, 3000) },

@@ -1,0 +1,4 @@
+/* Part of curl/curl.h. */
+#pragma once
+
+#include <curl/curl.h>

@@ -1,0 +1,85 @@
+/* What the parts of the HTTP client share. */
+#pragma once
+
+#include <curl/curl.h>
+
+#include <sevenfold/tls.h>
+
+#define CURL_LONGEST_HOST 253
+#define CURL_LONGEST_LINE 4096
+
+enum curl_stage { CURL_IDLE, CURL_CONNECTING, CURL_SENDING, CURL_HEAD, CURL_BODY, CURL_DONE };
+enum curl_framing { CURL_UNTIL_CLOSE, CURL_LENGTH, CURL_CHUNK_SIZE, CURL_CHUNK, CURL_CHUNK_END, CURL_TRAILER };
+
+struct Curl_easy {
+    /* Options; texts are the app's own as libcurl has it, but copied. */
+    char *url;
+    char *method;
+    char *agent;
+    char *range;
+    char *cainfo;
+    char *copiedFields;
+    char *proxy;
+    const char *fields;
+    long fieldsSize;
+    struct curl_slist *headers;
+    curl_write_callback write;
+    void *writeData;
+    curl_write_callback header;
+    void *headerData;
+    curl_ssl_ctx_callback sslContext;
+    void *sslContextData;
+    void *private;
+    char *errorBuffer;
+    long timeoutMs;
+    long connectTimeoutMs;
+    long mostRedirects;
+    bool isPost;
+    bool isHead;
+    bool follows;
+    bool failsOnError;
+    Tls_Identity identity;
+
+    /* The exchange that is under way. */
+    enum curl_stage stage;
+    enum curl_framing framing;
+    char *effectiveUrl;
+    char host[CURL_LONGEST_HOST + 1];
+    uint16_t port;
+    bool isTls;
+    bool isGet;
+    int fd;
+    char *request;
+    size_t requestLength;
+    size_t sent;
+    char line[CURL_LONGEST_LINE];
+    size_t lineLength;
+    long status;
+    char *contentType;
+    char *location;
+    curl_off_t contentLength;
+    curl_off_t left;
+    curl_off_t received;
+    long redirects;
+    int64_t deadline;
+    CURLcode result;
+
+    /* In a multi handle. */
+    CURLM *multi;
+    CURL *next;
+    bool isTold;
+    int watched;
+    int watchedFd;
+    void *socketContext;
+};
+
+/* Milliseconds that only rise. */
+int64_t curl_now(void);
+/* Begins the exchange that the options describe. */
+void curl_begin(CURL *curl);
+/* Goes on as far as it can without waiting; CURL_DONE when it is over, with `result`. */
+void curl_go_on(CURL *curl);
+/* Has a multi handle's app let go of the descriptor, which is about to be closed and whose number another may get. */
+void curl_forget_socket(CURL *curl);
+/* CURL_POLL_IN or CURL_POLL_OUT, on `fd`; CURL_POLL_NONE when it waits for nothing. */
+int curl_wants(const CURL *curl);
