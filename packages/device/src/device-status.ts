@@ -26,6 +26,8 @@ export interface DeviceApp {
   readonly restarts: number;
   /** Milliseconds. */
   readonly uptime: number;
+  /** Milliseconds of processor time; null where the board does not count it for this app alone. */
+  readonly cpuTime: number | null;
 }
 
 /** The device's state, as its gateway tells it. */
@@ -105,6 +107,7 @@ function readApp(value: unknown): DeviceApp {
     state: text(fields, 'state'),
     restarts: number(fields, 'restarts'),
     uptime: number(fields, 'uptime'),
+    cpuTime: fields['cpuTime'] === null ? null : number(fields, 'cpuTime'),
   };
 }
 

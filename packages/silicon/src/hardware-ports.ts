@@ -97,6 +97,7 @@ export interface NormalWorldBoard {
   startStage: StartStage;
   startCompartment(id: number, program: Uint8Array, module: Uint8Array, options: PortValue): Promise<void>;
   stopCompartment(id: number): Promise<void>;
+  compartmentCpuTime(id: number): Promise<number | null>;
 }
 
 /** `KERNEL_HARDWARE_CALLS`: the normal world's side of the bus, and the board's network and threads. */
@@ -152,6 +153,7 @@ export function normalWorldHardware(chip: Chip, board: NormalWorldBoard): PortHa
       );
       return null;
     },
+    compartmentCpuTime: ([id]) => board.compartmentCpuTime(uintArgument(id, 'id')),
     stopCompartment: async ([id]) => {
       await board.stopCompartment(uintArgument(id, 'id'));
       return null;

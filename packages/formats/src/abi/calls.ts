@@ -250,7 +250,7 @@ export const KERNEL_CALLS = {
   appList: {
     args: [],
     returns:
-      '[{componentId, imageId, name, state: "running"|"backoff"|"stopped", restarts: number, uptime: number}]',
+      '[{componentId, imageId, name, state: "running"|"backoff"|"stopped", restarts: number, uptime: number, cpuTime: number | null}]',
   },
   setCapability: {
     args: ['file: bytes | null'],
@@ -438,6 +438,10 @@ export const KERNEL_HARDWARE_CALLS = {
     returns: 'null when its start() resolved; its calls arrive at the kernel as caller "compartment:<id>"',
   },
   stopCompartment: { args: ['id'], returns: 'null; the thread is ended, whatever it does' },
+  compartmentCpuTime: {
+    args: ['id'],
+    returns: 'number | null: ms of processor time, where that is known apart from others',
+  },
 } as const satisfies CallTable;
 
 /** What the hardware tells the kernel by itself, as caller `hardware`: no stage and no compartment can forge that. */

@@ -76,6 +76,14 @@ export class Compartments {
     await compartment.stop();
   }
 
+  /** Ms of processor time that a compartment has used; null where it shares a thread with others, or is gone. */
+  async cpuTime(id: number): Promise<number | null> {
+    const compartment = this.#running.get(id);
+    if (compartment === undefined) return null;
+    // Its thread may end while it is asked: there is nothing more to be counted then.
+    return compartment.cpuTime().catch(() => null);
+  }
+
   async stopAll(): Promise<void> {
     const all = [...this.#running.values()];
     this.#running.clear();

@@ -25,6 +25,8 @@ export function inlineLoader(): StageLoader {
       });
       const loaded: LoadedStage = {
         portFor: (caller) => portTo((name, method, args) => realm.call(name, method, args), caller),
+        // One thread for all.
+        cpuTime: () => Promise.resolve(null),
         stop: () => {
           realm.stop();
           return Promise.resolve();

@@ -34,7 +34,7 @@ async function load(
     },
     () => {},
   );
-  return { portFor: loaded.portFor, stop: loaded.stop, lines };
+  return { ...loaded, lines };
 }
 
 /** An expression: says `object` if one of these objects leads to the host's `process`. */

@@ -13,6 +13,8 @@ export interface Runner {
   onEnd(listener: (reason: string) => void): void;
   /** Ends it at once, whatever it does; resolves when it is gone. */
   end(): Promise<void>;
+  /** Ms of processor time so far; null where that is not known. */
+  cpuTime(): Promise<number | null>;
 }
 
 /** Starts a stage in a runner that runs `stage-runtime.ts`. Resolves when the stage's `start` did; see `StageLoader`. */
@@ -42,6 +44,7 @@ export async function startRemoteStage(
   });
   const loaded: LoadedStage = {
     portFor: (caller) => portTo((name, method, args) => link.call(name, method, args), caller),
+    cpuTime: () => runner.cpuTime(),
     async stop() {
       hasEnded = true;
       endClock();

@@ -33,6 +33,8 @@ export interface LoadedStage {
   readonly portFor: (caller: string) => Port;
   /** Ends the stage at once, whatever it does; calls that still wait reject with `StageStopped`. */
   readonly stop: () => Promise<void>;
+  /** Ms of processor time that it has used; null where that is not known apart from others. */
+  readonly cpuTime: () => Promise<number | null>;
 }
 
 /** Loads a stage bundle into a realm of its own and runs its `start`. */

@@ -76,6 +76,10 @@ function runnerOf(worker: Worker): Runner {
     async end() {
       await worker.terminate();
     },
+    async cpuTime() {
+      const { user, system } = await worker.cpuUsage();
+      return (user + system) / 1000;
+    },
   };
 }
 

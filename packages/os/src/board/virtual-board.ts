@@ -310,6 +310,7 @@ class Board implements VirtualBoard {
         return run.compartments.start({ id, program, module, options }, kernel);
       },
       stopCompartment: (id) => run.compartments.stop(id),
+      compartmentCpuTime: (id) => run.compartments.cpuTime(id),
     });
     run.endInterrupts = deliverInterrupts(this.chip, this.#clock, async (lines) => {
       const { stage, caller } = this.#linkTo(run, 'kernel', 'hardware');

@@ -122,15 +122,26 @@ export class Applications {
   }
 
   /** As `appList` has it. */
-  list(): PortValue {
-    return [...this.#entries.values()].map(({ componentId, application, compartment, state, restarts }) => ({
-      componentId,
-      imageId: application?.imageId ?? '',
-      name: application?.name ?? '',
-      state,
-      restarts,
-      uptime: compartment === null ? 0 : Math.round(this.#host.clock.monotonic() - compartment.startedAt),
-    }));
+  async list(): Promise<PortValue> {
+    return Promise.all(
+      [...this.#entries.values()].map(async (entry) => {
+        const { componentId, application, compartment, state, restarts } = entry;
+        return {
+          componentId,
+          imageId: application?.imageId ?? '',
+          name: application?.name ?? '',
+          state,
+          restarts,
+          uptime: compartment === null ? 0 : Math.round(this.#host.clock.monotonic() - compartment.startedAt),
+          cpuTime: compartment === null ? null : await this.#cpuTime(compartment),
+        };
+      }),
+    );
+  }
+
+  async #cpuTime(compartment: Compartment): Promise<number | null> {
+    const time = await this.#host.hardware.call('compartmentCpuTime', compartment.id);
+    return typeof time === 'number' ? Math.round(time) : null;
   }
 
   /** A compartment said how its app ended, or could not be started. From here on its calls are refused. */

@@ -70,6 +70,7 @@ describe('the life of an app', () => {
       state: 'running',
       restarts: 0,
       uptime: 5000,
+      cpuTime: null,
     });
     expect(world.reports).toEqual([]);
   });

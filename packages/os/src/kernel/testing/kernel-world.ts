@@ -109,6 +109,7 @@ export class KernelWorld {
       setTime: () => undefined,
       startStage: () => Promise.resolve(),
       startCompartment: () => Promise.resolve(),
+      compartmentCpuTime: () => Promise.resolve(null),
       stopCompartment: () => Promise.resolve(),
     });
     deliverInterrupts(
@@ -239,6 +240,8 @@ export class KernelWorld {
   #hardware(method: string, args: readonly PortValue[]): PortValue | Promise<PortValue> {
     const [first, second, third, fourth] = args;
     switch (method) {
+      case 'compartmentCpuTime':
+        return null;
       case 'startStage':
       case 'setTime':
         return null;
