@@ -130,6 +130,33 @@ function checkSerialUnits(lists: readonly (readonly string[])[]): void {
   }
 }
 
+/** First pin of each serial unit, in the order clock or TX, data out or RTS or SCL, data in or RX or SDA, select or CTS. */
+const UNIT_PINS: Readonly<Record<string, number>> = { ISU0: 26, ISU1: 31, ISU2: 36, ISU3: 66, ISU4: 71 };
+const CHANNEL_PINS = { adc: 41, adcCount: 8, pwmCount: 4 } as const;
+
+const pinsFrom = (first: number, count: number): readonly number[] =>
+  Array.from({ length: count }, (_, index) => first + index);
+
+/** Every pin that capabilities take: GPIOs, and those of peripherals that share them (azure-sphere.md §1.1, §1.2). */
+export function pinsOfCapabilities({
+  gpio,
+  uart,
+  i2cMaster,
+  spiMaster,
+  adc,
+  pwm,
+}: Pick<AppCapabilities, 'gpio' | 'uart' | 'i2cMaster' | 'spiMaster' | 'adc' | 'pwm'>): readonly number[] {
+  const unit = (name: string, skipped: number, count: number): readonly number[] =>
+    pinsFrom((UNIT_PINS[name] ?? 0) + skipped, count);
+  return [
+    ...gpio,
+    ...[...uart, ...spiMaster].flatMap((name) => unit(name, 0, 4)),
+    ...i2cMaster.flatMap((name) => unit(name, 1, 2)),
+    ...adc.flatMap(() => pinsFrom(CHANNEL_PINS.adc, CHANNEL_PINS.adcCount)),
+    ...pwm.flatMap((name) => pinsFrom(CHANNEL_PINS.pwmCount * Number(name.slice(-1)), CHANNEL_PINS.pwmCount)),
+  ];
+}
+
 function readGpios(json: JsonObject): readonly number[] {
   const gpios = readList(json, 'Gpio', 'GpioParseError').map((value, index) => {
     const place = `Gpio[${index}]`;
@@ -272,10 +299,15 @@ export function readCapabilities(json: JsonObject): AppCapabilities {
   }
   const peripherals = mapNames(PERIPHERALS, (name) => readPeripherals(json, name));
   checkSerialUnits([peripherals.uart, peripherals.i2cMaster, peripherals.spiMaster]);
+  const gpio = readGpios(json);
+  const pins = pinsOfCapabilities({ ...peripherals, gpio });
+  const shared = pins.find((pin, index) => pins.indexOf(pin) !== index);
+  if (shared !== undefined)
+    refuse('RequestedPeripheralsRequireSamePin', 'Gpio', `free of GPIO ${shared}, which a peripheral takes`);
   return {
     ...switches,
     ...peripherals,
-    gpio: readGpios(json),
+    gpio,
     allowedConnections: readConnections(json),
     allowedTcpServerPorts: readPorts(json, 'Tcp'),
     allowedUdpServerPorts: readPorts(json, 'Udp'),

@@ -304,6 +304,18 @@ describe('application manifest', () => {
       'RequestedPeripheralsRequireSamePin',
       'Capabilities.Uart, I2cMaster, SpiMaster',
     ],
+    ...[
+      { Pwm: ['PWM-CONTROLLER-2'], Gpio: [9] },
+      { Adc: ['ADC-CONTROLLER-0'], Gpio: [48] },
+      { Uart: ['ISU0'], Gpio: [26] },
+      { I2cMaster: ['ISU1'], Gpio: [33] },
+      { SpiMaster: ['ISU4'], Gpio: [74] },
+    ].map((capabilities): [string, Uint8Array, string, string] => [
+      `a GPIO that a peripheral of the app takes: ${JSON.stringify(capabilities)}`,
+      withCapability(capabilities),
+      'RequestedPeripheralsRequireSamePin',
+      'Capabilities.Gpio',
+    ]),
     [
       'mutable storage as a number',
       withCapability({ MutableStorage: 8 }),

@@ -1,4 +1,4 @@
-import type { AppCapabilities } from '@sevenfold/formats';
+import { pinsOfCapabilities, type AppCapabilities } from '@sevenfold/formats';
 import type { Application } from './application-image.ts';
 import { KernelError, type KernelErrorCode } from './errors.ts';
 
@@ -29,6 +29,8 @@ const CLAIMS: readonly ClaimRow[] = [
   },
   { field: 'Adc', error: 'RequestedPeripheralAlreadyInUse', of: ({ adc }) => adc },
   { field: 'Pwm', error: 'RequestedPeripheralAlreadyInUse', of: ({ pwm }) => pwm },
+  // A pin that is a GPIO of the one and belongs to a serial unit or to the ADC of the other.
+  { field: 'Gpio', error: 'RequestedGpioAlreadyInUse', of: pinsOfCapabilities },
   {
     field: 'AllowedTcpServerPorts',
     error: 'DuplicateTcpUdpPortDetected',

@@ -223,6 +223,8 @@ describe('what only one app may have', () => {
       { Adc: ['ADC-CONTROLLER-0'] },
       { Adc: ['ADC-CONTROLLER-0'] },
     ],
+    ['a pin of a UART', 'RequestedGpioAlreadyInUse', { Uart: ['ISU0'] }, { Gpio: [29] }],
+    ['a pin of the ADC', 'RequestedGpioAlreadyInUse', { Gpio: [41] }, { Adc: ['ADC-CONTROLLER-0'] }],
     [
       'a TCP port',
       'DuplicateTcpUdpPortDetected',
