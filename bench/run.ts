@@ -2,6 +2,7 @@ import { styleText } from 'node:util';
 import { measureCompartments } from './compartments.ts';
 import type { Figure } from './figure.ts';
 import { measureIdentity } from './identity.ts';
+import { measureRealtime } from './realtime.ts';
 import { measureSilicon } from './silicon.ts';
 import { measureStory } from './story.ts';
 
@@ -20,6 +21,10 @@ const SETS: Readonly<
   silicon: {
     brief: 'the trusted base: cold boot, memory, verification, mailbox, power cuts',
     measure: measureSilicon,
+  },
+  realtime: {
+    brief: 'the real-time cores beside rp2040js and QEMU: speed, start, idling',
+    measure: measureRealtime,
   },
   compartments: {
     brief: 'apps in their compartments: start, memory, calls, computing',
