@@ -13,15 +13,15 @@ export function workOnRp2040(iterations: number): WorkRun {
   const bytes = workOf('m0', iterations);
   chip.sram.set(bytes);
   const head = new DataView(bytes.buffer);
-  let isDone = false;
+  const broken = { isDone: false };
   chip.onBreak = () => {
-    isDone = true;
+    broken.isDone = true;
   };
   chip.core.SP = head.getUint32(0, true);
   chip.core.PC = head.getUint32(4, true) & ~1;
   const began = cpuSeconds();
   let instructions = 0;
-  while (!isDone) {
+  while (!broken.isDone) {
     for (let n = 0; n < 1000; n++) chip.core.executeInstruction();
     instructions += 1000;
   }
@@ -56,7 +56,7 @@ export function workOnQemu(iterations: number): WorkRun | null {
       const machine = ['-M', 'mps2-an386', '-nographic', '-monitor', 'none', '-serial', 'null'];
       const semihosting = ['-semihosting-config', 'enable=on,target=native'];
       const load = [
-        ['-device', `loader,file=${file},addr=${0x0010_0000},force-raw=on`],
+        ['-device', `loader,file=${file},addr=0x100000,force-raw=on`],
         ['-device', `loader,file=${vectors},addr=0,force-raw=on`],
       ].flat();
       return timed('qemu-system-arm', [...machine, ...semihosting, ...load]);

@@ -6,6 +6,8 @@ const core = bareCore('jit');
 workOn(core, 'm4', 500);
 parentPort?.on('message', (iterations: number) => {
   workOn(core, 'm4', iterations);
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin
   parentPort?.postMessage('done');
 });
+// oxlint-disable-next-line unicorn/require-post-message-target-origin
 parentPort?.postMessage('ready');

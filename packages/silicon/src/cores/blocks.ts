@@ -30,6 +30,8 @@ export class Blocks {
   readonly #handlers: Handlers;
   readonly #memory: CoreMemory;
   readonly #index: CodeIndex;
+  /** Offsets that calls go to: where functions begin. */
+  readonly #functions = new Set<number>();
   readonly #at = new Int32Array(MEMORY_SIZE / 2);
   #blocks: (Block | null)[] = [null];
 
@@ -47,6 +49,20 @@ export class Blocks {
     return known ?? this.#decode(address, offset);
   }
 
+  /** Offsets that are called. */
+  noteFunctions(offsets: readonly number[]): void {
+    for (const each of offsets) this.#functions.add(each);
+  }
+
+  /** The nearest known beginning of a function at or before an offset, and not further away than `reach`. */
+  functionBefore(offset: number, reach: number): number | null {
+    let nearest: number | null = null;
+    for (const each of this.#functions) {
+      if (each <= offset && offset - each < reach && (nearest === null || each > nearest)) nearest = each;
+    }
+    return nearest;
+  }
+
   /** A single instruction, not kept; `null` where none can be fetched. */
   single(address: number, it: number): Op | null {
     const offset = offsetOf(address);
@@ -56,6 +72,7 @@ export class Blocks {
 
   clear(): void {
     this.#at.fill(0);
+    this.#functions.clear();
     this.#blocks = [null];
   }
 
@@ -78,6 +95,8 @@ export class Blocks {
       if (op.instruction.ends || (ops.length >= LONGEST_BLOCK && it === 0)) break;
     }
     if (ops.length === 0) return null;
+    const last = ops[ops.length - 1];
+    if (last?.instruction.row.name === 'BL T1') this.noteFunctions([offset + last.pc + last.i - address]);
     const block: Block = { ops, offset, next: (address + at - offset) | 0, nextIt: it, heat: 0 };
     const number = this.#blocks.length;
     this.#blocks.push(block);

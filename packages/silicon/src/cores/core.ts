@@ -9,6 +9,7 @@ import { Mpu } from './mpu.ts';
 import { Nvic } from './nvic.ts';
 import { Processor, type Halt } from './processor.ts';
 import { offsetOf, STATE_WORDS, TCM, WORD, XIP_OFFSET } from './state.ts';
+import { REACH } from './region.ts';
 import { SystemControl } from './system-control.ts';
 import { SysTick } from './systick.ts';
 import { Translator } from './translator.ts';
@@ -186,7 +187,8 @@ export class Core {
     if (block === null) return;
     if (block.heat === this.#hotAfter && this.#translator !== null) {
       block.heat++;
-      this.#translator.translate(address, block.offset);
+      const functionOffset = this.#blocks.functionBefore(block.offset, REACH);
+      this.#blocks.noteFunctions(this.#translator.translate(address, block.offset, functionOffset));
       return;
     }
     const { ops } = block;

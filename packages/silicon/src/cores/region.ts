@@ -19,13 +19,13 @@ export interface RegionBlock {
 /** Blocks that reach each other by jumps to known places: about a function of the guest. */
 export interface Region {
   readonly blocks: readonly RegionBlock[];
-  readonly first: number;
-  readonly end: number;
+  /** Where its calls go. */
+  readonly calls: readonly number[];
 }
 
 const MOST_INSTRUCTIONS = 600;
 /** How far from its entry a region reaches, in bytes. */
-const REACH = 4096;
+export const REACH = 4096;
 
 /** Where an instruction may go that is known now, as offsets from itself; a call comes back behind itself. */
 function targetsOf({ row, operands }: Instruction): readonly number[] {
@@ -33,9 +33,38 @@ function targetsOf({ row, operands }: Instruction): readonly number[] {
   return isBranch && row.name !== 'BL T1' ? [4 + (operands['i'] ?? 0)] : [];
 }
 
-/** Whether control may come to what follows an instruction that ends a block. */
+/**
+ * Where a table branch whose table lies behind it may go. How long the table is only the comparison before it says,
+ * as compilers write it: CMP, BHI, TBB.
+ */
+function tableTargets(
+  memory: CoreMemory,
+  at: number,
+  instructions: ReadonlyMap<number, Instruction>,
+): readonly number[] {
+  const branch = instructions.get(at);
+  const isByte = branch?.row.name === 'TBB T1';
+  if ((!isByte && branch?.row.name !== 'TBH T1') || branch.operands['n'] !== 15) return [];
+  const comparison = [4, 6, 8]
+    .map((distance) => instructions.get(at - distance))
+    .find((each) => each?.row.name === 'CMP (immediate) T1' && each.operands['d'] === branch.operands['m']);
+  if (comparison === undefined) return [];
+  const base = at + 4;
+  const entries = (comparison.operands['i'] ?? 0) + 1;
+  if (base + 2 * entries > endOfMemory(at)) return [];
+  return Array.from(
+    { length: entries },
+    (_, entry) => base + 2 * memory.get(base + entry * (isByte ? 1 : 2), isByte ? 1 : 2),
+  );
+}
+
+/**
+ * Whether control comes to what follows an instruction that ends a block. Behind a system instruction it may not (a
+ * call that never returns, a breakpoint), and data may lie there: the interpreter finds out.
+ */
 function continues({ row, condition }: Instruction): boolean {
-  const isFinal = /^(B T2|B T4|BX|POP|LDM|LDR|MOV|ADD|TBB|TBH|UNDEFINED|UDF)/.test(row.name);
+  if (row.isSystem === true) return false;
+  const isFinal = /^(B T2|B T4|BX|POP|LDM|LDR|MOV|ADD|TBB|TBH)/.test(row.name);
   return !isFinal || condition !== 14;
 }
 
@@ -44,6 +73,7 @@ export function findRegion(memory: CoreMemory, entry: number): Region | null {
   const instructions = new Map<number, Instruction>();
   const leaders = new Set([entry]);
   const open = [entry];
+  const calls = new Set<number>();
   const limit = endOfMemory(entry);
   const isNear = (offset: number): boolean =>
     offset >= 0 && offset < limit && Math.abs(offset - entry) < REACH && endOfMemory(offset) === limit;
@@ -65,7 +95,9 @@ export function findRegion(memory: CoreMemory, entry: number): Region | null {
       const next = at + instruction.size;
       it = instruction.nextIt;
       if (instruction.ends) {
+        if (instruction.row.name === 'BL T1') calls.add(at + 4 + (instruction.operands['i'] ?? 0));
         const after = targetsOf(instruction).map((distance) => at + distance);
+        after.push(...tableTargets(memory, at, instructions));
         if (continues(instruction)) after.push(next);
         for (const target of after) {
           if (!isNear(target) || leaders.has(target)) continue;
@@ -77,13 +109,14 @@ export function findRegion(memory: CoreMemory, entry: number): Region | null {
       at = next;
     }
   }
-  return blocksOf(instructions, leaders);
+  const region = blocksOf(instructions, leaders);
+  return region === null ? null : { ...region, calls: [...calls] };
 }
 
 function blocksOf(
   instructions: ReadonlyMap<number, Instruction>,
   leaders: ReadonlySet<number>,
-): Region | null {
+): Omit<Region, 'calls'> | null {
   const blocks: RegionBlock[] = [];
   for (const leader of [...leaders].sort((a, b) => a - b)) {
     const placed: Placed[] = [];
@@ -105,7 +138,5 @@ function blocksOf(
     if (head.instruction.it !== 0) return null;
     blocks.push({ offset: leader, instructions: placed, end: at });
   }
-  const [lowest] = blocks;
-  if (lowest === undefined) return null;
-  return { blocks, first: lowest.offset, end: Math.max(...blocks.map(({ end }) => end)) };
+  return blocks.length === 0 ? null : { blocks };
 }

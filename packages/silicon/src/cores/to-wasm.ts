@@ -1,6 +1,6 @@
 import type { BinaryOp, Expr, FloatOp, Slot, Stmt } from './ir.ts';
 import { CODE_MAP_AT, GRANULE_SHIFT, TCM, TCM_AT, WORD } from './state.ts';
-import { OP, VALUE, type CodeWriter } from './wasm-writer.ts';
+import { OP, VALUE, type CodeWriter, type Label } from './wasm-writer.ts';
 
 /** Locals of a translated function. Registers and flags have the number of their word plus 1 up to R14, then as is. */
 export const LOCAL = {
@@ -27,6 +27,9 @@ export interface Surroundings {
   readonly pc: number;
   /** Leaves without having done the instruction: the interpreter will do it. */
   readonly bail: () => void;
+  /** The two halves of that: what to set, and where to branch. */
+  readonly prepareBail: () => void;
+  readonly bailLabel: Label;
   /** Goes to an address that is known now. */
   readonly jump: (target: number) => void;
   /** Goes to the address on the stack. */
@@ -111,7 +114,7 @@ function binaryValue(around: Surroundings, expr: Extract<Expr, { kind: 'binary' 
     value(around, a);
     code.op(extend);
     value(around, b);
-    code.op(extend, OP.i64Mul, OP.i64Const, 32, OP.i64ShrU, OP.wrap);
+    code.op(extend, OP.i64Mul).op(OP.i64Const, 32).op(OP.i64ShrU, OP.wrap);
   } else if (op === 'divS') {
     // -2^31 / -1 would trap; a divisor of 0 has been sent to the interpreter.
     value(around, b);
@@ -131,55 +134,47 @@ function binaryValue(around: Surroundings, expr: Extract<Expr, { kind: 'binary' 
 const LOADS = { 1: [OP.load8U, OP.load8S], 2: [OP.load16U, OP.load16S], 4: [OP.load, OP.load] } as const;
 const STORES = { 1: OP.store8, 2: OP.store16, 4: OP.store } as const;
 
-/** From an address in `LOCAL.address` with TCM's base taken off: asks for its place outside TCM, or bails. */
+/** Asks for the place outside TCM of the distance in `LOCAL.address`, or bails. */
 function findOutside(around: Surroundings, index: number, size: number): void {
   const { code } = around;
+  around.prepareBail();
   code
     .get(LOCAL.address)
-    .const(TCM.base)
-    .op(OP.add)
     .const(size - 1)
     .call(index)
     .tee(LOCAL.address);
-  code.const(-1).op(OP.eq).open(OP.if, Symbol('bail'));
-  around.bail();
-  code.end();
+  code.const(-1).op(OP.eq).brIf(around.bailLabel);
 }
 
 function load(around: Surroundings, stmt: Extract<Stmt, { kind: 'load' }>): void {
   const { code } = around;
   value(around, stmt.address);
+  code.const(TCM.base).op(OP.sub).tee(LOCAL.address);
   code
-    .const(TCM.base)
-    .op(OP.sub)
-    .tee(LOCAL.address)
     .const(TCM.size - stmt.size + 1)
-    .op(OP.geU);
-  code.open(OP.if, Symbol('outside'));
+    .op(OP.geU)
+    .open(OP.if, Symbol('outside'));
   findOutside(around, around.outside.load, stmt.size);
   code.end();
+  const opcode = LOADS[stmt.size][stmt.isSigned ? 1 : 0];
   code
     .get(LOCAL.address)
-    .memory(LOADS[stmt.size][stmt.isSigned ? 1 : 0], TCM_AT)
+    .memory(opcode, TCM_AT)
     .set(LOCAL.temps + stmt.id);
 }
 
 function store(around: Surroundings, stmt: Extract<Stmt, { kind: 'store' }>): void {
   const { code } = around;
   value(around, stmt.address);
+  code.const(TCM.base).op(OP.sub).tee(LOCAL.address);
   code
-    .const(TCM.base)
-    .op(OP.sub)
-    .tee(LOCAL.address)
     .const(TCM.size - stmt.size + 1)
-    .op(OP.ltU);
-  code.open(OP.if, Symbol('inside'), VALUE);
+    .op(OP.ltU)
+    .open(OP.if, Symbol('inside'), VALUE);
   code.get(LOCAL.address).const(GRANULE_SHIFT).op(OP.shrU).memory(OP.load8U, CODE_MAP_AT);
-  code.op(OP.else).const(1).end();
-  code.open(OP.if, Symbol('slow'));
+  code.op(OP.else).const(1).end().open(OP.if, Symbol('slow'));
   findOutside(around, around.outside.store, stmt.size);
-  code.end();
-  code.get(LOCAL.address);
+  code.end().get(LOCAL.address);
   value(around, stmt.value);
   code.memory(STORES[stmt.size], TCM_AT);
 }

@@ -8,6 +8,7 @@ import {
   MEMORY_PAGES,
   SYSRAM,
   SYSRAM_OFFSET,
+  TCM,
   WORD,
   XIP,
   XIP_OFFSET,
@@ -15,8 +16,8 @@ import {
 import { emit, LOCAL, localOf, wordOf, type Surroundings } from './to-wasm.ts';
 import { CodeWriter, moduleOf, OP, type Label, type WasmImport } from './wasm-writer.ts';
 
-/** What a translated function answers: go on where PC points, or interpret the instruction there first. */
-const ANSWER = { goOn: 0, interpret: 1 } as const;
+/** What a translated function answers to have the instruction at PC interpreted; 0: go on where PC points. */
+const INTERPRET = 1;
 
 /** A region as WebAssembly, and the float operations that it imports. */
 export interface Translation {
@@ -64,8 +65,15 @@ function usedWords(statements: readonly Stmt[], read: Set<number>, written: Set<
 function outsideFunction(isStore: boolean): CodeWriter {
   const code = new CodeWriter();
   const inside = Symbol('inside');
-  // Local 0 is the address, 1 the access size less one, 2 the distance.
-  code.get(0).const(SYSRAM.base).op(OP.sub).tee(2).const(SYSRAM.size).get(1).op(OP.sub, OP.ltU);
+  // Local 0 is the distance from TCM, 1 the access size less one, 2 the distance from the other memory.
+  code
+    .get(0)
+    .const(SYSRAM.base - TCM.base)
+    .op(OP.sub)
+    .tee(2)
+    .const(SYSRAM.size)
+    .get(1)
+    .op(OP.sub, OP.ltU);
   code.open(OP.if, inside);
   const offset = (add: number): CodeWriter => code.get(2).const(add).op(OP.add);
   if (isStore) {
@@ -74,7 +82,14 @@ function outsideFunction(isStore: boolean): CodeWriter {
   }
   offset(SYSRAM_OFFSET).op(OP.return).end();
   if (!isStore) {
-    code.get(0).const(XIP.base).op(OP.sub).tee(2).const(XIP.size).get(1).op(OP.sub, OP.ltU);
+    code
+      .get(0)
+      .const(XIP.base - TCM.base)
+      .op(OP.sub)
+      .tee(2)
+      .const(XIP.size)
+      .get(1)
+      .op(OP.sub, OP.ltU);
     code.open(OP.if, Symbol('xip'));
     offset(XIP_OFFSET).op(OP.return).end();
   }
@@ -82,7 +97,7 @@ function outsideFunction(isStore: boolean): CodeWriter {
   return code.const(-1);
 }
 
-/** Translates a region that begins at `address`, of which `region.first` is an offset from `TCM_AT`. */
+/** Translates a region that begins at `address`. */
 export function translateRegion(region: Region, addressOf: (offset: number) => number): Translation {
   const prepared = region.blocks.map((block): Prepared => ({
     block,
@@ -114,9 +129,10 @@ export function translateRegion(region: Region, addressOf: (offset: number) => n
     .set(LOCAL.budget);
 
   const exit = Symbol('exit');
+  const bailLabel = Symbol('bail');
   const top = Symbol('top');
   const labels: Label[] = prepared.map((_, index) => Symbol(`block ${index}`));
-  code.open(OP.block, exit).open(OP.loop, top);
+  code.open(OP.block, exit).open(OP.block, bailLabel).open(OP.loop, top);
   for (const label of labels.toReversed()) code.open(OP.block, label);
   code
     .get(LOCAL.entry)
@@ -131,43 +147,45 @@ export function translateRegion(region: Region, addressOf: (offset: number) => n
     code.open(OP.loop, self);
     const count = instructions.length;
     const start = addressOf(block.offset);
-    const leaveAt = (address: number, answer: number): void => {
-      code.const(address).set(LOCAL.next).const(answer).set(LOCAL.status).br(exit);
+    const leaveAt = (address: number): void => {
+      code.const(address).set(LOCAL.next).br(exit);
+    };
+    /** Where the interpreter goes on, and how much of the block's budget is given back. */
+    const prepareBail = (address: number, left: number, it: number): void => {
+      code.const(address).set(LOCAL.next).const(left).set(LOCAL.third);
+      if (it !== 0)
+        code
+          .const(0)
+          .const(it)
+          .memory(OP.store, 4 * WORD.it);
     };
     code.get(LOCAL.budget).const(count).op(OP.sub).tee(LOCAL.budget).const(0).op(OP.ltS);
     code.open(OP.if, Symbol('spent'));
-    code.get(LOCAL.budget).const(count).op(OP.add).set(LOCAL.budget);
-    leaveAt(start, ANSWER.interpret);
-    code.end();
+    prepareBail(start, count, 0);
+    code.br(bailLabel).end();
     const jump = (target: number): void => {
       const to = indexes.get(target);
       const label = to === undefined ? undefined : labels[to];
-      if (to === undefined || label === undefined) leaveAt(target, ANSWER.goOn);
+      if (to === undefined || label === undefined) leaveAt(target);
       else if (to === index) code.br(self);
       else if (to > index) code.br(label);
       else code.const(to).set(LOCAL.entry).br(top);
     };
     for (const [position, { placed, statements }] of instructions.entries()) {
       const address = addressOf(placed.offset);
+      const prepare = (): void => prepareBail(address, count - position, placed.instruction.it);
       const bail = (): void => {
-        code
-          .get(LOCAL.budget)
-          .const(count - position)
-          .op(OP.add)
-          .set(LOCAL.budget);
-        if (placed.instruction.it !== 0)
-          code
-            .const(0)
-            .const(placed.instruction.it)
-            .memory(OP.store, 4 * WORD.it);
-        leaveAt(address, ANSWER.interpret);
+        prepare();
+        code.br(bailLabel);
       };
       const around: Surroundings = {
         code,
         pc: (address + 4) | 0,
         bail,
+        prepareBail: prepare,
+        bailLabel,
         jump,
-        leave: () => void code.set(LOCAL.next).const(ANSWER.goOn).set(LOCAL.status).br(exit),
+        leave: () => void code.set(LOCAL.next).br(exit),
         float: (op) => floats.findIndex(({ name }) => name === op),
         outside,
         temps,
@@ -178,18 +196,16 @@ export function translateRegion(region: Region, addressOf: (offset: number) => n
     // Behind an open IT block nothing is translated: the interpreter goes on with the state that it needs.
     const it = last?.instruction.nextIt ?? 0;
     if (it !== 0) {
-      code
-        .const(0)
-        .const(it)
-        .memory(OP.store, 4 * WORD.it);
-      leaveAt(addressOf(block.end), ANSWER.interpret);
+      prepareBail(addressOf(block.end), 0, it);
+      code.br(bailLabel);
     } else jump(addressOf(block.end));
     code.end();
-    code.op(0x00);
+    code.op(OP.unreachable);
   }
   code.end();
-  code.op(0x00);
-  code.end();
+  code.op(OP.unreachable).end();
+  code.get(LOCAL.budget).get(LOCAL.third).op(OP.add).set(LOCAL.budget);
+  code.const(INTERPRET).set(LOCAL.status).end();
   for (const word of kept(written))
     code
       .const(0)

@@ -62,11 +62,17 @@ export class Translator {
     return this.#dispatch() === 0 ? 'none' : 'interpret';
   }
 
-  /** Translates what can be reached from a block that has become hot. */
-  translate(address: number, offset: number): void {
-    if (this.#entries[offset >> 1] !== 0) return;
-    const region = findRegion(this.#memory, offset);
-    if (region === null) return;
+  /**
+   * Translates what can be reached from a block that has become hot; better, from the beginning of the function that
+   * it is in, so that a loop that was hot first is not translated again with all that is around it. Answers the
+   * offsets that the translated code calls.
+   */
+  translate(address: number, offset: number, functionOffset: number | null): readonly number[] {
+    if (this.#entries[offset >> 1] !== 0) return [];
+    const whole = functionOffset === null ? null : findRegion(this.#memory, functionOffset);
+    const isIn = whole?.blocks.some((block) => block.offset === offset) === true;
+    const region = isIn ? whole : findRegion(this.#memory, offset);
+    if (region === null) return [];
     if (this.#used >= MOST_FUNCTIONS) this.clear();
     const { bytes, floats } = translateRegion(region, (at) => (address + at - offset) | 0);
     const imports = Object.fromEntries(floats.map((name) => [name, this.#floats[name]]));
@@ -89,7 +95,8 @@ export class Translator {
         if ((this.#entries[each >> 1] ?? 0) >>> 16 === number) this.#entries[each >> 1] = 0;
       }
     };
-    this.#index.add({ first: region.first, end: region.end, drop });
+    for (const { offset: first, end } of region.blocks) this.#index.add({ first, end, drop });
+    return region.calls;
   }
 
   /** Forgets all translations. */

@@ -1,5 +1,6 @@
 /** Opcodes of the core specification (§5.4) that translated code uses. */
 export const OP = {
+  unreachable: 0x00,
   block: 0x02,
   loop: 0x03,
   if: 0x04,
@@ -76,35 +77,58 @@ export type Label = symbol;
 
 /** Bytes of a function's body, with labels by name instead of by depth. */
 export class CodeWriter {
-  readonly bytes: number[] = [];
+  #buffer = new Uint8Array(1024);
+  #length = 0;
   readonly #labels: Label[] = [];
 
-  op(...bytes: readonly number[]): this {
-    for (const byte of bytes) this.bytes.push(byte);
+  /** What has been written, as a view that later writing may leave behind. */
+  get bytes(): Uint8Array {
+    return this.#buffer.subarray(0, this.#length);
+  }
+
+  #push(byte: number): void {
+    if (this.#length === this.#buffer.length) {
+      const larger = new Uint8Array(2 * this.#length);
+      larger.set(this.#buffer);
+      this.#buffer = larger;
+    }
+    this.#buffer[this.#length++] = byte;
+  }
+
+  op(first: number, second?: number, third?: number): this {
+    this.#push(first);
+    if (second !== undefined) this.#push(second);
+    if (third !== undefined) this.#push(third);
+    return this;
+  }
+
+  /** Bytes as they are. */
+  raw(bytes: Uint8Array | readonly number[]): this {
+    for (const byte of bytes) this.#push(byte);
     return this;
   }
 
   unsigned(value: number): this {
     let rest = value >>> 0;
     while (rest > 0x7f) {
-      this.bytes.push((rest & 0x7f) | 0x80);
+      this.#push((rest & 0x7f) | 0x80);
       rest >>>= 7;
     }
-    this.bytes.push(rest);
+    this.#push(rest);
     return this;
   }
 
   const(value: number): this {
-    this.bytes.push(OP.const);
+    this.#push(OP.const);
     let rest = value | 0;
     for (;;) {
       const low = rest & 0x7f;
       rest >>= 7;
       if ((rest === 0 && (low & 0x40) === 0) || (rest === -1 && (low & 0x40) !== 0)) {
-        this.bytes.push(low);
+        this.#push(low);
         return this;
       }
-      this.bytes.push(low | 0x80);
+      this.#push(low | 0x80);
     }
   }
 
@@ -165,11 +189,11 @@ export interface WasmImport {
   readonly params: number;
 }
 
-const text = (value: string): number[] => [
+const text = (value: string): readonly number[] => [
   value.length,
   ...Array.from(value, (letter) => letter.charCodeAt(0)),
 ];
-const leb = (value: number): readonly number[] => new CodeWriter().unsigned(value).bytes;
+const sizeOf = (value: number): number => Math.max(1, Math.ceil((32 - Math.clz32(value)) / 7));
 
 /**
  * The bytes of a module that imports a memory `m.m` (and a table `m.t` where `hasTable`) and functions of `f`, and
@@ -181,41 +205,33 @@ export function moduleOf(parts: {
   readonly imports: readonly WasmImport[];
   readonly functions: readonly WasmFunction[];
 }): Uint8Array {
-  const arities = [
-    ...new Set(
-      [1, ...parts.imports, ...parts.functions].map((each) =>
-        typeof each === 'number' ? each : each.params,
-      ),
-    ),
-  ];
+  const { pages, hasTable, imports, functions } = parts;
+  const arities = [...new Set([1, ...[...imports, ...functions].map(({ params }) => params)])];
   const typeOf = (params: number): number => arities.indexOf(params);
-  const bytes: number[] = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
-  const section = (id: number, content: readonly number[]): void => {
-    bytes.push(id, ...leb(content.length));
-    for (const byte of content) bytes.push(byte);
+  const module = new CodeWriter().raw([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
+  const section = (id: number, content: CodeWriter): void => {
+    module.op(id).unsigned(content.bytes.length).raw(content.bytes);
   };
-  section(1, [
-    arities.length,
-    ...arities.flatMap((params) => [0x60, params, ...Array<number>(params).fill(I32), 1, I32]),
-  ]);
-  const memory = [...text('m'), ...text('m'), 0x02, 0x01, ...leb(parts.pages), ...leb(parts.pages)];
-  const table = parts.hasTable ? [...text('m'), ...text('t'), 0x01, 0x70, 0x00, 0x00] : [];
-  const functions = parts.imports.flatMap(({ name, params }) => [
-    ...text('f'),
-    ...text(name),
-    0x00,
-    typeOf(params),
-  ]);
-  section(2, [parts.imports.length + (parts.hasTable ? 2 : 1), ...memory, ...table, ...functions]);
-  section(3, [parts.functions.length, ...parts.functions.map(({ params }) => typeOf(params))]);
-  section(7, [1, ...text('x'), 0x00, ...leb(parts.imports.length)]);
-  const bodies: number[] = [...leb(parts.functions.length)];
-  for (const { locals, code } of parts.functions) {
-    const head = locals === 0 ? [0] : [1, ...leb(locals), I32];
-    bodies.push(...leb(head.length + code.bytes.length + 1), ...head);
-    for (const byte of code.bytes) bodies.push(byte);
-    bodies.push(OP.end);
+  const types = new CodeWriter().op(arities.length);
+  for (const params of arities) {
+    types.op(0x60, params).raw(Array<number>(params).fill(I32)).op(1, I32);
+  }
+  section(1, types);
+  const needs = new CodeWriter().op(imports.length + (hasTable ? 2 : 1));
+  needs.raw(text('m')).raw(text('m')).op(0x02, 0x01).unsigned(pages).unsigned(pages);
+  if (hasTable) needs.raw(text('m')).raw(text('t')).op(0x01, 0x70, 0x00).op(0x00);
+  for (const { name, params } of imports) needs.raw(text('f')).raw(text(name)).op(0x00, typeOf(params));
+  section(2, needs);
+  section(3, new CodeWriter().op(functions.length).raw(functions.map(({ params }) => typeOf(params))));
+  section(7, new CodeWriter().op(1).raw(text('x')).op(0x00).unsigned(imports.length));
+  const bodies = new CodeWriter().op(functions.length);
+  for (const { locals, code } of functions) {
+    const { bytes } = code;
+    const head = locals === 0 ? 1 : 2 + sizeOf(locals);
+    bodies.unsigned(head + bytes.length + 1).op(locals === 0 ? 0 : 1);
+    if (locals > 0) bodies.unsigned(locals).op(I32);
+    bodies.raw(bytes).op(OP.end);
   }
   section(10, bodies);
-  return Uint8Array.from(bytes);
+  return module.bytes.slice();
 }
