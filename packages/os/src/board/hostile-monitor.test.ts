@@ -15,7 +15,7 @@ import { openChip, systemEntropy, writeSlot } from '@sevenfold/silicon';
 import { makeDevice, manufactureBits } from './testing/device.fixture.ts';
 import { keys, makeRelease, makeSystemImage, sha256 } from './testing/release.fixture.ts';
 
-const TIMES = Number(process.env['SEVENFOLD_DEPTH'] ?? 0) > 0 ? 2000 : 60;
+const TIMES = Number(process.env['SEVENFOLD_DEPTH'] ?? 0) > 0 ? 500 : 60;
 /** What every command may be refused with, and what stands for the codes of a class. */
 const ALWAYS = ['CallerNotAllowed', 'UnknownCall', 'BadArgument', 'WrongPhase', 'WrongLifecycle'];
 
@@ -151,12 +151,10 @@ describe('a hostile monitor', () => {
       // A class stands for all its codes.
       else if (!errors.includes('FormatError')) expect([...ALWAYS, ...errors], line).toContain(code);
     }
-    expect([...answered].toSorted()).toEqual(
-      asked
-        .map(([name]) => name)
-        .filter((name) => !['openDelivery', 'unseal', 'openCapability'].includes(name))
-        .toSorted(),
-    );
+    // What opens, opens only what fits: chance need not find that. All else is answered at least once.
+    const lucky = ['openDelivery', 'unseal', 'openCapability'];
+    const unanswered = asked.map(([name]) => name).filter((name) => !answered.has(name));
+    expect(unanswered.filter((name) => !lucky.includes(name))).toEqual([]);
 
     const { chip } = device;
     chip.powerOn();
