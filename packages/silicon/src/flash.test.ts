@@ -129,3 +129,52 @@ describe('flash in a file', () => {
     expect(() => fileFlash(path)).toThrow(expect.objectContaining({ code: 'StorageUnusable' }));
   });
 });
+
+describe('ageing flash', () => {
+  it('says which sector does not take what it is told, and keeps the others as they were', () => {
+    const { flash } = powered(memoryFlash());
+    flash.program(0, new Uint8Array(FLASH_SECTOR));
+    flash.wearOut(0);
+    expect(() => flash.erase(0, FLASH_SECTOR)).toThrow(expect.objectContaining({ code: 'FlashWorn' }));
+    const left = flash.read(0, FLASH_SECTOR);
+    expect(left.some((byte) => byte !== 0xff)).toBe(true);
+    expect(() => flash.program(256, new Uint8Array(256))).toThrow(
+      expect.objectContaining({ code: 'FlashWorn' }),
+    );
+    flash.erase(FLASH_SECTOR, FLASH_SECTOR);
+    flash.program(FLASH_SECTOR, new Uint8Array(256));
+    expect(flash.read(FLASH_SECTOR, 1)).toEqual(Uint8Array.of(0));
+  });
+
+  it('wears each sector out at a number of erasures of its own, the same for the same seed', () => {
+    const lives = (seed: number): number[] => {
+      const { flash } = powered(memoryFlash());
+      flash.layWear({ endurance: 20, seed });
+      return [0, 1, 2, 3, 4, 5].map((sector) => {
+        for (let erasures = 0; ; erasures++) {
+          try {
+            flash.erase(sector * FLASH_SECTOR, FLASH_SECTOR);
+          } catch {
+            return erasures;
+          }
+        }
+      });
+    };
+    const first = lives(7);
+    expect(first.every((erasures) => erasures >= 20 && erasures <= 40)).toBe(true);
+    expect(new Set(first).size).toBeGreaterThan(2);
+    expect(lives(7)).toEqual(first);
+    expect(lives(8)).not.toEqual(first);
+  });
+
+  it('loses a bit of a sector that is read very often, and gets well when it is erased', () => {
+    const { flash } = powered(memoryFlash());
+    flash.layWear({ endurance: 1000, readsToDisturb: 100, seed: 3 });
+    for (let reads = 0; reads < 99; reads++) flash.read(5 * FLASH_SECTOR, 16);
+    const isWhole = (): boolean => flash.read(5 * FLASH_SECTOR, FLASH_SECTOR).every((byte) => byte === 0xff);
+    expect(isWhole()).toBe(false);
+    flash.erase(5 * FLASH_SECTOR, FLASH_SECTOR);
+    expect(isWhole()).toBe(true);
+    expect(flash.read(6 * FLASH_SECTOR, FLASH_SECTOR).every((byte) => byte === 0xff)).toBe(true);
+  });
+});

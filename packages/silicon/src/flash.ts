@@ -1,6 +1,7 @@
 import { FLASH_PAGE, FLASH_SECTOR } from '@sevenfold/formats';
 import { SiliconError } from './errors.ts';
 import type { PowerSupply } from './power.ts';
+import { seededBytes } from './seeded.ts';
 
 /** Where the bits of a flash lie: in memory or in a file. Knows nothing of NOR rules or power. */
 export interface FlashStorage {
@@ -13,9 +14,19 @@ export interface FlashStorage {
   close(): void;
 }
 
+/** How a flash ages: a plan, like that of the power supply's faults, so that a test says when what wears out. */
+export interface FlashWear {
+  /** Erasures that sectors stand: each its own number, from this one to twice as many. */
+  readonly endurance: number;
+  /** Reads of a sector since it was erased after which one of its bits is cleared by itself; absent: never. */
+  readonly readsToDisturb?: number;
+  readonly seed: number;
+}
+
 /**
  * NOR flash: erasing a sector (4 KiB) sets all its bits, programming a page (256 bytes) only clears bits.
- * Each page programmed and each sector erased is one operation, at which power may fail.
+ * Each page programmed and each sector erased is one operation, at which power may fail. The controller reads back what
+ * it did: a worn sector that did not take it throws `FlashWorn`.
  */
 export class Flash {
   readonly #storage: FlashStorage;
@@ -23,9 +34,26 @@ export class Flash {
   /** How often each sector was erased since the chip was opened. */
   readonly #erasures = new Map<number, number>();
 
+  readonly #reads = new Map<number, number>();
+  #wear: FlashWear | null = null;
+  readonly #worn = new Set<number>();
+
   constructor(storage: FlashStorage, power: PowerSupply) {
     this.#storage = storage;
     this.#power = power;
+  }
+
+  /** From now on it ages so; null: it does not age, and what is worn is as new. */
+  layWear(wear: FlashWear | null): void {
+    this.#wear = wear;
+    this.#worn.clear();
+    this.#erasures.clear();
+    this.#reads.clear();
+  }
+
+  /** The sector at `offset` is worn out from now on. */
+  wearOut(offset: number): void {
+    this.#worn.add(Math.floor(offset / FLASH_SECTOR));
   }
 
   get size(): number {
@@ -36,6 +64,7 @@ export class Flash {
   read(offset: number, length: number): Uint8Array {
     this.#power.check();
     this.#within(offset, length);
+    this.#disturb(offset, length);
     return this.#storage.read(offset, length);
   }
 
@@ -72,8 +101,12 @@ export class Flash {
     const random = course.kind === 'torn' ? course.random : null;
     // Torn: each bit that was to be cleared may or may not be.
     const cleared = bytes.map((byte, index) => (old[index] ?? 0) & (byte | (random?.byte() ?? 0)));
+    const isWorn = this.#isWorn(offset);
+    if (isWorn) stick(cleared, offset, (index) => old[index] ?? 0);
     this.#storage.write(offset, cleared);
     this.#finish(course, offset);
+    if (isWorn && cleared.some((byte, index) => byte !== ((old[index] ?? 0) & (bytes[index] ?? 0))))
+      throw worn(offset, 'programmed');
   }
 
   #eraseSector(offset: number): void {
@@ -90,8 +123,38 @@ export class Flash {
         erased[at] = (old[at] ?? 0) | (at < to ? course.random.byte() : 0);
       }
     }
+    const isWorn = this.#isWorn(offset);
+    if (isWorn) stick(erased, offset, () => 0);
     this.#storage.write(offset, erased);
+    this.#reads.delete(sector);
     this.#finish(course, offset);
+    if (isWorn) throw worn(offset, 'erased');
+  }
+
+  #isWorn(offset: number): boolean {
+    const sector = Math.floor(offset / FLASH_SECTOR);
+    if (this.#worn.has(sector)) return true;
+    if (this.#wear === null) return false;
+    const { endurance, seed } = this.#wear;
+    const stands = endurance + seededBytes(seed + sector).below(endurance + 1);
+    if (this.erasures(offset) > stands) this.#worn.add(sector);
+    return this.#worn.has(sector);
+  }
+
+  /** Reading clears bits as well, if only after very many reads. */
+  #disturb(offset: number, length: number): void {
+    const { readsToDisturb, seed } = this.#wear ?? { readsToDisturb: undefined, seed: 0 };
+    if (readsToDisturb === undefined || length === 0) return;
+    const last = Math.floor((offset + length - 1) / FLASH_SECTOR);
+    for (let sector = Math.floor(offset / FLASH_SECTOR); sector <= last; sector++) {
+      const reads = (this.#reads.get(sector) ?? 0) + 1;
+      this.#reads.set(sector, reads);
+      if (reads % readsToDisturb !== 0) continue;
+      const random = seededBytes(seed + sector * 31 + reads);
+      const at = sector * FLASH_SECTOR + random.below(FLASH_SECTOR);
+      const [byte = 0] = this.#storage.read(at, 1);
+      this.#storage.write(at, Uint8Array.of(byte & ~(1 << random.below(8))));
+    }
   }
 
   #finish(course: ReturnType<PowerSupply['begin']>, offset: number): void {
@@ -124,4 +187,20 @@ export class Flash {
       });
     }
   }
+}
+
+/** Some bits of a worn sector stay as they were: the same ones each time. */
+function stick(bytes: Uint8Array, offset: number, old: (index: number) => number): void {
+  const random = seededBytes(offset);
+  for (let count = 0; count < 3; count++) {
+    const index = random.below(bytes.length);
+    const mask = 1 << random.below(8);
+    bytes[index] = ((bytes[index] ?? 0) & ~mask) | (old(index) & mask);
+  }
+}
+
+function worn(offset: number, what: string): SiliconError {
+  return new SiliconError('FlashWorn', `The flash at ${offset} is worn out: it could not be ${what}.`, {
+    field: 'offset',
+  });
 }

@@ -26,6 +26,9 @@ import { MESSAGE, anyCaller, selectionOf, starts, type StartStage } from './port
 import type { RomHandover } from './rom.ts';
 import { WATCHDOG_MOST } from './watchdog.ts';
 
+/** Stopped accesses that the secure world is told one by one. */
+const MOST_FAULTS = 16;
+
 /** What the board does for the secure world. */
 export interface SecureWorldBoard {
   readonly clock: Clock;
@@ -65,6 +68,10 @@ export function secureWorldHardware(chip: Chip, handover: RomHandover, board: Se
       );
       return null;
     },
+    busFaults: () => ({
+      count: bus.firewall.violationCount,
+      newest: bus.firewall.violations.slice(-MOST_FAULTS).map((violation) => ({ ...violation })),
+    }),
     lockFirewall: () => {
       bus.check('secure', 'write', 'firewall');
       bus.firewall.lock();

@@ -5,7 +5,7 @@ export { PROPORTION_CUTOFF, REPETITION_CUTOFF } from './entropy-source.ts';
 export * from './errors.ts';
 export * from './file-storage.ts';
 export * from './firewall.ts';
-export type { Flash, FlashStorage } from './flash.ts';
+export type { Flash, FlashStorage, FlashWear } from './flash.ts';
 export {
   FUSE_FIELDS,
   MANUFACTURING_STATES,

@@ -24,7 +24,7 @@ export const MONITOR_CALLS = {
   bootInfo: {
     args: [],
     returns:
-      '{resetReason, trial: boolean, stages: [{imageType, slot, imageId, componentId, name, digest, securityVersion}], failures: [{imageType, slot, code, message}], fellBack: null | {imageIds: [string]}, left: [[string]], capabilities: [string]}; fellBack: what the last failed trial left, until another system is committed; left: what every failed trial left, the newest first; capabilities: what this device is unlocked for until reset',
+      '{resetReason, trial: boolean, stages: [{imageType, slot, imageId, componentId, name, digest, securityVersion}], failures: [{imageType, slot, code, message}], fellBack: null | {imageIds: [string]}, left: [[string]], capabilities: [string], busFaults: {count, newest: [{master, region, address, access}]}}; busFaults: accesses that the firewall stopped since reset; fellBack: what the last failed trial left, until another system is committed; left: what every failed trial left, the newest first; capabilities: what this device is unlocked for until reset',
     when: 'any',
     errors: [],
   },
@@ -375,6 +375,11 @@ export const MONITOR_HARDWARE_CALLS = {
   },
   eraseFlash: { args: ['offset', 'length: whole sectors'], returns: 'null' },
   configureFirewall: { args: ['rules: [{master, region, read, write, execute}]'], returns: 'null' },
+  busFaults: {
+    args: [],
+    returns:
+      '{count: number since reset, newest: [{master, region: string | null, address, access}] at most 16}',
+  },
   lockFirewall: { args: [], returns: 'null; sticky until reset' },
   setWatchdog: { args: ['milliseconds'], returns: 'null' },
   reset: {

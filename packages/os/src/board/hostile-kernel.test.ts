@@ -125,7 +125,8 @@ describe('the watchdog, once the device runs', () => {
 
 describe('the firewall, once the device runs', () => {
   it('keeps the normal world out of flash, and nobody opens it again before reset', async () => {
-    const { chip, board } = await newDevice();
+    const device = await newDevice();
+    const { chip, board } = device;
     const { bus } = chip;
     expect(bus.firewall.isLocked).toBe(true);
     for (const offset of [0, 0x10000, 0x840000, 0xc40000, 0xcc0000]) {
@@ -143,6 +144,8 @@ describe('the firewall, once the device runs', () => {
       access: 'read',
     });
     expect(() => bus.firewall.configure([])).toThrow(/locked until reset/);
+    // The monitor knows, and who asks it: the services report it.
+    expect(await device.call('bootInfo')).toMatchObject({ busFaults: { count: 17 } });
     await board.powerOff();
     await board.powerOn();
     expect(bus.firewall.violations).toEqual([]);

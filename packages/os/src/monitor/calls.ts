@@ -90,7 +90,8 @@ export function serveMonitor(state: MonitorState): PortHandler {
 
   const answer = serveCalls(MONITOR_CALLS, (caller) => caller === 'kernel', {
     identity: toPluton('identity'),
-    bootInfo: () => ({
+    bootInfo: async () => ({
+      busFaults: await hardware.call('busFaults'),
       resetReason: state.boot.resetReason,
       trial: slots.isTrial,
       stages: state.report.stages,

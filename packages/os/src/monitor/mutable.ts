@@ -8,7 +8,7 @@ import {
   viewOf,
 } from '@sevenfold/formats';
 import { MonitorError } from './errors.ts';
-import type { FlashPort } from './ports.ts';
+import { isWorn, type FlashPort } from './ports.ts';
 
 /** Longest content of one component in bytes. */
 export const MOST_MUTABLE = 65_536;
@@ -44,6 +44,10 @@ export class MutableStorage {
   #contents: Map<string, Content> | null = null;
   #nextVersion = 1;
   #nextSector = 0;
+  /** Sectors that did not take what they were told: not asked again before the next boot. */
+  readonly #worn = new Set<number>();
+  /** Components of which an old version lies in a worn sector, from which nothing can clear it. */
+  readonly #haunted = new Set<string>();
 
   constructor(flash: FlashPort) {
     this.#flash = flash;
@@ -68,8 +72,8 @@ export class MutableStorage {
     const total = Math.max(1, Math.ceil(bytes.length / PART));
     const content = await this.#store(componentId, total, bytes);
     const old = contents.get(componentId);
-    await this.#clear(old?.sectors ?? []);
     contents.set(componentId, content);
+    if (!(await this.#clear(old?.sectors ?? []))) this.#haunted.add(componentId);
     return old !== undefined;
   }
 
@@ -78,52 +82,67 @@ export class MutableStorage {
     const contents = await this.#opened();
     const content = contents.get(componentId);
     if (content === undefined) return false;
-    // There is no older version that could come back: whatever replaced one has cleared it away.
+    const isCleared = await this.#clear(content.sectors);
     contents.delete(componentId);
-    await this.#clear(content.sectors);
+    // An older version comes back only out of a worn sector, which could not be cleared: an empty one outranks it.
+    if (!isCleared || this.#haunted.has(componentId))
+      contents.set(componentId, await this.#store(componentId, 1, new Uint8Array(0)));
     return true;
   }
 
   async #store(componentId: string, total: number, bytes: Uint8Array): Promise<Content> {
     const version = this.#nextVersion++;
-    const free = await this.#freeSectors(total);
-    for (const [index, sector] of free.entries()) {
-      const part = {
-        sector,
-        version,
-        index,
-        total,
-        componentId,
-        bytes: bytes.subarray(index * PART, (index + 1) * PART),
-      };
-      const offset = REGION + sector * FLASH_SECTOR;
-      const old = await this.#flash.read(offset, FLASH_SECTOR);
-      if (old.some((byte) => byte !== 0xff)) await this.#flash.erase(offset, FLASH_SECTOR);
-      await this.#flash.program(offset, encodePart(part));
+    const sectors: number[] = [];
+    while (sectors.length < total) {
+      const index = sectors.length;
+      const sector = await this.#freeSector(sectors);
+      const content = bytes.subarray(index * PART, (index + 1) * PART);
+      const part = { sector, version, index, total, componentId, bytes: content };
+      try {
+        await this.#fill(sector, encodePart(part));
+        sectors.push(sector);
+      } catch (error) {
+        // Torn by its checksum, like after a power cut; another sector takes it.
+        if (!isWorn(error)) throw error;
+        this.#worn.add(sector);
+      }
     }
-    return { version, sectors: free };
+    return { version, sectors };
   }
 
-  async #freeSectors(count: number): Promise<readonly number[]> {
+  async #fill(sector: number, bytes: Uint8Array): Promise<void> {
+    const offset = REGION + sector * FLASH_SECTOR;
+    const old = await this.#flash.read(offset, FLASH_SECTOR);
+    if (old.some((byte) => byte !== 0xff)) await this.#flash.erase(offset, FLASH_SECTOR);
+    await this.#flash.program(offset, bytes);
+  }
+
+  /** The next in turn, so that all sectors wear alike. */
+  async #freeSector(taken: readonly number[]): Promise<number> {
     const used = new Set([...(await this.#opened()).values()].flatMap(({ sectors }) => sectors));
-    const free: number[] = [];
-    // In turn, so that all sectors wear alike.
-    for (let step = 0; step < SECTORS && free.length < count; step++) {
+    for (let step = 0; step < SECTORS; step++) {
       const sector = (this.#nextSector + step) % SECTORS;
-      if (!used.has(sector)) free.push(sector);
+      if (used.has(sector) || taken.includes(sector) || this.#worn.has(sector)) continue;
+      this.#nextSector = (sector + 1) % SECTORS;
+      return sector;
     }
-    if (free.length < count) {
-      throw new MonitorError('StorageFull', 'Mutable storage is full.', { rule: `${count} free sectors` });
-    }
-    this.#nextSector = ((free.at(-1) ?? 0) + 1) % SECTORS;
-    return free;
+    throw new MonitorError('StorageFull', 'Mutable storage is full.', { rule: 'a free sector' });
   }
 
-  /** Makes the sectors of an old version mean nothing: their first words are cleared. */
-  async #clear(sectors: readonly number[]): Promise<void> {
+  /** Makes the sectors of an old version mean nothing: their first words are cleared. False: a worn one kept them. */
+  async #clear(sectors: readonly number[]): Promise<boolean> {
+    let isCleared = true;
     for (const sector of sectors) {
-      await this.#flash.program(REGION + sector * FLASH_SECTOR, new Uint8Array(4));
+      try {
+        await this.#flash.program(REGION + sector * FLASH_SECTOR, new Uint8Array(4));
+      } catch (error) {
+        // An old version loses to its successor whenever both are read.
+        if (!isWorn(error)) throw error;
+        this.#worn.add(sector);
+        isCleared = false;
+      }
     }
+    return isCleared;
   }
 
   /** Reads the storage once, and finishes what a power cut left half done. */
@@ -148,7 +167,8 @@ export class MutableStorage {
     const leftovers = parts.filter(
       ({ componentId, version }) => contents.get(componentId)?.version !== version,
     );
-    await this.#clear(leftovers.map(({ sector }) => sector));
+    for (const { sector, componentId } of leftovers)
+      if (!(await this.#clear([sector]))) this.#haunted.add(componentId);
     return contents;
   }
 }

@@ -43,6 +43,11 @@ export interface FlashPort {
   erase(offset: number, length: number): Promise<void>;
 }
 
+/** Whether flash refused because it is worn out there: another sector may take it. */
+export function isWorn(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && Reflect.get(error, 'code') === 'FlashWorn';
+}
+
 /** Flash behind the hardware's port. */
 export function flashOver(hardware: Port): FlashPort {
   return {

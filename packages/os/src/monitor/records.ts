@@ -1,6 +1,6 @@
 import { FLASH_MAP, FLASH_PAGE, FLASH_SECTOR, concatBytes, crc32, viewOf } from '@sevenfold/formats';
 import { MonitorError } from './errors.ts';
-import type { FlashPort } from './ports.ts';
+import { isWorn, type FlashPort } from './ports.ts';
 
 /** Longest record in bytes. */
 export const MOST_RECORD = 3800;
@@ -32,6 +32,8 @@ export class RecordLog {
   /** Where the next record goes: the sector being filled and its first free page. */
   #sector = 0;
   #page = PAGES;
+  /** Sectors that did not take what they were told: not asked again before the next boot. */
+  readonly #worn = new Set<number>();
 
   constructor(flash: FlashPort) {
     this.#flash = flash;
@@ -41,14 +43,24 @@ export class RecordLog {
   async append(record: Uint8Array): Promise<number> {
     const live = await this.#opened();
     const pages = pagesOf(record.length);
-    if (this.#page + pages > PAGES) await this.#takeNextSector(live);
-    const place = { id: this.#nextId, sector: this.#sector, page: this.#page, length: record.length };
-    // Whatever happens to them from here on, these pages are used.
-    this.#page += pages;
-    this.#nextId += 1;
-    await this.#flash.program(offsetOf(place), encodeRecord(place.id, record));
-    live.push(place);
-    return place.id;
+    for (;;) {
+      if (this.#page + pages > PAGES) await this.#takeNextSector(live);
+      const place = { id: this.#nextId, sector: this.#sector, page: this.#page, length: record.length };
+      // Whatever happens to them from here on, these pages are used.
+      this.#page += pages;
+      this.#nextId += 1;
+      try {
+        await this.#flash.program(offsetOf(place), encodeRecord(place.id, record));
+      } catch (error) {
+        if (!isWorn(error)) throw error;
+        // Torn by its checksum, like after a power cut; another sector takes it.
+        this.#worn.add(this.#sector);
+        this.#page = PAGES;
+        continue;
+      }
+      live.push(place);
+      return place.id;
+    }
   }
 
   /** The oldest records, at most `most`. */
@@ -68,8 +80,14 @@ export class RecordLog {
       const index = live.findIndex((place) => place.id === id);
       const place = live[index];
       if (place === undefined) continue;
-      await this.#flash.program(offsetOf(place), new Uint8Array(4));
       live.splice(index, 1);
+      try {
+        await this.#flash.program(offsetOf(place), new Uint8Array(4));
+      } catch (error) {
+        // Worn: it may be back after the next boot, and is uploaded once more. Better twice than never.
+        if (!isWorn(error)) throw error;
+        this.#worn.add(place.sector);
+      }
     }
   }
 
@@ -77,10 +95,9 @@ export class RecordLog {
   async #takeNextSector(live: readonly Place[]): Promise<void> {
     for (let step = 1; step <= SECTORS; step++) {
       const sector = (this.#sector + step) % SECTORS;
-      if (live.some((place) => place.sector === sector)) continue;
+      if (this.#worn.has(sector) || live.some((place) => place.sector === sector)) continue;
       const bytes = await this.#flash.read(REGION + sector * FLASH_SECTOR, FLASH_SECTOR);
-      if (bytes.some((byte) => byte !== 0xff))
-        await this.#flash.erase(REGION + sector * FLASH_SECTOR, FLASH_SECTOR);
+      if (bytes.some((byte) => byte !== 0xff) && !(await this.#erase(sector))) continue;
       this.#sector = sector;
       this.#page = 0;
       return;
@@ -88,6 +105,18 @@ export class RecordLog {
     throw new MonitorError('RecordsFull', 'The log of records is full.', {
       rule: 'upload and remove records first',
     });
+  }
+
+  /** False: the sector is worn out. */
+  async #erase(sector: number): Promise<boolean> {
+    try {
+      await this.#flash.erase(REGION + sector * FLASH_SECTOR, FLASH_SECTOR);
+      return true;
+    } catch (error) {
+      if (!isWorn(error)) throw error;
+      this.#worn.add(sector);
+      return false;
+    }
   }
 
   /** Reads the log once. Torn and removed records leave used pages behind, and nothing else. */

@@ -24,7 +24,7 @@ import {
   IMAGE_TYPES,
 } from '@sevenfold/formats';
 import { MonitorError } from './errors.ts';
-import type { FlashPort, PlutonPort, VerifiedByPluton } from './ports.ts';
+import { isWorn, type FlashPort, type PlutonPort, type VerifiedByPluton } from './ports.ts';
 
 /** How ROM and Pluton came to start this monitor. */
 export interface BootFacts {
@@ -239,15 +239,28 @@ export class Slots {
   async #write(next: Omit<BootRecord, 'sequence'>): Promise<void> {
     const isLast = this.#record.sequence === LAST_BOOT_SEQUENCE;
     const record = { ...next, sequence: isLast ? 1 : this.#record.sequence + 1 };
-    const sector = (this.#sector + 1) % BOOT_SECTORS;
-    const offset = FLASH_MAP.bootRecord.offset + sector * FLASH_SECTOR;
-    await this.#flash.erase(offset, FLASH_SECTOR);
-    await this.#flash.program(offset, encodeBootRecord(record));
+    const sector = await this.#writeBeside(encodeBootRecord(record));
     // No device gets that far by itself: someone wrote it, so that nothing newer could ever be committed. The record
     // that begins anew counts once those with higher numbers are gone.
     if (isLast) await this.#eraseAllBut(sector);
     this.#record = record;
     this.#sector = sector;
+  }
+
+  /** Writes a record into the next sector that takes it, and never into the one of the present record. */
+  async #writeBeside(bytes: Uint8Array): Promise<number> {
+    for (let step = 1; ; step++) {
+      const sector = (this.#sector + step) % BOOT_SECTORS;
+      const offset = FLASH_MAP.bootRecord.offset + sector * FLASH_SECTOR;
+      try {
+        await this.#flash.erase(offset, FLASH_SECTOR);
+        await this.#flash.program(offset, bytes);
+        return sector;
+      } catch (error) {
+        // Worn: the record there is torn by its checksum. All of them worn: what holds now goes on to hold.
+        if (!isWorn(error) || step === BOOT_SECTORS - 1) throw error;
+      }
+    }
   }
 
   async #eraseAllBut(kept: number): Promise<void> {

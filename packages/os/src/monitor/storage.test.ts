@@ -245,3 +245,54 @@ describe('mutable storage', () => {
     expect(await storage.read(component(0))).toEqual(content(65_536, 0));
   });
 });
+
+describe('worn sectors', () => {
+  const sectorOf = (region: 'records' | 'mutable', index: number): number =>
+    FLASH_MAP[region].offset + index * FLASH_SECTOR;
+
+  it('are passed over by the log of records, which loses nothing that it acknowledged', async () => {
+    const chip = chipOn(memoryFlash());
+    const log = new RecordLog(portTo(chip));
+    const kept: number[] = [];
+    for (let n = 0; n < 3; n++) kept.push(await log.append(content(3000, n)));
+    for (const sector of [3, 4, 6]) chip.flash.wearOut(sectorOf('records', sector));
+    for (let n = 3; n < 12; n++) kept.push(await log.append(content(3000, n)));
+    for (const reader of [log, new RecordLog(portTo(chip))]) {
+      const records = await reader.list(1000);
+      expect(records.map(({ id }) => id)).toEqual(kept);
+      expect(records.every(({ record }, n) => Buffer.compare(record, content(3000, n)) === 0)).toBe(true);
+    }
+    // Removing from a sector that has worn out meanwhile: gone now, perhaps there again after the next boot.
+    chip.flash.wearOut(sectorOf('records', 0));
+    await log.remove(kept);
+    expect(await log.list(1000)).toEqual([]);
+    // When every sector is worn, that is said.
+    for (let sector = 0; sector < SECTORS; sector++) chip.flash.wearOut(sectorOf('records', sector));
+    await expect(log.append(content(3000, 1))).rejects.toMatchObject({ code: 'RecordsFull' });
+  });
+
+  it('are passed over by mutable storage, and never bring an old content back', async () => {
+    const [component] = COMPONENTS;
+    const count = FLASH_MAP.mutable.length / FLASH_SECTOR;
+    for (let seed = 0; seed < 8; seed++) {
+      const chip = chipOn(memoryFlash());
+      let storage = new MutableStorage(portTo(chip));
+      let expected: Uint8Array | null = null;
+      for (let step = 0; step < 30; step++) {
+        if (step % 4 === 0) chip.flash.wearOut(sectorOf('mutable', (seed * 7 + step * 5) % count));
+        if (step % 6 === 5) {
+          await storage.delete(component);
+          expected = null;
+        } else {
+          expected = content(step * 700, seed + step);
+          await storage.write(component, expected);
+        }
+        if (step % 3 === 0) storage = new MutableStorage(portTo(chip));
+        const found = await storage.read(component);
+        // What was deleted is gone or empty.
+        if (expected === null) expect(found?.length ?? 0, `${seed}/${step}`).toBe(0);
+        else expect(found, `${seed}/${step}`).toEqual(expected);
+      }
+    }
+  });
+});

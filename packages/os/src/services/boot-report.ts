@@ -5,7 +5,7 @@ import {
   utf8Encode,
   type ErrorReport,
 } from '@sevenfold/formats';
-import type { BootFailure, BootInfo } from './kernel.ts';
+import type { BootFailure, BootInfo, BusFaults } from './kernel.ts';
 
 const NO_IMAGE = '00000000-0000-0000-0000-000000000000';
 const MOST_LINES = 20;
@@ -73,5 +73,31 @@ export function bootReport(
     frames: [],
     log: bootFailureLines(boot),
     count: 1,
+  };
+}
+
+/** What the id of a report of bus faults is the hash of: the same accesses of the same device, once. */
+export function busFaultIdentity(deviceId: string, { lines }: BusFaults): Uint8Array {
+  return utf8Encode(['BusFault', deviceId, ...lines].join('\n'));
+}
+
+/** The error report of accesses that the firewall stopped: somebody tried what software of ours never does. Pure. */
+export function busFaultReport(
+  { count, lines }: BusFaults,
+  known: Parameters<typeof bootReport>[1],
+): ErrorReport {
+  return {
+    reportId: known.reportId,
+    kind: 'OsFailure',
+    componentId: SYSTEM_COMPONENT_IDS.NormalWorldKernel,
+    imageId: NO_IMAGE,
+    osVersion: known.osVersion,
+    time: Math.floor(known.time / 1000),
+    uptime: Math.floor(known.uptime),
+    trap: 'BusFault',
+    exitCode: null,
+    frames: [],
+    log: lines.slice(-MOST_LINES),
+    count,
   };
 }

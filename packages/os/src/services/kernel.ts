@@ -24,6 +24,12 @@ export interface BootInfo {
   readonly left: readonly (readonly string[])[];
 }
 
+/** What the firewall stopped. */
+export interface BusFaults {
+  readonly count: number;
+  readonly lines: readonly string[];
+}
+
 /** An image that a layer refused to start. */
 export interface BootFailure {
   readonly imageType: number;
@@ -115,6 +121,16 @@ export function kernelOver(port: Port) {
         capabilities: reply.textsIfKnown('capabilities'),
         left: reply.textLists('left') ?? (fellBack === null ? [] : [fellBack]),
       };
+    },
+    /** Accesses that the firewall stopped since reset: how many, and the newest, a line each. */
+    async busFaults(): Promise<BusFaults> {
+      const faults = new ReplyReader(await port.call('bootInfo'), 'bootInfo').optional('busFaults');
+      if (faults === null) return { count: 0, lines: [] };
+      const lines = faults.list('newest').map((fault) => {
+        const address = fault.number('address').toString(16);
+        return `${fault.text('master')} may not ${fault.text('access')} at 0x${address}`;
+      });
+      return { count: faults.number('count'), lines };
     },
     async loadCertStore(): Promise<Uint8Array> {
       return bytesValue(await port.call('loadCertStore'), 'loadCertStore');

@@ -41,6 +41,28 @@ describe('error reports', () => {
     await expect.poll(() => world.service.received.reports.length).toBe(1);
   });
 
+  it('tell of accesses that the firewall stopped, each time there are new ones', async () => {
+    const fault = { master: 'realtime0', region: 'fuses', address: 0x2000_0000, access: 'read' };
+    const { memory } = world.device;
+    memory.boot = { ...memory.boot, busFaults: { count: 3, newest: [fault] } };
+    await world.bootAndCheck();
+    const faults = () => world.service.received.reports.filter(({ trap }) => trap === 'BusFault');
+    expect(faults()).toMatchObject([
+      { kind: 'OsFailure', count: 3, log: ['realtime0 may not read at 0x20000000'] },
+    ]);
+    await world.device.gateway('checkNow');
+    expect(faults()).toHaveLength(1);
+    memory.boot = {
+      ...memory.boot,
+      busFaults: { count: 4, newest: [fault, { ...fault, region: null, address: 8 }] },
+    };
+    await world.device.gateway('checkNow');
+    expect(faults()[1]).toMatchObject({
+      count: 1,
+      log: ['realtime0 may not read at 0x20000000', 'realtime0 may not read at 0x8'],
+    });
+  });
+
   it('tell of a boot that fell back, once', async () => {
     world.device.memory.boot = {
       trial: false,

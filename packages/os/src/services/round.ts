@@ -6,8 +6,16 @@ import {
   decodeErrorReport,
   type CertStore,
   type Clock,
+  type ErrorReport,
 } from '@sevenfold/formats';
-import { bootFailureLines, bootReport, bootReportIdentity, osVersionOf } from './boot-report.ts';
+import {
+  bootFailureLines,
+  bootReport,
+  bootReportIdentity,
+  busFaultIdentity,
+  busFaultReport,
+  osVersionOf,
+} from './boot-report.ts';
 import { CredentialCache } from './credential-cache.ts';
 import { CLOCK_TOLERANCE, createDaa, type Credentials, type Daa } from './daa.ts';
 import { ServicesError, describeError } from './errors.ts';
@@ -29,6 +37,8 @@ interface ServicesState {
   /** An OS that is tried: it must prove itself to be kept. */
   readonly trial: boolean;
   readonly lastError: string | null;
+  /** Stopped accesses that have been reported since the reset. */
+  readonly busFaults: number;
 }
 
 /** What a round came to. */
@@ -80,6 +90,7 @@ export async function openServices(
       attestDueTime: 0,
       trial: boot.trial,
       lastError: null,
+      busFaults: 0,
     },
   };
 }
@@ -127,7 +138,31 @@ export async function queueBootReport(context: ServicesContext): Promise<void> {
 async function queueReport({ kernel, clock, deviceId, osVersion, boot }: ServicesContext): Promise<void> {
   const reportId = (await kernel.sha256(bootReportIdentity(deviceId, boot))).slice(0, 16);
   const report = bootReport(boot, { reportId, osVersion, time: clock.now(), uptime: clock.monotonic() });
-  if (report === null) return;
+  if (report !== null) await appendOnce(kernel, report);
+}
+
+/**
+ * Queues a report of accesses that the firewall stopped since the last round. Never rejects: what is told of here is
+ * over, and the round is not.
+ */
+async function queueBusFaults(context: ServicesContext): Promise<void> {
+  const { kernel, clock, deviceId, osVersion, state } = context;
+  try {
+    const faults = await kernel.busFaults();
+    if (faults.count <= state.busFaults) return;
+    const reportId = (await kernel.sha256(busFaultIdentity(deviceId, faults))).slice(0, 16);
+    const known = { reportId, osVersion, time: clock.now(), uptime: clock.monotonic() };
+    const since = { ...faults, count: faults.count - state.busFaults };
+    await appendOnce(kernel, busFaultReport(since, known));
+    context.state = { ...context.state, busFaults: faults.count };
+  } catch (error) {
+    context.log(`bus faults are not reported: ${describeError(error)}`);
+  }
+}
+
+/** Queues a report unless it waits in the queue already. */
+async function appendOnce(kernel: Kernel, report: ErrorReport): Promise<void> {
+  const { reportId } = report;
   for (const { record } of await kernel.recordList(1000)) {
     try {
       if (equalBytes(decodeErrorReport(record).reportId, reportId)) return;
@@ -164,6 +199,7 @@ export async function runRound(context: ServicesContext, whole: boolean): Promis
     await followTime(context, update.issuedAt);
     // Neither the new OS nor the one that it may fall back to goes on with what this one was given.
     if (update.restartRequired) await forgetCredentials(context);
+    await queueBusFaults(context);
     // What comes after a commit of the OS is its restart: nothing that a network does may keep it away.
     if (!update.restartRequired) await uploadReports(context, credentials.update);
     const held =
