@@ -125,6 +125,23 @@ describe('a monotonic counter', () => {
     console.log(`counters: ${cases} power cuts and flipped bits over ${operations} operations`);
   });
 
+  it('goes on in the sectors that are left as its flash wears out, and then stays where it is', async () => {
+    const bits = newChip();
+    const { counters, chip } = countersOn(bits);
+    chip.flash.layWear({ seed: 5, endurance: 6 });
+    let told = 0;
+    const stopped = await (async () => {
+      for (;;) told = await counters.counter('services', true);
+    })().catch((error: { code: string }) => error.code);
+    expect(stopped).toBe('StateUnwritable');
+    // Four sectors, of which each takes eight steps an erasure, and six erasures at the least.
+    expect(told).toBeGreaterThan(4 * 8 * 6);
+    expect(await counters.counter('services', false)).toBe(told);
+    const after = await read(bits);
+    expect(after).toBeGreaterThanOrEqual(told);
+    expect(after).toBeLessThanOrEqual(told + 1);
+  });
+
   it('survives any one bit of its newest record', async () => {
     const bits = newChip();
     await count(bits, 3);

@@ -156,11 +156,17 @@ export class Counters {
 
   async #programCopy(bytes: Uint8Array): Promise<void> {
     for (let attempt = 0; attempt < TRIES; attempt++) {
-      const page = await this.#freePage();
-      this.#page = page + 1;
-      await this.#hardware.programFlash(REGION + page * FLASH_PAGE, bytes);
-      const found = await this.#hardware.readFlash(REGION + page * FLASH_PAGE, bytes.length);
-      if (equalBytes(found, bytes)) return;
+      try {
+        const page = await this.#freePage();
+        this.#page = page + 1;
+        await this.#hardware.programFlash(REGION + page * FLASH_PAGE, bytes);
+        const found = await this.#hardware.readFlash(REGION + page * FLASH_PAGE, bytes.length);
+        if (equalBytes(found, bytes)) return;
+      } catch (error) {
+        if (toProblem(error).code !== 'FlashWorn') throw error;
+        // This sector takes nothing any more: on to the next one.
+        this.#page = (Math.floor(this.#page / PAGES_A_SECTOR) + 1) * PAGES_A_SECTOR;
+      }
     }
     throw new PlutonError('StateUnwritable', 'Flash does not take the counters.', {
       rule: `one of ${TRIES} pages`,
