@@ -98,6 +98,12 @@ describe('trusted keystore', () => {
 describe('certificate store', () => {
   it('reads back what it wrote', () => {
     expect(decodeCertStore(encodeCertStore(CERT_STORE))).toEqual(CERT_STORE);
+    const patient = { ...CERT_STORE, healthyAfter: 600 };
+    expect(decodeCertStore(encodeCertStore(patient))).toEqual(patient);
+    // As long as a trial lasts, or at once, would be no rule at all.
+    for (const healthyAfter of [0, 59, 3001]) {
+      expect(codeOf(() => encodeCertStore({ ...CERT_STORE, healthyAfter }))).toBe('ValueOutOfRange');
+    }
   });
 
   it.each<[string, Partial<CertStore>, string]>([

@@ -47,6 +47,11 @@ export interface CertStore {
   readonly endpoints: readonly ServiceEndpoint[];
   /** X.509 certificates in DER. */
   readonly tlsRoots: readonly Uint8Array[];
+  /**
+   * The rule for devices that may be without their service for long: a new OS that has run for so many seconds counts as
+   * healthy, whether it reached its service or not. Absent: only an attestation says so.
+   */
+  readonly healthyAfter?: number;
 }
 
 /** Bounds of both documents. */
@@ -71,7 +76,9 @@ const KEYSTORE_KEYS = {
   secondRootSpki: 5,
 } as const;
 const KEY_KEYS = { spki: 1, thumbprint: 2, uses: 3, secondSpki: 4 } as const;
-const CERT_STORE_KEYS = { endpoints: 1, tlsRoots: 2 } as const;
+const CERT_STORE_KEYS = { endpoints: 1, tlsRoots: 2, healthyAfter: 3 } as const;
+/** Of `healthyAfter`, in seconds: a trial that takes an hour is over by itself. */
+const HEALTHY_AFTER = { min: 60, max: 3000 } as const;
 const ENDPOINT_KEYS = { host: 1, port: 2, serverName: 3 } as const;
 
 const TYPE_NAMES: ReadonlyMap<number, string> = new Map(
@@ -206,6 +213,7 @@ export function encodeCertStore(store: CertStore): Uint8Array<ArrayBuffer> {
         cborMap(ENDPOINT_KEYS, { host, port, serverName }),
       ),
       tlsRoots: [...store.tlsRoots],
+      healthyAfter: store.healthyAfter,
     }),
   );
   decodeCertStore(encoded);
@@ -223,6 +231,7 @@ export function decodeCertStore(untrusted: Uint8Array): CertStore {
     tlsRoots: reader.array('tlsRoots', LIMITS.maxRoots, (item, field) =>
       readBytes(item, field, { min: 1, max: LIMITS.maxCertificate }),
     ),
+    ...(reader.has('healthyAfter') && { healthyAfter: reader.uint('healthyAfter', HEALTHY_AFTER) }),
   };
   reader.end();
   return store;

@@ -3,7 +3,7 @@ import { describeError } from './errors.ts';
 import { serveGateway } from './gateway.ts';
 import { kernelOver } from './kernel.ts';
 import { createMainLoop } from './main-loop.ts';
-import { openServices, queueBootReport, restoreCredentials } from './round.ts';
+import { confirmByRule, openServices, queueBootReport, restoreCredentials } from './round.ts';
 
 /** Ms between the end of the main loop and the restart that is its only cure. */
 const RESTART_AFTER = 60_000;
@@ -18,6 +18,7 @@ export async function start(handle: StageHandle): Promise<void> {
   handle.serve(serveGateway(context, loop));
   await queueBootReport(context);
   await restoreCredentials(context);
+  confirmByRule(context).catch((error: unknown) => log(`not confirmed: ${describeError(error)}`));
   loop.run().catch(async (error: unknown) => {
     // Only layers below that no longer answer end the loop. Without it nothing is updated any more: begin again.
     log(`stopped: ${describeError(error)}`);
