@@ -21,6 +21,8 @@ const MISTAKES: readonly (readonly [string, string, string, readonly string[]])[
   ['wrong-function', 'indirect call type mismatch', 'return function(1, 2)', ['Callback', 'Fail', 'main']],
   ['abort', 'unreachable', 'abort()', ['Fail', 'main']],
 ];
+/** It makes no mistake but that it says nothing any more. */
+const SILENT = 'silent';
 
 let apps: readonly BuiltApp[];
 beforeAll(async () => {
@@ -30,20 +32,30 @@ beforeAll(async () => {
     sign: (message: Uint8Array) => Promise.resolve(signWithPkcs8(key.pkcs8, message)),
   };
   apps = await buildApps(
-    MISTAKES.map(([what]) => ({ sourceDir: folder, signer, manifestOverrides: { cmdArgs: [what] } })),
+    [...MISTAKES.map(([what]) => what), SILENT].map((what) => ({
+      sourceDir: folder,
+      signer,
+      manifestOverrides: { cmdArgs: [what] },
+    })),
   );
 });
+
+/** Runs one of the apps for so many ms of virtual time. */
+async function run(index: number, milliseconds: number): Promise<{ app: BuiltApp; world: KernelWorld }> {
+  const app = apps[index];
+  if (app === undefined) throw new Error('The SDK built nothing.');
+  const world = await KernelWorld.boot();
+  world.installPackage(app.componentId, app.imagePackage);
+  await world.services('appInstalled', app.componentId);
+  await world.clock.advance(milliseconds);
+  return { app, world };
+}
 
 describe('an app built as by default', () => {
   it.each(MISTAKES.map(([what, ...rest], index) => [what, index, ...rest] as const))(
     'ends where it makes its mistake, and its report says where that is: %s',
     async (what, index, trap, text, functions) => {
-      const app = apps[index];
-      if (app === undefined) throw new Error('The SDK built nothing.');
-      const world = await KernelWorld.boot();
-      world.installPackage(app.componentId, app.imagePackage);
-      await world.services('appInstalled', app.componentId);
-      await world.clock.advance(100);
+      const { app, world } = await run(index, 100);
       const [report] = world.reports;
       expect(report).toMatchObject({ kind: 'AppCrash', trap, imageId: app.imageId });
       // Nothing that comes after the mistake was done, and nothing beside it was overwritten.
@@ -55,4 +67,9 @@ describe('an app built as by default', () => {
       expect(places.map((place) => place.function).slice(0, functions.length)).toEqual(functions);
     },
   );
+
+  it('that asked for a watchdog is ended when it says nothing any more', async () => {
+    const { world } = await run(MISTAKES.length, 600);
+    expect(world.reports).toMatchObject([{ kind: 'AppCrash', trap: 'watchdog', uptime: 500 }]);
+  });
 });
