@@ -27,8 +27,10 @@ type Conclusion = KeptAppraisal & { readonly from: number; readonly until: numbe
 
 type Appraised = Pick<UnprovenEvidence, 'lifecycle' | 'components'>;
 
+/** Kinds of devices times releases in the field; evidence says names of its own, so this also bounds the memory. */
+const MOST_CONCLUSIONS = 256;
 /** Devices of one kind that run one release measure the same: what was concluded for the first holds for all. */
-const conclusions = keepConclusions<Conclusion>();
+const conclusions = keepConclusions<Conclusion>(MOST_CONCLUSIONS);
 
 /**
  * Judges a genuine device's measurements by what is published for it. Kept until the next release is written or taken

@@ -1,6 +1,6 @@
 import type { Store } from '../store/store.ts';
 
-/** Some hundred releases with all their images. */
+/** Unless told: some hundred releases with all their images. */
 const MOST_VALUES = 4096;
 
 /**
@@ -9,6 +9,12 @@ const MOST_VALUES = 4096;
  */
 export class KeptReferences<T> {
   readonly #byStore = new WeakMap<Store, Map<string, T>>();
+  readonly #most: number;
+
+  /** Keeps at most so many values a store. */
+  constructor(most = MOST_VALUES) {
+    this.#most = most;
+  }
 
   /** The value of that name over what is committed; `read` is called where none is kept that `isGood` still. */
   async get(
@@ -23,7 +29,7 @@ export class KeptReferences<T> {
     if (known !== undefined && isGood(known)) return known;
     const value = await read();
     if (value === null) return null;
-    if (values.size >= MOST_VALUES) values.clear();
+    if (values.size >= this.#most) values.clear();
     // Where `forget` was called meanwhile, nobody sees this map any more.
     values.set(name, value);
     return value;

@@ -159,9 +159,9 @@ function forgetReferences(store: ServiceContext['store']): void {
   for (const kept of keptByOthers) kept.forget(store);
 }
 
-/** A place for what others conclude from the published releases alone: it is empty again after each release. */
-export function keepConclusions<T>(): KeptReferences<T> {
-  const kept = new KeptReferences<T>();
+/** A place for `most` things that others conclude from the published releases: it is empty again after each release. */
+export function keepConclusions<T>(most: number): KeptReferences<T> {
+  const kept = new KeptReferences<T>(most);
   keptByOthers.add(kept);
   return kept;
 }
