@@ -27,7 +27,7 @@ static void Follow(EventLoopTimer *timer)
     const uint32_t full = (1U << bits) - 1;
     const PwmState state = {.period_nsec = PERIOD_NS,
                             .dutyCycle_nsec = (unsigned)((uint64_t)PERIOD_NS * sample / full),
-                            .polarity = PwmPolarity_Normal,
+                            .polarity = PWM_Polarity_Normal,
                             .enabled = true};
     if (PWM_Apply(lampFd, LAMP_CHANNEL, &state) == -1) {
         Log_Debug("PWM: %s\n", strerror(errno));

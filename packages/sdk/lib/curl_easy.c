@@ -5,12 +5,15 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <tlsutils/deviceauth.h>
 #include <unistd.h>
 
 #define MS_PER_SECOND 1000
 #define DEFAULT_CONNECT_MS 300000
 #define DEFAULT_REDIRECTS 30
+/* Between two looks at a transfer that is paused. */
+#define PAUSE_NS 20000000
 
 CURLcode curl_global_init(long flags)
 {
@@ -67,6 +70,7 @@ static size_t write_to_file(char *buffer, size_t size, size_t count, void *conte
 static void set_defaults(CURL *curl)
 {
     curl->write = write_to_file;
+    curl->protocols = CURLPROTO_HTTP | CURLPROTO_HTTPS;
     curl->fieldsSize = -1;
     curl->connectTimeoutMs = DEFAULT_CONNECT_MS;
     curl->mostRedirects = DEFAULT_REDIRECTS;
@@ -89,7 +93,7 @@ static void free_all(CURL *curl)
         close(curl->fd);
     }
     char *texts[] = {curl->url,   curl->method,       curl->agent,   curl->range,       curl->cainfo,  curl->copiedFields,
-                     curl->proxy, curl->effectiveUrl, curl->request, curl->contentType, curl->location};
+                     curl->proxy, curl->effectiveUrl, curl->request, curl->contentType, curl->location,     curl->held};
     for (size_t index = 0; index < sizeof texts / sizeof texts[0]; index++) {
         free(texts[index]);
     }
@@ -185,10 +189,16 @@ static CURLcode set_long(CURL *curl, CURLoption option, long value)
     case CURLOPT_SSL_VERIFYPEER:
     case CURLOPT_SSL_VERIFYHOST:
         return value == 0 ? CURLE_NOT_BUILT_IN : CURLE_OK;
-    /* Nothing to be told: no progress meter, no signals, no log but the app's own. */
+    /* Nothing to be told: no signals, no log but the app's own. */
     case CURLOPT_VERBOSE:
-    case CURLOPT_NOPROGRESS:
     case CURLOPT_NOSIGNAL:
+        return CURLE_OK;
+    case CURLOPT_NOPROGRESS:
+        curl->tellsProgress = value == 0;
+        return CURLE_OK;
+    case CURLOPT_PROTOCOLS:
+    case CURLOPT_REDIR_PROTOCOLS:
+        curl->protocols &= value;
         return CURLE_OK;
     /* A preference: 1.1 is what there is. */
     case CURLOPT_HTTP_VERSION:
@@ -230,6 +240,9 @@ static CURLcode set_pointer(CURL *curl, CURLoption option, void *value)
     case CURLOPT_HEADERDATA:
         curl->headerData = value;
         return CURLE_OK;
+    case CURLOPT_XFERINFODATA:
+        curl->progressData = value;
+        return CURLE_OK;
     case CURLOPT_ERRORBUFFER:
         curl->errorBuffer = value;
         return CURLE_OK;
@@ -265,6 +278,9 @@ CURLcode curl_easy_setopt(CURL *curl, CURLoption option, ...)
         result = CURLE_OK;
     } else if (option == CURLOPT_HEADERFUNCTION) {
         curl->header = va_arg(args, curl_write_callback);
+        result = CURLE_OK;
+    } else if (option == CURLOPT_XFERINFOFUNCTION) {
+        curl->progress = va_arg(args, curl_xferinfo_callback);
         result = CURLE_OK;
     } else if (option == CURLOPT_SSL_CTX_FUNCTION) {
         curl->sslContext = va_arg(args, curl_ssl_ctx_callback);
@@ -311,6 +327,15 @@ CURLcode curl_easy_getinfo(CURL *curl, CURLINFO info, ...)
     }
 }
 
+CURLcode curl_easy_pause(CURL *curl, int mask)
+{
+    if (curl == NULL) {
+        return CURLE_BAD_FUNCTION_ARGUMENT;
+    }
+    curl->isPaused = (mask & CURLPAUSE_RECV) != 0;
+    return CURLE_OK;
+}
+
 CURLcode curl_easy_perform(CURL *curl)
 {
     if (curl == NULL || curl->multi != NULL) {
@@ -321,6 +346,11 @@ CURLcode curl_easy_perform(CURL *curl)
         curl_go_on(curl);
         if (curl->stage == CURL_DONE) {
             return curl->result;
+        }
+        if (curl->isPaused) {
+            struct timespec nap = {.tv_nsec = PAUSE_NS};
+            nanosleep(&nap, NULL);
+            continue;
         }
         int64_t left = curl->deadline - curl_now();
         struct pollfd wait = {.fd = curl->fd, .events = curl_wants(curl) == CURL_POLL_OUT ? POLLOUT : POLLIN};

@@ -40,6 +40,9 @@ static void end(CURL *curl, CURLcode result)
     hang_up(curl);
     free(curl->request);
     curl->request = NULL;
+    free(curl->held);
+    curl->held = NULL;
+    curl->isPaused = false;
     curl->stage = CURL_DONE;
     curl->result = result;
     if (result != CURLE_OK && curl->errorBuffer != NULL) {
@@ -79,6 +82,10 @@ static const char *read_url(CURL *curl, const char *url, CURLcode *result)
     curl->isTls = scheme != NULL && strncasecmp(url, "https", 5) == 0 && scheme == url + 5;
     bool isPlain = scheme == NULL || (strncasecmp(url, "http", 4) == 0 && scheme == url + 4);
     if (!curl->isTls && !isPlain) {
+        *result = CURLE_UNSUPPORTED_PROTOCOL;
+        return NULL;
+    }
+    if ((curl->protocols & (curl->isTls ? CURLPROTO_HTTPS : CURLPROTO_HTTP)) == 0) {
         *result = CURLE_UNSUPPORTED_PROTOCOL;
         return NULL;
     }
@@ -279,6 +286,9 @@ void curl_begin(CURL *curl)
 
 int curl_wants(const CURL *curl)
 {
+    if (curl->isPaused) {
+        return CURL_POLL_NONE;
+    }
     if (curl->stage == CURL_CONNECTING || curl->stage == CURL_SENDING) {
         return CURL_POLL_OUT;
     }
@@ -472,6 +482,21 @@ static bool take_line(CURL *curl, char **at, const char *stop)
     return true;
 }
 
+/* Keeps what the app did not take now. False in any case: nothing more is taken. */
+static bool hold(CURL *curl, const char *bytes, size_t length)
+{
+    char *copy = malloc(length);
+    if (copy == NULL) {
+        end(curl, CURLE_OUT_OF_MEMORY);
+        return false;
+    }
+    memcpy(copy, bytes, length);
+    curl->held = copy;
+    curl->heldLength = length;
+    curl->isPaused = true;
+    return false;
+}
+
 static bool take_body(CURL *curl, char **at, const char *stop)
 {
     size_t length = (size_t)(stop - *at);
@@ -479,13 +504,17 @@ static bool take_body(CURL *curl, char **at, const char *stop)
     if (isBounded && (curl_off_t)length > curl->left) {
         length = (size_t)curl->left;
     }
-    char *bytes = *at;
+    size_t taken = length == 0 ? 0 : curl->write(*at, 1, length, curl->writeData);
+    if (taken == CURL_WRITEFUNC_PAUSE) {
+        return hold(curl, *at, (size_t)(stop - *at));
+    }
+    if (taken != length) {
+        end(curl, CURLE_WRITE_ERROR);
+        return false;
+    }
     *at += length;
     curl->received += (curl_off_t)length;
     curl->left -= (curl_off_t)length;
-    if (!give(curl, curl->write, curl->writeData, bytes, length)) {
-        return false;
-    }
     if (isBounded && curl->left == 0) {
         if (curl->framing == CURL_LENGTH) {
             end(curl, CURLE_OK);
@@ -522,6 +551,33 @@ static void end_of_stream(CURL *curl)
     }
 }
 
+/* Tells the app how far it is. False: the app gives up. */
+static bool tell_progress(CURL *curl)
+{
+    if (!curl->tellsProgress || curl->progress == NULL || curl->stage == CURL_DONE) {
+        return true;
+    }
+    curl_off_t total = curl->contentLength < 0 ? 0 : curl->contentLength;
+    if (curl->progress(curl->progressData, total, curl->received, 0, 0) == 0) {
+        return true;
+    }
+    end(curl, CURLE_ABORTED_BY_CALLBACK);
+    return false;
+}
+
+/* Offers again what the app did not take. False: it still does not, or it is over. */
+static bool take_held(CURL *curl)
+{
+    if (!tell_progress(curl) || curl->isPaused) {
+        return false;
+    }
+    char *held = curl->held;
+    curl->held = NULL;
+    bool goesOn = held == NULL || take(curl, held, curl->heldLength);
+    free(held);
+    return goesOn;
+}
+
 static void receive_on(CURL *curl)
 {
     char bytes[CHUNK];
@@ -534,7 +590,7 @@ static void receive_on(CURL *curl)
                 end(curl, code_of(errno, CURLE_RECV_ERROR));
             }
             return;
-        } else if (!take(curl, bytes, (size_t)count)) {
+        } else if (!take(curl, bytes, (size_t)count) || !tell_progress(curl)) {
             return;
         }
     }
@@ -550,6 +606,9 @@ void curl_go_on(CURL *curl)
         return;
     }
     if ((curl->stage == CURL_CONNECTING || curl->stage == CURL_SENDING) && !send_on(curl)) {
+        return;
+    }
+    if (!take_held(curl)) {
         return;
     }
     receive_on(curl);

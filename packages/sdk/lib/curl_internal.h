@@ -27,6 +27,10 @@ struct Curl_easy {
     void *writeData;
     curl_write_callback header;
     void *headerData;
+    curl_xferinfo_callback progress;
+    void *progressData;
+    bool tellsProgress;
+    long protocols;
     curl_ssl_ctx_callback sslContext;
     void *sslContextData;
     void *private;
@@ -63,6 +67,10 @@ struct Curl_easy {
     long redirects;
     int64_t deadline;
     CURLcode result;
+    /* Bytes that the app has not taken yet, since it paused. */
+    bool isPaused;
+    char *held;
+    size_t heldLength;
 
     /* In a multi handle. */
     CURLM *multi;

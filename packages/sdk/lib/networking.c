@@ -114,7 +114,7 @@ ssize_t Networking_GetInterfaces(Networking_NetworkInterface *outNetworkInterfac
         out->isEnabled = settings_get(&call) != 0;
         settings_get_text(&call, out->interfaceName, sizeof out->interfaceName);
         out->ipConfigurationType = (Networking_IpType_Type)settings_get(&call);
-        out->interfaceMedium = (Networking_InterfaceMedium_Type)settings_get(&call);
+        out->interfaceMediumType = (Networking_InterfaceMedium_Type)settings_get(&call);
     }
     return settings_end(&call, (int)count);
 }

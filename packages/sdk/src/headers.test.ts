@@ -25,10 +25,13 @@ const POSIX = [
   'clock_gettime clock_settime nanosleep sleep usleep setenv localtime gmtime getopt_long',
   'socket connect bind listen accept accept4 send recv sendto recvfrom setsockopt getsockopt shutdown',
   'getaddrinfo freeaddrinfo getnameinfo gethostbyname getifaddrs freeifaddrs if_nametoindex',
+  'tzset localtime_r mktime res_init res_mkquery dn_expand ns_initparse ns_parserr ns_get16',
+  'curl_easy_perform curl_easy_pause curl_multi_perform curl_multi_socket_action curl_slist_append',
+  'DeviceAuth_CurlSslFunc Networking_Curl_SetDefaultProxy',
   'inet_aton inet_pton inet_ntop read write lseek close snprintf strerror malloc free',
 ].flatMap((line) => line.split(' '));
 const POSIX_HEADERS = [
-  'arpa/inet.h errno.h fcntl.h getopt.h ifaddrs.h net/if.h netdb.h netinet/in.h netinet/tcp.h poll.h signal.h',
+  'resolv.h curl/curl.h arpa/inet.h errno.h fcntl.h getopt.h ifaddrs.h net/if.h netdb.h netinet/in.h netinet/tcp.h poll.h signal.h',
   'stdio.h stdlib.h string.h sys/epoll.h sys/select.h sys/socket.h sys/time.h sys/timerfd.h time.h unistd.h',
 ].flatMap((line) => line.split(' '));
 

@@ -71,7 +71,7 @@ typedef struct z__Networking_NetworkInterface_v1 {
     char interfaceName[IF_NAMESIZE];
     uint32_t z__reserved;
     Networking_IpType_Type ipConfigurationType;
-    Networking_InterfaceMedium_Type interfaceMedium;
+    Networking_InterfaceMedium_Type interfaceMediumType;
 } z__Networking_NetworkInterface_v1;
 typedef struct z__Networking_NetworkInterface_v1 Networking_NetworkInterface;
 

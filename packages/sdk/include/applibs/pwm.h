@@ -13,7 +13,7 @@ typedef uint32_t PWM_ChannelId;
 
 typedef uint32_t PwmPolarity;
 /* Inversed: the duty cycle is the part of the period at the low level. */
-enum { PwmPolarity_Normal = 0, PwmPolarity_Inversed = 1 };
+enum { PWM_Polarity_Normal = 0, PWM_Polarity_Inversed = 1 };
 
 typedef struct PwmState {
     /* Nanoseconds; the duty cycle is at most the period. */

@@ -21,6 +21,17 @@ extern "C" {
 #define CURL_ERROR_SIZE 256
 #define CURL_MAX_WRITE_SIZE 16384
 #define CURL_ZERO_TERMINATED ((size_t)-1)
+/* What a write callback returns to be asked again with the same bytes, after curl_easy_pause. */
+#define CURL_WRITEFUNC_PAUSE 0x10000001
+
+#define CURLPAUSE_RECV 1
+#define CURLPAUSE_SEND 4
+#define CURLPAUSE_ALL (CURLPAUSE_RECV | CURLPAUSE_SEND)
+#define CURLPAUSE_CONT 0
+
+#define CURLPROTO_HTTP 1
+#define CURLPROTO_HTTPS 2
+#define CURLPROTO_ALL (~0)
 
 typedef struct Curl_easy CURL;
 typedef struct Curl_multi CURLM;
@@ -123,9 +134,14 @@ typedef enum {
     CURLOPT_TIMEOUT_MS = CURLOPTTYPE_LONG + 155,
     CURLOPT_CONNECTTIMEOUT_MS = CURLOPTTYPE_LONG + 156,
     CURLOPT_COPYPOSTFIELDS = CURLOPTTYPE_OBJECTPOINT + 165,
-    CURLOPT_NOPROXY = CURLOPTTYPE_OBJECTPOINT + 177
+    CURLOPT_NOPROXY = CURLOPTTYPE_OBJECTPOINT + 177,
+    CURLOPT_PROTOCOLS = CURLOPTTYPE_LONG + 181,
+    CURLOPT_REDIR_PROTOCOLS = CURLOPTTYPE_LONG + 182,
+    CURLOPT_XFERINFODATA = CURLOPTTYPE_OBJECTPOINT + 57,
+    CURLOPT_XFERINFOFUNCTION = CURLOPTTYPE_FUNCTIONPOINT + 219
 } CURLoption;
 #define CURLOPT_FILE CURLOPT_WRITEDATA
+#define CURLOPT_PROGRESSDATA CURLOPT_XFERINFODATA
 #define CURLOPT_WRITEHEADER CURLOPT_HEADERDATA
 
 #define CURL_HTTP_VERSION_NONE 0
@@ -149,6 +165,9 @@ struct curl_slist {
 };
 
 typedef size_t (*curl_write_callback)(char *buffer, size_t size, size_t count, void *context);
+/* Not 0: the transfer is given up with CURLE_ABORTED_BY_CALLBACK. */
+typedef int (*curl_xferinfo_callback)(void *context, curl_off_t downTotal, curl_off_t downNow, curl_off_t upTotal,
+                                      curl_off_t upNow);
 typedef CURLcode (*curl_ssl_ctx_callback)(CURL *curl, void *sslContext, void *context);
 
 CURLcode curl_global_init(long flags);
@@ -161,6 +180,8 @@ void curl_slist_free_all(struct curl_slist *list);
 CURL *curl_easy_init(void);
 CURLcode curl_easy_setopt(CURL *curl, CURLoption option, ...);
 CURLcode curl_easy_perform(CURL *curl);
+/* Stops taking what arrives, or goes on (CURLPAUSE_CONT). */
+CURLcode curl_easy_pause(CURL *curl, int mask);
 CURLcode curl_easy_getinfo(CURL *curl, CURLINFO info, ...);
 void curl_easy_reset(CURL *curl);
 void curl_easy_cleanup(CURL *curl);

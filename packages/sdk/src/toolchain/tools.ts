@@ -25,12 +25,14 @@ export const COMPILE_FLAGS: readonly string[] = [
   '-enable-tail-merge=0',
   '-Wall',
   '-Wextra',
+  // Callbacks have the parameters that they have to have.
+  '-Wno-unused-parameter',
   '-fno-color-diagnostics',
   // Where one function has taken in hundreds of loops, strength reduction takes minutes; V8 does its own.
   '-mllvm',
   '-disable-lsr',
   // musl's names that samples use beside ISO C.
-  '-D_GNU_SOURCE',
+  '-D_GNU_SOURCE=',
   `-I${SDK_INCLUDE}`,
 ];
 const DIALECTS: Readonly<Record<string, readonly string[]>> = {
