@@ -87,7 +87,7 @@ const APPLIBS: Record<Exclude<keyof (typeof IMPORT_TABLE)['sevenfold'], 'check_f
   power_down: needs({ PowerControls: ['ForcePowerDown'] }, 'success', 60),
   power_profile: needs({ PowerControls: ['SetPowerProfile'] }, 'success', 1),
   // One of its operations; settings.test.ts walks them all.
-  settings: needs({ TimeSyncConfig: true }, 'success', 11, NAME, 0, 3000, 64, 3100),
+  settings: needs({ CertStore: true }, 'success', 63, NAME, 0, 3000, 64, 3100),
   timer_create: free('success', 1, 0, OUT),
   timer_set: { before: [timer], ...free('success', 'loaded', 0, 1000n, 0n) },
   timer_get: { before: [timer], ...free('success', 'loaded', 3000) },

@@ -123,7 +123,7 @@ export class DeviceSettings {
       [8, { needs: ['networkConfig'], answer: (reader) => networking.release(reader) }],
       [9, { needs: ['networkConfig'], answer: (reader) => networking.renew(reader) }],
       [10, { ...timed, answer: (reader) => networking.setTimeSynced(reader) }],
-      [11, { needs: ['timeSyncConfig'], answer: (_, writer) => void writer.flag(networking.isTimeSynced) }],
+      [11, { ...open, answer: (_, writer) => void writer.flag(networking.isTimeSynced) }],
       [12, { ...timed, answer: (reader) => networking.setTimeServers(reader) }],
       [13, { ...open, answer: (_, writer) => networking.lastSync(writer) }],
       [14, { needs: ['sntpService'], answer: (reader) => networking.startTimeServer(reader) }],
