@@ -31,12 +31,11 @@ export const COMPILE_FLAGS: readonly string[] = [
   // Where one function has taken in hundreds of loops, strength reduction takes minutes; V8 does its own.
   '-mllvm',
   '-disable-lsr',
-  // musl's names that samples use beside ISO C.
-  '-D_GNU_SOURCE=',
   `-I${SDK_INCLUDE}`,
 ];
 const DIALECTS: Readonly<Record<string, readonly string[]>> = {
-  c: ['-std=gnu11'],
+  // With musl's names that samples use beside ISO C, as C++ has them by itself.
+  c: ['-std=gnu11', '-D_GNU_SOURCE='],
   cpp: ['-std=gnu++17', '-fno-exceptions'],
 };
 export const LINK_FLAGS: readonly string[] = [
