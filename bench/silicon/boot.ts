@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { bundleStageWorker, manufacture } from '@sevenfold/device';
-import { buildRelease, makeSigner } from '../compartments/device.ts';
+import { buildOsRelease, bundleStageWorker, manufacture } from '@sevenfold/device';
+import { SYSTEM_IMAGE_TYPES } from '@sevenfold/formats';
+import { makeSigner } from '../compartments/device.ts';
 import type { Figure } from '../figure.ts';
 import { alternate, compare } from '../pairs.ts';
 import { bundleProgram } from './program.ts';
@@ -41,8 +42,20 @@ async function boot(args: readonly string[]): Promise<Seen> {
 
 /** A cold boot, a new process each, beside an empty Node; and its memory beside Node with as many empty threads. */
 export async function measureBoot(scratch: string): Promise<readonly Figure[]> {
-  const signer = makeSigner();
-  const release = await buildRelease(signer);
+  const platform = makeSigner();
+  const release = await buildOsRelease({
+    version: '26.11.0',
+    root: makeSigner(),
+    platform,
+    keystore: {
+      version: 1,
+      keys: [{ spki: platform.spki, uses: SYSTEM_IMAGE_TYPES.map((type) => `image:${type}`) }],
+    },
+    certStore: {
+      endpoints: [{ host: 'devices.example', port: 7443, serverName: 'devices.example' }],
+      tlsRoots: [Uint8Array.of(0x30, 0)],
+    },
+  });
   const dir = join(scratch, 'chip');
   await manufacture({ dir, images: release.images, rootKeyHash: release.rootKeyHash });
   const program = await bundleProgram('boot.child.ts', scratch);

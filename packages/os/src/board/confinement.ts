@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { accessSync, constants, realpathSync } from 'node:fs';
 import { systemCallFilter } from './system-call-filter.ts';
 
@@ -53,6 +52,7 @@ function bubblewrapped(): Confinement | null {
     '--chdir',
     '/',
   ];
+  const { spawnSync } = process.getBuiltinModule('node:child_process');
   const probe = spawnSync(BUBBLEWRAP, [...namespaces, '--', '/node', '--version'], {
     env: {},
     stdio: 'ignore',

@@ -1,4 +1,4 @@
-import { createSocket, type Socket as UdpHandle } from 'node:dgram';
+import type { Socket as UdpHandle } from 'node:dgram';
 import { Resolver } from 'node:dns/promises';
 import { BlockList, connect, createServer, isIPv4, type Server, type Socket } from 'node:net';
 import type { PortValue } from '@sevenfold/formats';
@@ -217,7 +217,8 @@ export function socketCalls(options: SocketOptions, closed: AbortSignal) {
       return null;
     },
     async udpOpen([port]: readonly PortValue[]): Promise<PortValue> {
-      const handle = createSocket({ type: 'udp4' });
+      // Loaded here: few apps send datagrams.
+      const handle = process.getBuiltinModule('node:dgram').createSocket({ type: 'udp4' });
       const wanted = portArgument(port);
       const socket = await sockets.add(
         () =>

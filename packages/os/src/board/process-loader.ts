@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import type { StageName } from '@sevenfold/formats';
 import { BoardError } from './board-error.ts';
 import { confinement, type Confinement } from './confinement.ts';
@@ -58,6 +58,8 @@ export function spawnConfined(
   flags: readonly string[],
   program: string,
 ): ChildProcess {
+  // Loaded here: it is large, and every board imports this file.
+  const { spawn } = process.getBuiltinModule('node:child_process');
   const child = spawn(command, [...args, ...flags, '--eval', program], {
     cwd: '/',
     env: {},

@@ -1,4 +1,3 @@
-import { setPriority } from 'node:os';
 import { isMainThread, parentPort } from 'node:worker_threads';
 import { streamEndpoint } from './stream-endpoint.ts';
 import { runStage } from './stage-runtime.ts';
@@ -8,7 +7,8 @@ const NICE = 10;
 
 /** On Linux 0 is the calling thread alone (setpriority(2), C library/kernel differences); elsewhere it is the board. */
 function yieldToOthers(): void {
-  if (process.platform === 'linux') setPriority(0, NICE);
+  // Loaded here: the other stages do without it.
+  if (process.platform === 'linux') process.getBuiltinModule('node:os').setPriority(0, NICE);
 }
 
 // The program of a stage's thread, and of a stage's process: there the board is at standard input and output.
