@@ -63,6 +63,6 @@ describe('calls at random', () => {
       expect([...ends]).toEqual(['exit']);
       await device.expectUntouched();
     },
-    depth() > 1 ? 7_200_000 : 60_000,
+    depth() > 1 ? 14_400_000 : 60_000,
   );
 });
