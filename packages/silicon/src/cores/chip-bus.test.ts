@@ -1,0 +1,83 @@
+import { BUS_REGIONS, GPIO_REGISTERS, INTERRUPT_LINES } from '@sevenfold/formats';
+import { describe, expect, it } from 'vitest';
+import { openChip, type Chip } from '../chip.ts';
+import { insecureSeededEntropy } from '../engines.ts';
+import { memoryFlash, memoryFuses } from '../memory-storage.ts';
+import { chipBus, connectLines } from './chip-bus.ts';
+import { Core } from './core.ts';
+import { TCM } from './state.ts';
+
+const CODE = TCM.base + 0x400;
+const HANDLER = CODE + 0x40;
+const halves = (...values: readonly number[]): Uint8Array => new Uint8Array(Uint16Array.from(values).buffer);
+
+/** A chip of which real-time core 0 may use one GPIO group, and that core, about to run `code`. */
+function coreOnChip(code: Uint8Array): { readonly chip: Chip; readonly core: Core } {
+  const chip = openChip({ flash: memoryFlash(), fuses: memoryFuses(), entropy: insecureSeededEntropy('x') });
+  chip.bus.firewall.configure([
+    { master: 'realtime0', region: 'gpio2', read: true, write: true, execute: false },
+  ]);
+  const core = new Core({ bus: chipBus(chip.bus, 'realtime0') });
+  const vectors = Int32Array.from({ length: 116 }, () => HANDLER | 1);
+  vectors[0] = TCM.base + TCM.size;
+  vectors[1] = CODE | 1;
+  core.load(TCM.base, new Uint8Array(vectors.buffer));
+  core.load(CODE, code);
+  core.load(HANDLER, halves(0xe7fe));
+  core.reset();
+  return { chip, core };
+}
+
+describe('a real-time core on the chip’s bus', () => {
+  it('drives a pin of a group that the firewall opens to it', () => {
+    // movs r1, #1; str r1, [r0, #0x14]; str r1, [r0, #0x24]; b .
+    const { chip, core } = coreOnChip(halves(0x2101, 0x6141, 0x6241, 0xe7fe));
+    core.setRegister(0, BUS_REGIONS.gpio2.offset);
+    core.run(10);
+    expect(core.processor.scs.cfsr).toBe(0);
+    expect(chip.bus.read('realtime0', BUS_REGIONS.gpio2.offset + GPIO_REGISTERS.DOUT)).toBe(1);
+    expect(chip.bus.firewall.violations).toEqual([]);
+  });
+
+  it.each([
+    ['another group', BUS_REGIONS.gpio3.offset],
+    ['the firewall', BUS_REGIONS.firewall.offset],
+    ['the Security Monitor’s memory', BUS_REGIONS.secureRam.offset],
+    ['Pluton’s mailbox', BUS_REGIONS.plutonMailbox.offset],
+    ['nothing', 0x5000_0000],
+  ])('takes a bus fault where it reaches for %s, and the firewall notes it', (_name, address) => {
+    for (const code of [0x6801, 0x6001]) {
+      const { chip, core } = coreOnChip(halves(code, 0xe7fe));
+      core.setRegister(0, address);
+      core.run(10);
+      expect(core.processor.ipsr).toBe(3);
+      expect(core.processor.scs.cfsr).toBe(0x8200);
+      expect(core.processor.scs.bfar >>> 0).toBe(address);
+      expect(chip.bus.firewall.violations.map(({ master, address: at }) => [master, at])).toEqual([
+        ['realtime0', address],
+      ]);
+    }
+  });
+
+  it('reads a part of a register, and cannot write one', () => {
+    // ldrb r1, [r0]; ldrh r2, [r0]; strb r1, [r0]; b .
+    const { core } = coreOnChip(halves(0x7801, 0x8802, 0x7001, 0xe7fe));
+    core.setRegister(0, BUS_REGIONS.gpio2.offset + GPIO_REGISTERS.DOUT);
+    core.run(10);
+    expect([core.register(1), core.register(2)]).toEqual([0, 0]);
+    expect(core.processor.scs.cfsr).toBe(0x8200);
+  });
+
+  it('is interrupted by a line of the chip', () => {
+    const { chip, core } = coreOnChip(halves(0xe7fe));
+    const end = connectLines(chip.interrupts, core);
+    // ISER2: lines 64 to 95, of which the ADC's is one.
+    core.processor.store(0xe000_e108, 4, 1 << (INTERRUPT_LINES.adc - 64));
+    core.run(10);
+    expect(core.processor.ipsr).toBe(0);
+    chip.interrupts.set(INTERRUPT_LINES.adc, true);
+    core.run(10);
+    expect(core.processor.ipsr).toBe(16 + INTERRUPT_LINES.adc);
+    end();
+  });
+});
