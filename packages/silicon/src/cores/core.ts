@@ -23,6 +23,13 @@ export interface CoreOptions {
   readonly hotAfter?: number;
 }
 
+/** Something beside the core that time moves: it is told of time that has passed, and tells when it next matters. */
+export interface CoreTimer {
+  readonly advance: (now: number) => void;
+  /** `Infinity` where nothing will happen by itself. */
+  readonly nextEvent: () => number;
+}
+
 const HOT_AFTER = 24;
 
 /**
@@ -36,7 +43,7 @@ export class Core {
   readonly #words: Int32Array;
   readonly #index: CodeIndex;
   readonly #blocks: Blocks;
-  readonly #sysTick: SysTick;
+  readonly #timers: CoreTimer[];
   readonly #mpu = new Mpu();
   readonly #translator: Translator | null;
   readonly #hotAfter: number;
@@ -50,14 +57,15 @@ export class Core {
     this.#words = this.memory.words;
     this.#index = new CodeIndex(this.memory);
     this.#hotAfter = hotAfter;
-    this.#sysTick = new SysTick(this.nvic);
+    const sysTick = new SysTick(this.nvic);
+    this.#timers = [{ advance: (now) => sysTick.advance(now), nextEvent: () => sysTick.nextEvent() }];
     const { memory, nvic } = this;
     const index = this.#index;
     const mpu = this.#mpu;
     const scs = new SystemControl({
       nvic,
       mpu,
-      sysTick: this.#sysTick,
+      sysTick,
       time: { now: () => this.now },
       ipsr: () => this.processor.ipsr,
     });
@@ -118,6 +126,17 @@ export class Core {
     this.#translator?.clear();
   }
 
+  /** From now on time moves this too. */
+  addTimer(timer: CoreTimer): void {
+    this.#timers.push(timer);
+  }
+
+  #nextEvent(): number {
+    let next = Infinity;
+    for (const timer of this.#timers) next = Math.min(next, timer.nextEvent());
+    return next;
+  }
+
   /** An external interrupt line goes up or down. */
   setLine(line: number, isUp: boolean): void {
     this.nvic.setLevel(line, isUp);
@@ -132,25 +151,26 @@ export class Core {
     const start = this.#now;
     const end = start + instructions;
     while (this.#now < end) {
-      this.#sysTick.advance(this.#now);
+      for (const timer of this.#timers) timer.advance(this.#now);
       const { processor } = this;
       if (processor.halt === 'sleeping') {
         if (processor.canWake()) processor.halt = null;
         else {
-          const wake = this.#sysTick.nextEvent();
+          const wake = this.#nextEvent();
           if (wake === Infinity) {
             // Only the outside can end this: it is told that the whole time was slept through.
             this.#now = end;
             break;
           }
-          this.#now = Math.min(end, wake);
+          // Time goes on even where a timer asks for a moment that has passed.
+          this.#now = Math.min(end, Math.max(wake, this.#now + 1));
           continue;
         }
       }
       if (processor.halt !== null) break;
       processor.takePending();
       if (this.halt !== null || processor.scs.isResetRequested) break;
-      this.#runSlice(Math.min(end, this.#sysTick.nextEvent()) - this.#now);
+      this.#runSlice(Math.max(1, Math.min(end, this.#nextEvent()) - this.#now));
       if (processor.scs.isResetRequested) break;
     }
     return this.#now - start;
