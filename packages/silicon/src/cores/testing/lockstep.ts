@@ -1,7 +1,7 @@
 import type { CoreOptions } from '../core.ts';
 import { TCM } from '../state.ts';
 import { randomCase, randomMemory, randomOf, type Case } from './random-programs.ts';
-import { bareCore, runCase } from './run-case.ts';
+import { bareCore, runCase, type Progress } from './run-case.ts';
 import { runOracle, type Outcome } from './unicorn.ts';
 
 /** One run of lock-step: how many random programs of which length, from which seed. */
@@ -15,7 +15,7 @@ export interface Plan {
 /** What one engine made of a plan. */
 export interface Played {
   readonly cases: readonly Case[];
-  readonly outcomes: readonly (Outcome & { readonly executed: number })[];
+  readonly outcomes: readonly (Outcome & Progress)[];
   readonly before: Uint8Array;
   readonly after: Uint8Array;
   readonly instructions: number;
@@ -47,7 +47,7 @@ export function disagreements(played: Played, path: string): readonly string[] {
   for (const [index, { each, executed }] of runs.entries()) {
     const ours = played.outcomes[index];
     const theirs = oracle.outcomes[index];
-    if (ours === undefined || theirs === undefined || executed === 0) continue;
+    if (ours === undefined || theirs === undefined || executed === 0 || ours.isRewritten) continue;
     const isWhole = executed === each.instructions.length;
     // A jump to where nothing is ends Unicorn's run with an error, and its PC is no longer the program's.
     const isLost = theirs.error !== 0;

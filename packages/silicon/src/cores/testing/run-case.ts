@@ -42,11 +42,18 @@ function outcomeOf(core: Core): Outcome {
   return { error: core.processor.scs.cfsr === 0 && core.processor.scs.hfsr === 0 ? 0 : 1, state };
 }
 
+/** How far a case came. */
+export interface Progress {
+  readonly executed: number;
+  /** It has stored over its own code: whether what was there before still runs is left open without ISB (A3.4.1). */
+  readonly isRewritten: boolean;
+}
+
 /**
  * Runs a case on a core whose memory stays from the case before. Answers how many of its instructions were executed
  * as well: at the first that faults the core stops.
  */
-export function runCase(core: Core, each: Case): Outcome & { readonly executed: number } {
+export function runCase(core: Core, each: Case): Outcome & Progress {
   let at = each.address;
   for (const bytes of each.instructions) {
     core.load(at, bytes);
@@ -57,5 +64,7 @@ export function runCase(core: Core, each: Case): Outcome & { readonly executed: 
   core.nvic.faultmask = 1;
   const before = core.executed;
   core.run(each.instructions.length);
-  return { ...outcomeOf(core), executed: core.executed - before };
+  const code = core.memory.read(each.address, at - each.address);
+  const isRewritten = Buffer.compare(code, Buffer.concat(each.instructions)) !== 0;
+  return { ...outcomeOf(core), executed: core.executed - before, isRewritten };
 }
