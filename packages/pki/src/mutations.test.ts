@@ -6,8 +6,14 @@ import { makeAuthorities, NOW, type Authorities } from './testing/authorities.fi
 import { verifyChain } from './verify-chain.ts';
 
 const ROUNDS = 10_000 * Number(process.env['SEVENFOLD_DEPTH'] ?? 1);
-/** Ms. The machine does other things as well, so single rounds may take longer; no certificate may. */
+/** Ms. */
 const MOST_TIME = 10;
+
+function timeOf(work: () => void): number {
+  const began = performance.now();
+  work();
+  return performance.now() - began;
+}
 
 /** Numbers that follow from a seed: a failure names the round, and the round is enough to repeat it. */
 function numbers(seed: string): (below: number) => number {
@@ -69,16 +75,16 @@ describe('mutated certificates', () => {
         const mutated = mutate(original, all.update.certificate.der, random);
         if (Buffer.compare(mutated, original) === 0) continue;
         tried += 1;
-        const judge = (): boolean => isAccepted(place, mutated);
-        let time = performance.now();
-        if (judge()) accepted.push(round);
-        time = performance.now() - time;
-        if (time > MOST_TIME) {
-          // Again: it is the certificate's own cost only if it is always slow.
-          const start = performance.now();
-          judge();
-          if (performance.now() - start > MOST_TIME) slow.push(round);
-        }
+        let cost = timeOf(() => {
+          if (isAccepted(place, mutated)) accepted.push(round);
+        });
+        // Other work of the machine makes single runs slow: a certificate is as costly as the best of several runs.
+        for (let again = 0; cost > MOST_TIME && again < 5; again++)
+          cost = Math.min(
+            cost,
+            timeOf(() => isAccepted(place, mutated)),
+          );
+        if (cost > MOST_TIME) slow.push(round);
       }
       process.stdout.write(`${tried} mutations of ${place}: ${accepted.length} accepted\n`);
       expect({ accepted, slow }).toEqual({ accepted: [], slow: [] });
