@@ -32,6 +32,16 @@ describe('an update', () => {
     expect(world.device.memory.events).toEqual(['commit 1', `appInstalled ${APP}`]);
   });
 
+  it('leaves the apps of a device under development to its developer, and says so; the OS is updated', async () => {
+    world.device.memory.boot = { ...world.device.memory.boot, capabilities: ['appDevelopment'] };
+    world.publish(APP, 5, 1000);
+    world.publish(SYSTEM_COMPONENT_IDS.NormalWorldKernel, 7, 900_000, IMAGE_TYPES.NormalWorldKernel);
+    expect(await world.bootAndCheck()).toMatchObject({ lastError: null });
+    await expect.poll(() => world.device.memory.events).toEqual(['commit 1', 'restart']);
+    expect(world.device.memory.images).not.toContainEqual(expect.objectContaining({ componentId: APP }));
+    expect(world.device.log.join('\n')).toContain('left 1 planned app: under development');
+  });
+
   it('removes an app', async () => {
     world.publish(APP, 5, 1000);
     await world.bootAndCheck();

@@ -58,7 +58,7 @@ const DOWNLOAD_PAUSE = 1000;
 export async function runUpdate(context: UpdaterContext, identity: TlsIdentity): Promise<UpdateOutcome> {
   const { kernel } = context;
   const planned = await requestPlan(context, identity);
-  const plan = context.takesApplications ? planned : withoutApplications(planned);
+  const plan = context.takesApplications ? planned : withoutApplications(context, planned);
   const work = decideWork(plan, await kernel.listImages(), context.left);
   const outcome = {
     held: work.held,
@@ -99,8 +99,11 @@ export async function runUpdate(context: UpdaterContext, identity: TlsIdentity):
 }
 
 /** What is left of a plan on a device under development: its apps are its developer's. */
-function withoutApplications(plan: PlanPayload): PlanPayload {
+function withoutApplications({ log }: UpdaterContext, plan: PlanPayload): PlanPayload {
   const images = plan.images.filter(({ imageType }) => imageType !== IMAGE_TYPES.Applications);
+  const left = plan.images.length - images.length;
+  if (left > 0)
+    log(`left ${left} planned app${left === 1 ? '' : 's'}: under development, apps are the developer's`);
   return { ...plan, images, removeComponents: [] };
 }
 

@@ -79,15 +79,14 @@ export async function waitForApp(
   image: Pick<Image, 'imageId' | 'name'>,
 ): Promise<DeviceApp> {
   const status = await checkNow(telling, device);
-  return waitFor(
-    telling,
-    `${image.name} to run (the device says: ${status?.lastError ?? 'nothing wrong'})`,
-    20,
-    async () => {
-      const apps = (await statusOf(telling, device))?.apps ?? [];
-      return apps.find((app) => app.imageId === image.imageId && app.state === 'running') ?? null;
-    },
-  );
+  const isUnlocked = status?.capabilities.includes('appDevelopment') === true;
+  const says = isUnlocked
+    ? 'I am unlocked for development and take no apps from the service: `sevenfold device capability update` locks me'
+    : (status?.lastError ?? 'nothing wrong');
+  return waitFor(telling, `${image.name} to run (the device says: ${says})`, 20, async () => {
+    const apps = (await statusOf(telling, device))?.apps ?? [];
+    return apps.find((app) => app.imageId === image.imageId && app.state === 'running') ?? null;
+  });
 }
 
 /** Watches the LED until it changed `changes` times; answers the milliseconds from change to change. */

@@ -68,7 +68,13 @@ interface DeviceMemory {
   /** Ms for which apps put updates off. */
   deferral: number;
   /** What `bootInfo` says. */
-  boot: { trial: boolean; failures: PortValue[]; fellBack: PortValue; busFaults?: PortValue };
+  boot: {
+    trial: boolean;
+    failures: PortValue[];
+    fellBack: PortValue;
+    busFaults?: PortValue;
+    capabilities?: PortValue;
+  };
   /** Makes one call fail, once or for good. */
   failing: Map<string, { code: string; message: string }>;
   /** What each begun staging has so far, by image id: survives a restart of the services. */
