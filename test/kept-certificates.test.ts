@@ -312,7 +312,8 @@ describe('kept certificates', () => {
       return { bits, operations };
     };
     const { operations } = await renew([]);
-    expect(operations).toBeGreaterThan(10);
+    // An erase and a program per page: how many pages depends on how long the signatures came out in DER.
+    expect(operations).toBeGreaterThan(4);
     const counts = { old: 0, new: 0 };
     for (let at = 0; at < operations; at++) {
       const kind = at % 2 === 0 ? 'clean' : 'torn';
