@@ -203,7 +203,8 @@ describe('a chain', () => {
     );
     const start = performance.now();
     expect(verdictOf({ leaf: leaf.certificate, intermediates: alike })).toBe('TooCostly');
-    expect(performance.now() - start).toBeLessThan(100);
+    // Unbounded it would take hours; a busy machine may take its time for a few hundred signatures.
+    expect(performance.now() - start).toBeLessThan(2000);
   });
 
   it('cannot be made costly by sending many certificates', () => {
