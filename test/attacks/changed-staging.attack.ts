@@ -4,7 +4,7 @@
  * Held by: digest and signature are checked when all is written, over what lies in flash.
  * Seen to succeed: without that check `stageFinish` lets the image be committed.
  */
-import { FLASH_MAP, SLOT_PACKAGE_OFFSET, parseImagePackage } from '@sevenfold/formats';
+import { parseImagePackage, sectorOffset } from '@sevenfold/formats';
 import { copyBits, makeDevice, manufactureBits } from '../../packages/os/src/board/testing/device.fixture.ts';
 import { makeApp, makeRelease, sha256 } from '../../packages/os/src/board/testing/release.fixture.ts';
 import { outcomeOf, type Attack } from './testing/attack.ts';
@@ -30,7 +30,7 @@ export const attack: Attack = {
     await device.board.powerOn();
     await device.call('stageWrite', await begin(device), 0, app.subarray(0, 8192));
     await device.board.powerOff();
-    const offset = (FLASH_MAP.applications[0]?.offset ?? 0) + SLOT_PACKAGE_OFFSET + 5000;
+    const offset = sectorOffset(0) + 5000;
     bits.flash.write(offset, Uint8Array.of(0));
     await device.board.powerOn();
     const stagingId = await begin(device);

@@ -9,6 +9,7 @@ export * from './abi/image-types.ts';
 export * from './abi/pluton-commands.ts';
 export * from './abi/port.ts';
 export * from './abi/registers.ts';
+export * from './abi/application-area.ts';
 export * from './abi/boot-record.ts';
 export * from './abi/slot.ts';
 export * from './abi/verify-image.ts';

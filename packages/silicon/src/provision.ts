@@ -4,14 +4,17 @@ import {
   FLASH_SECTOR,
   IMAGE_TYPES,
   SLOT_COMPLETE_MARK,
-  SLOT_PACKAGE_OFFSET,
   SYSTEM_IMAGE_TYPES,
+  applicationPlace,
   encodeBootRecord,
+  encodeSectorList,
   encodeSlotHeader,
   parseImagePackage,
   slotCapacity,
+  systemPlace,
   type BootApplication,
   type FlashRegion,
+  type ImagePlace,
   type SlotName,
   type SystemImageTypeName,
 } from '@sevenfold/formats';
@@ -45,18 +48,33 @@ export function provisionFlash(
   for (const { type, package: bytes } of images) {
     for (const slot of ['A', 'B'] as const) writeSlot(flash, type, slot, bytes);
   }
-  const installed = applications.map((bytes, slot): BootApplication => {
-    const region = FLASH_MAP.applications[slot];
-    if (region === undefined) {
-      throw new SiliconError('OutOfRange', `There are ${applications.length} apps.`, {
-        field: 'applications',
-        rule: `at most ${FLASH_MAP.applications.length}`,
-      });
-    }
-    const { componentId, imageId } = writeImage(flash, region, bytes);
+  writeFirstRecord(flash, writeApplications(flash, applications));
+}
+
+/** The apps that a new chip comes with, one after the other. */
+function writeApplications(flash: Flash, applications: readonly Uint8Array[]): readonly BootApplication[] {
+  const { most, bytes: room } = FLASH_MAP.applications;
+  const total = applications.reduce((sum, { length }) => sum + length, 0);
+  if (applications.length > most || total > room) {
+    throw new SiliconError('OutOfRange', `There are ${applications.length} apps, of ${total} bytes.`, {
+      field: 'applications',
+      rule: `at most ${most}, of ${room} bytes in all`,
+    });
+  }
+  let sector = 0;
+  return applications.map((bytes, slot): BootApplication => {
+    const count = Math.ceil(bytes.length / FLASH_SECTOR);
+    const place = applicationPlace(
+      slot,
+      Array.from({ length: count }, (_, index) => sector + index),
+    );
+    sector += count;
+    for (const offset of [place.header, ...place.sectors]) eraseUsed(flash, { offset, length: FLASH_SECTOR });
+    const { componentId, imageId } = writeImage(flash, place, bytes);
+    const list = encodeSectorList(place);
+    flash.program(list.offset, list.bytes);
     return { componentId, imageId, slot, size: bytes.length };
   });
-  writeFirstRecord(flash, installed);
 }
 
 /** Slot A of everything and the apps that are installed, into erased flash. */
@@ -81,26 +99,23 @@ export function requireRoom(type: SystemImageTypeName, { length }: Uint8Array): 
 /** Writes one image into one slot, as a factory or an attacker with a soldering iron would. */
 export function writeSlot(flash: Flash, type: SystemImageTypeName, slot: SlotName, bytes: Uint8Array): void {
   requireRoom(type, bytes);
-  writeImage(flash, FLASH_MAP.system[type][slot], bytes, IMAGE_TYPES[type]);
+  const region = FLASH_MAP.system[type][slot];
+  eraseUsed(flash, region);
+  writeImage(flash, systemPlace(region, bytes.length), bytes, IMAGE_TYPES[type]);
 }
 
-/** Writes an image package and its header; `imageType` where the header is to say another type than the package. */
+/** Writes an image package and its header into erased sectors; `imageType` where the header is to say another type than the package. */
 function writeImage(
   flash: Flash,
-  region: FlashRegion,
+  place: ImagePlace,
   bytes: Uint8Array,
   imageType?: number,
 ): { readonly componentId: string; readonly imageId: string } {
   const { fields } = parseImagePackage(bytes);
-  if (bytes.length > slotCapacity(region)) {
-    throw new SiliconError('OutOfRange', `${fields.name} has ${bytes.length} bytes.`, {
-      field: fields.name,
-      rule: `at most ${slotCapacity(region)} bytes`,
-    });
-  }
   const { imageId, componentId } = fields;
-  eraseUsed(flash, region);
-  flash.program(region.offset + SLOT_PACKAGE_OFFSET, bytes);
+  place.sectors.forEach((offset, index) => {
+    flash.program(offset, bytes.subarray(index * FLASH_SECTOR, (index + 1) * FLASH_SECTOR));
+  });
   const header = {
     imageType: imageType ?? fields.imageType,
     componentId,
@@ -108,8 +123,8 @@ function writeImage(
     size: bytes.length,
     digest: sha256(bytes),
   };
-  flash.program(region.offset, encodeSlotHeader(header));
-  flash.program(region.offset + SLOT_COMPLETE_MARK, Uint8Array.of(0));
+  flash.program(place.header, encodeSlotHeader(header));
+  flash.program(place.header + SLOT_COMPLETE_MARK, Uint8Array.of(0));
   return { componentId, imageId };
 }
 

@@ -44,7 +44,7 @@ export async function runRecovery(
   eraseUsed(flash, FLASH_MAP.bootRecord);
   for (const image of others)
     for (const slot of ['A', 'B'] as const) writeSlot(flash, image.type, slot, image.package);
-  const rest = FLASH_MAP.applications[0]?.offset ?? flash.size;
+  const rest = FLASH_MAP.applications.offset;
   eraseUsed(flash, { offset: rest, length: flash.size - rest });
   writeFirstRecord(flash);
   // 3. With this, the new system is there.

@@ -1,3 +1,4 @@
+import { FLASH_MAP } from '@sevenfold/formats';
 import { z } from 'zod';
 import { defineRoute, json, octets } from '../contract.ts';
 import { guid, imageType, listOf, page, sha256Hex, time } from '../primitives.ts';
@@ -6,8 +7,8 @@ const tenantParams = z.strictObject({ tenantId: guid });
 const imageParams = z.strictObject({ tenantId: guid, imageId: guid });
 const groupParams = z.strictObject({ tenantId: guid, deviceGroupId: guid });
 
-/** An image package at most: one application slot of a device's flash. */
-export const MOST_IMAGE_BYTES = 1024 * 1024;
+/** An image package at most: all the room that a device has for applications. */
+export const MOST_IMAGE_BYTES = FLASH_MAP.applications.bytes;
 /** A symbol map at most. */
 export const MOST_SYMBOL_BYTES = 8 * 1024 * 1024;
 
@@ -99,7 +100,7 @@ export const IMAGE_ROUTES = {
     permission: 'Contributor',
     scope: 'tenant',
     params: groupParams,
-    body: json(z.strictObject({ imageIds: z.array(guid).max(16) })),
+    body: json(z.strictObject({ imageIds: z.array(guid).max(FLASH_MAP.applications.most) })),
     reply: deployment,
     status: 201,
   }),

@@ -13,8 +13,8 @@ import {
 import { FLASH_MAP, FLASH_SECTOR } from './flash-map.ts';
 
 const application = (slot: number) => ({
-  componentId: `11111111-2222-4333-8444-00000000000${slot}`,
-  imageId: `aaaaaaaa-2222-4333-8444-00000000000${slot}`,
+  componentId: `11111111-2222-4333-8444-${String(slot).padStart(12, '0')}`,
+  imageId: `aaaaaaaa-2222-4333-8444-${String(slot).padStart(12, '0')}`,
   slot,
   size: 5000,
 });
@@ -46,6 +46,39 @@ describe('a boot record', () => {
     expect(decodeBootRecord(encodeBootRecord(DEFAULT_BOOT_RECORD))).toEqual(DEFAULT_BOOT_RECORD);
   });
 
+  it('is refused with more apps, or longer ones, than there is room for', () => {
+    const { most, bytes } = FLASH_MAP.applications;
+    const holding = (applications: BootRecord['current']['applications']) => () =>
+      decodeBootRecord(encodeBootRecord({ ...record, current: { ...record.current, applications } }));
+    expect(holding(Array.from({ length: most + 1 }, (_, n) => application(n)))).toThrow(
+      expect.objectContaining({ code: 'TooMany' }),
+    );
+    expect(holding([{ ...application(1), size: bytes + 1 }])).toThrow(
+      expect.objectContaining({ code: 'ValueOutOfRange' }),
+    );
+  });
+
+  it('has room in its sector for as many apps as there may be, in both configurations', () => {
+    const { most, bytes } = FLASH_MAP.applications;
+    const applications = (first: number) =>
+      Array.from({ length: most }, (_, n) => ({ ...application(first + n), size: bytes }));
+    const fullest: BootRecord = {
+      ...record,
+      sequence: 0xffffffff,
+      current: { ...record.current, applications: applications(0) },
+      fallback: { ...record.current, applications: applications(2 * most) },
+      fellBack: {
+        trials: [Array.from({ length: 16 }, (_, n) => application(n).imageId)],
+        reason: 'x'.repeat(400),
+      },
+      applicationVersions: Array.from({ length: most }, (_, n) => ({
+        componentId: application(n).componentId,
+        version: 0xffffffff,
+      })),
+    };
+    expect(decodeBootRecord(encodeBootRecord(fullest))).toEqual(fullest);
+  });
+
   it('is refused with any byte of it changed, cut off or missing', () => {
     const bytes = encodeBootRecord(record);
     for (let at = 0; at < bytes.length; at++) {
@@ -66,6 +99,7 @@ describe('a boot record', () => {
         expect.objectContaining({ code: 'InvalidBootRecord' }),
       );
     refused({ ...record, fallback: null });
+
     refused({
       ...record,
       current: { ...record.current, applications: [application(1), { ...application(2), slot: 1 }] },

@@ -1,12 +1,13 @@
 import { concatBytes, crc32, viewOf } from '../bytes.ts';
-import { CborMapReader, cborMap, readText, readUint } from '../cbor-reader.ts';
+import { CborMapReader, cborMap, readBytes, readUint } from '../cbor-reader.ts';
 import { decodeCbor, encodeCbor, type CborMap, type CborValue } from '../cbor.ts';
 import { FormatError } from '../errors.ts';
-import { parseGuid } from '../guid.ts';
+import { guidFromBytes, guidToBytes } from '../guid.ts';
+import { APPLICATION_SLOTS } from './application-area.ts';
 import { FLASH_MAP, FLASH_SECTOR, type SlotName } from './flash-map.ts';
 import { IMAGE_TYPES, SYSTEM_IMAGE_TYPES, type SystemImageTypeName } from './image-types.ts';
 
-/** An app image that a configuration runs: which of the four app slots, and its length in bytes. */
+/** An app image that a configuration runs: which of the app slots, and its length in bytes. */
 export interface BootApplication {
   readonly componentId: string;
   readonly imageId: string;
@@ -74,12 +75,12 @@ const MOST_LEFT_IDS = 16;
 const BETWEEN_TRIALS = '00000000-0000-0000-0000-000000000000';
 /** Highest sequence number: after it, numbers begin again. */
 export const LAST_BOOT_SEQUENCE = 0xffffffff;
-/** Apps whose security versions a record keeps: far more than a device has room for at a time. */
-export const MOST_APPLICATION_VERSIONS = 16;
+/** Apps whose security versions a record keeps: as many as a device has room for at a time. */
+export const MOST_APPLICATION_VERSIONS = FLASH_MAP.applications.most;
 const MAGIC = 0x52424653; // "SFBR", little-endian
 const HEADER = 16;
+const GUID = { length: 16 } as const;
 const MARKS_PAGE = FLASH_SECTOR - 256;
-const MOST_APPLICATIONS = FLASH_MAP.applications.length;
 
 /** Offset in flash of the attempt mark number `attempt` (0 … 2) of the record in `sector`. */
 export function attemptMarkOffset(sector: number, attempt: number): number {
@@ -110,7 +111,14 @@ function configToCbor(config: BootConfig): CborMap {
     system: new Map(
       SYSTEM_IMAGE_TYPES.map((type) => [SYSTEM_KEYS[type], config.system[type] === 'A' ? 0 : 1]),
     ),
-    applications: config.applications.map((application) => cborMap(APPLICATION_KEYS, { ...application })),
+    applications: config.applications.map(({ componentId, imageId, slot, size }) =>
+      cborMap(APPLICATION_KEYS, {
+        componentId: guidToBytes(componentId),
+        imageId: guidToBytes(imageId),
+        slot,
+        size,
+      }),
+    ),
   });
 }
 
@@ -146,13 +154,15 @@ function recordToCbor(record: BootRecord): Uint8Array {
         record.fellBack === null
           ? null
           : cborMap(FELL_BACK_KEYS, {
-              imageIds: idsOfTrials(record.fellBack.trials),
+              imageIds: idsOfTrials(record.fellBack.trials).map(guidToBytes),
               reason: record.fellBack.reason,
             }),
       applicationVersions:
         record.applicationVersions.length === 0
           ? undefined
-          : record.applicationVersions.map((each) => cborMap(VERSION_KEYS, { ...each })),
+          : record.applicationVersions.map(({ componentId, version }) =>
+              cborMap(VERSION_KEYS, { componentId: guidToBytes(componentId), version }),
+            ),
     }),
   );
 }
@@ -188,13 +198,14 @@ function configFrom(value: CborValue, field: string): BootConfig {
     Services: slotOf('Services'),
   };
   slots.end();
-  const applications = reader.array('applications', MOST_APPLICATIONS, (item, path) => {
+  const { most, bytes } = FLASH_MAP.applications;
+  const applications = reader.array('applications', most, (item, path) => {
     const fields = new CborMapReader(item, APPLICATION_KEYS, path);
     const application = {
-      componentId: parseGuid(fields.text('componentId', 36), fields.at('componentId')),
-      imageId: parseGuid(fields.text('imageId', 36), fields.at('imageId')),
-      slot: fields.uint('slot', { max: MOST_APPLICATIONS - 1 }),
-      size: fields.uint('size', { min: 1, max: FLASH_MAP.applications[0]?.length ?? 0 }),
+      componentId: guidFromBytes(fields.bytes('componentId', GUID)),
+      imageId: guidFromBytes(fields.bytes('imageId', GUID)),
+      slot: fields.uint('slot', { max: APPLICATION_SLOTS - 1 }),
+      size: fields.uint('size', { min: 1, max: bytes }),
     };
     fields.end();
     return application;
@@ -212,7 +223,7 @@ function applicationVersionsFrom(reader: CborMapReader<typeof RECORD_KEYS>): rea
   return reader.array('applicationVersions', MOST_APPLICATION_VERSIONS, (item, path) => {
     const fields = new CborMapReader(item, VERSION_KEYS, path);
     const each = {
-      componentId: parseGuid(fields.text('componentId', 36), fields.at('componentId')),
+      componentId: guidFromBytes(fields.bytes('componentId', GUID)),
       version: fields.uint('version', { min: 1, max: 0xffffffff }),
     };
     fields.end();
@@ -241,7 +252,7 @@ export function decodeBootRecord(untrusted: Uint8Array): BootRecord {
       const fields = reader.map('fellBack', FELL_BACK_KEYS);
       const fellBack = {
         trials: trialsOfIds(
-          fields.array('imageIds', MOST_LEFT_IDS, (item, path) => parseGuid(readText(item, path, 36), path)),
+          fields.array('imageIds', MOST_LEFT_IDS, (item, path) => guidFromBytes(readBytes(item, path, GUID))),
         ),
         reason: fields.text('reason', 400),
       };

@@ -25,7 +25,7 @@ export interface BusRegionRow {
 const KIB = 1024;
 const PERIPHERAL = 0x1_0000;
 const firstSystemSlot = FLASH_MAP.system.TrustedKeystore.A.offset;
-const firstApplication = FLASH_MAP.applications[0]?.offset ?? 0;
+const firstApplication = FLASH_MAP.applications.offset;
 
 const flash = ({ offset, length }: FlashRegion, what: string): BusRegionRow => ({
   kind: 'flash',
@@ -48,10 +48,7 @@ export const BUS_REGIONS = {
   bootRecord: flash(FLASH_MAP.bootRecord, 'boot records'),
   plutonState: flash(FLASH_MAP.plutonState, 'Pluton’s counters'),
   system: flash({ offset: firstSystemSlot, length: firstApplication - firstSystemSlot }, 'system images'),
-  applications: flash(
-    { offset: firstApplication, length: FLASH_MAP.records.offset - firstApplication },
-    'app images',
-  ),
+  applications: flash(FLASH_MAP.applications, 'app images'),
   records: flash(FLASH_MAP.records, 'failures and events that wait for upload'),
   mutable: flash(
     { offset: FLASH_MAP.mutable.offset, length: FLASH_SIZE - FLASH_MAP.mutable.offset },

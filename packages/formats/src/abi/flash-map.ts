@@ -33,13 +33,14 @@ export const FLASH_MAP = {
     NormalWorldKernel: systemSlot(0x240000, 2048 * KIB),
     Services: systemSlot(0x640000, 1024 * KIB),
   } satisfies Record<SystemImageTypeName, Readonly<Record<SlotName, FlashRegion>>>,
-  /** Four slots for app images: a component's next image is staged beside its present one. */
-  applications: [0, 1, 2, 3].map((index): FlashRegion => ({
-    offset: 0x840000 + index * 1024 * KIB,
-    length: 1024 * KIB,
-  })),
+  /**
+   * Images of apps, high-level and real-time: `most` of them, `bytes` in all (azure-sphere.md §3.4: the whole package of
+   * each counts). The region has room for that three times over, each package in sectors of its own wherever they are
+   * free (`application-area.ts`): what runs, what a fallback would need, and what is staged.
+   */
+  applications: { offset: 0x840000, length: 4096 * KIB, most: 24, bytes: 1024 * KIB },
   /** The log of failures and events that wait for upload. */
   records: { offset: 0xc40000, length: 512 * KIB },
-  /** Mutable storage of apps. */
-  mutable: { offset: 0xcc0000, length: 512 * KIB },
+  /** Mutable storage of apps: 64 KiB for each of them, and the next version of one beside it. */
+  mutable: { offset: 0xcc0000, length: 1792 * KIB },
 } as const;

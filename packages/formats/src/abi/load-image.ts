@@ -2,7 +2,7 @@ import { toHex } from '../bytes.ts';
 import { toProblem } from '../errors.ts';
 import { FLASH_MAP, type SlotName } from './flash-map.ts';
 import { IMAGE_TYPES, type SystemImageTypeName } from './image-types.ts';
-import { SLOT_PACKAGE_OFFSET, decodeSlotHeader } from './slot.ts';
+import { SLOT_PACKAGE_OFFSET, decodeSlotHeader, slotCapacity } from './slot.ts';
 
 /** An image that was found unfit on the way up, as `bootInfo` reports it. */
 export type BootFailure = {
@@ -109,6 +109,6 @@ async function readSlot(
   { readFlash }: Pick<ImageLoading<LoadedIdentity>, 'readFlash'>,
 ): Promise<Uint8Array> {
   const region = FLASH_MAP.system[type][slot];
-  const header = decodeSlotHeader(await readFlash(region.offset, 256), region);
+  const header = decodeSlotHeader(await readFlash(region.offset, 256), slotCapacity(region));
   return readFlash(region.offset + SLOT_PACKAGE_OFFSET, header.size);
 }

@@ -3,6 +3,7 @@ import { FLASH_MAP } from './flash-map.ts';
 import { decodeSlotHeader, encodeSlotHeader, slotCapacity } from './slot.ts';
 
 const slot = FLASH_MAP.system.Services.A;
+const room = slotCapacity(slot);
 const header = {
   imageType: 9,
   componentId: '7f1d0009-5e7e-4f01-8d00-000000000009',
@@ -13,7 +14,7 @@ const header = {
 
 describe('the header of a slot', () => {
   it('comes back as it was written', () => {
-    expect(decodeSlotHeader(encodeSlotHeader(header), slot)).toEqual(header);
+    expect(decodeSlotHeader(encodeSlotHeader(header), room)).toEqual(header);
   });
 
   it('is refused with any bit of it changed, when it is blank, and when the image would not fit', () => {
@@ -21,18 +22,18 @@ describe('the header of a slot', () => {
     for (let bit = 0; bit < bytes.length * 8; bit++) {
       const changed = bytes.slice();
       changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7));
-      expect(() => decodeSlotHeader(changed, slot)).toThrow(
+      expect(() => decodeSlotHeader(changed, room)).toThrow(
         expect.objectContaining({ code: 'InvalidSlotHeader' }),
       );
     }
-    expect(() => decodeSlotHeader(new Uint8Array(80).fill(0xff), slot)).toThrow(
+    expect(() => decodeSlotHeader(new Uint8Array(80).fill(0xff), room)).toThrow(
       expect.objectContaining({ code: 'InvalidSlotHeader' }),
     );
-    expect(() => decodeSlotHeader(bytes.subarray(0, 79), slot)).toThrow(
+    expect(() => decodeSlotHeader(bytes.subarray(0, 79), room)).toThrow(
       expect.objectContaining({ code: 'InvalidSlotHeader' }),
     );
-    const large = encodeSlotHeader({ ...header, size: slotCapacity(slot) + 1 });
-    expect(() => decodeSlotHeader(large, slot)).toThrow(
+    const large = encodeSlotHeader({ ...header, size: room + 1 });
+    expect(() => decodeSlotHeader(large, room)).toThrow(
       expect.objectContaining({ code: 'InvalidSlotHeader' }),
     );
   });

@@ -4,7 +4,8 @@ import { guidFromBytes, guidToBytes } from '../guid.ts';
 import { FLASH_SECTOR, type FlashRegion } from './flash-map.ts';
 
 /**
- * A slot is a header sector and, from its second sector on, one image package. The header says what is (being)
+ * A slot of the system is a header sector and, from its second sector on, one image package; of an app, a header sector
+ * that says which sectors hold the package (`application-area.ts`). The header says what is (being)
  * written there; it is a hint only: an image is run for its signature, never for its header.
  */
 export interface SlotHeader {
@@ -48,15 +49,18 @@ export function encodeSlotHeader(header: SlotHeader): Uint8Array {
   return concatBytes(frame, body);
 }
 
-/** The header of a slot from the first bytes of its first sector. Throws `InvalidSlotHeader`. */
-export function decodeSlotHeader(untrusted: Uint8Array, slot: FlashRegion): SlotHeader {
+/**
+ * The header of a slot from the first bytes of its first sector. `capacity`: longest package there, in bytes. Throws
+ * `InvalidSlotHeader`.
+ */
+export function decodeSlotHeader(untrusted: Uint8Array, capacity: number): SlotHeader {
   const view = viewOf(untrusted);
   const isWhole =
     untrusted.length >= HEADER_LENGTH &&
     view.getUint32(0, true) === MAGIC &&
     view.getUint32(4, true) === crc32(untrusted.subarray(8, HEADER_LENGTH));
   const size = isWhole ? view.getUint32(12, true) : 0;
-  if (size < 1 || size > slotCapacity(slot)) {
+  if (size < 1 || size > capacity) {
     throw new FormatError('InvalidSlotHeader', 'The slot holds no image, or its header is damaged.');
   }
   return {

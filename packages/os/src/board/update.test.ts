@@ -10,6 +10,7 @@ import {
   SYSTEM_IMAGE_TYPES,
   encodeBootRecord,
   parseImagePackage,
+  sectorOffset,
 } from '@sevenfold/formats';
 import {
   activeNames,
@@ -370,12 +371,12 @@ describe('staging', () => {
     // Nor by a soldering iron, as long as the record of it is there.
     await device.board.powerOff();
     device.chip.powerOn();
-    const slot = FLASH_MAP.applications.findIndex(({ offset }) =>
-      Buffer.from(device.chip.flash.read(offset + SLOT_PACKAGE_OFFSET, same.length)).equals(same),
+    const { flash } = device.chip;
+    const sector = Array.from({ length: 100 }, (_, n) => n).findIndex((n) =>
+      Buffer.from(flash.read(sectorOffset(n), same.length)).equals(same),
     );
-    const { offset } = FLASH_MAP.applications[slot] ?? { offset: 0 };
-    device.chip.flash.erase(offset + SLOT_PACKAGE_OFFSET, 4 * FLASH_SECTOR);
-    device.chip.flash.program(offset + SLOT_PACKAGE_OFFSET, first);
+    flash.erase(sectorOffset(sector), 4 * FLASH_SECTOR);
+    flash.program(sectorOffset(sector), first);
     device.chip.powerOff();
     await device.board.powerOn();
     await expect(device.call('loadApplication', APP_COMPONENT)).rejects.toMatchObject({
@@ -526,7 +527,7 @@ describe('staging', () => {
     await expect(begin(device, app, { imageType: IMAGE_TYPES.RootFs })).rejects.toMatchObject({
       code: 'UnsupportedImageType',
     });
-    await expect(begin(device, app, { size: 1024 * 1024 })).rejects.toMatchObject({
+    await expect(begin(device, app, { size: 1024 * 1024 + 1 })).rejects.toMatchObject({
       code: 'ImageTooLarge',
       field: 'size',
     });
@@ -538,23 +539,6 @@ describe('staging', () => {
         ({ state }) => state === 'staged',
       ),
     ).toEqual([]);
-    await device.board.powerOff();
-  });
-
-  it('has room for a new image beside the running apps, and says so when it has not', async () => {
-    const device = await newDevice();
-    const component = (n: number): string => `11111111-2222-4333-8444-${String(n).padStart(12, '0')}`;
-    for (let n = 0; n < 4; n++)
-      await device.call(
-        'commit',
-        [await stage(device, makeApp(`app ${n}`, 100, { componentId: component(n) }))],
-        [],
-      );
-    await expect(
-      begin(device, makeApp('one more', 100, { componentId: component(9) })),
-    ).rejects.toMatchObject({ code: 'NoFreeSlot' });
-    await device.call('commit', [], [component(2)]);
-    await stage(device, makeApp('one more', 100, { componentId: component(9) }));
     await device.board.powerOff();
   });
 });

@@ -1,5 +1,6 @@
 import {
   CAPABILITY_COMPONENT_ID,
+  FLASH_MAP,
   IMAGE_TYPES,
   MONITOR_CALLS,
   NORMAL_WORLD_COUNTERS,
@@ -27,7 +28,7 @@ import { MOST_MUTABLE, type MutableStorage } from './mutable.ts';
 import { serially, type PlutonPort } from './ports.ts';
 import { MOST_RECORD, type RecordLog } from './records.ts';
 import type { BootFacts, Slots } from './slots.ts';
-import type { Stagings } from './staging.ts';
+import { MOST_STAGINGS, type Stagings } from './staging.ts';
 
 /** What the monitor answers from. */
 export interface MonitorState {
@@ -143,8 +144,13 @@ export function serveMonitor(state: MonitorState): PortHandler {
       return null;
     }),
     commit: ordered(async ([untrustedIds, untrustedRemoved]) => {
-      const ids = listArgument(untrustedIds, 'stagingIds', 16, (id) => stagingId(id));
-      const removed = listArgument(untrustedRemoved, 'removeComponentIds', 16, componentId);
+      const ids = listArgument(untrustedIds, 'stagingIds', MOST_STAGINGS, (id) => stagingId(id));
+      const removed = listArgument(
+        untrustedRemoved,
+        'removeComponentIds',
+        FLASH_MAP.applications.most,
+        componentId,
+      );
       const next = stagings.committable(ids);
       const restartRequired = await slots.commit(next, removed, await images.requireFit(next));
       stagings.forget(ids);

@@ -8,7 +8,7 @@ export type MonitorErrorCode =
   /** Staging */
   | 'UnsupportedImageType'
   | 'ImageTooLarge'
-  | 'NoFreeSlot'
+  | 'NotEnoughFreeSpace'
   | 'TooManyStagings'
   | 'NoSuchStaging'
   | 'StagingGap'

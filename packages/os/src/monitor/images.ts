@@ -4,7 +4,6 @@ import {
   IMAGE_TYPES,
   MAX_METADATA_LENGTH,
   SLOT_COMPLETE_MARK,
-  SLOT_PACKAGE_OFFSET,
   SYSTEM_IMAGE_FILES,
   SYSTEM_IMAGE_TYPES,
   decodeKeystore,
@@ -17,16 +16,15 @@ import {
   viewOf,
   type AbiVersion,
   type ApplicationVersion,
-  type FlashRegion,
   type ImageFields,
   type KeystoreKey,
   type PortValue,
-  type SlotHeader,
   type SystemImageTypeName,
 } from '@sevenfold/formats';
 import { MonitorError } from './errors.ts';
 import type { FlashPort, PlutonPort } from './ports.ts';
-import { readSlotHeader, type CommitImage, type Slots } from './slots.ts';
+import { findImage, readPackage, type AnySlot, type FoundImage } from './places.ts';
+import type { CommitImage, Slots } from './slots.ts';
 import type { Stagings } from './staging.ts';
 
 /** What lies in the slots, and the app images that are loaded from there. */
@@ -46,7 +44,7 @@ export class Images {
   /** Every image that is whole, as far as its slot says: a list to look at, not to rely on. */
   async list(): Promise<PortValue[]> {
     const images: PortValue[] = [];
-    const finished = this.#stagings.finishedRegions;
+    const finished = this.#stagings.finishedHeaders;
     for (const type of SYSTEM_IMAGE_TYPES) {
       for (const slot of ['A', 'B'] as const) {
         const region = FLASH_MAP.system[type][slot];
@@ -56,11 +54,10 @@ export class Images {
         if (image !== null && image['imageType'] === IMAGE_TYPES[type]) images.push(image);
       }
     }
-    for (const [slot, region] of FLASH_MAP.applications.entries()) {
-      const installed = this.#slots.config.applications.find((application) => application.slot === slot);
-      if (installed === undefined && !finished.has(region.offset)) continue;
-      const state = installed === undefined ? 'staged' : 'active';
-      const image = await this.#describe(region, String(slot), state, installed !== undefined);
+    const installed = this.#slots.config.applications.map(({ slot }) => slot);
+    for (const slot of [...installed, ...this.#stagings.finishedApplications]) {
+      const isActive = installed.includes(slot);
+      const image = await this.#describe(slot, String(slot), isActive ? 'active' : 'staged', isActive);
       if (image !== null) images.push(image);
     }
     return images;
@@ -71,11 +68,16 @@ export class Images {
     const application = this.#slots.config.applications.find(
       (installed) => installed.componentId === componentId,
     );
-    const region = application === undefined ? undefined : FLASH_MAP.applications[application.slot];
-    if (application === undefined || region === undefined) {
+    if (application === undefined) {
       throw new MonitorError('NoSuchComponent', `There is no app ${componentId}.`, { field: 'componentId' });
     }
-    const bytes = await this.#flash.read(region.offset + SLOT_PACKAGE_OFFSET, application.size);
+    const found = await findImage(this.#flash, application.slot);
+    if (found === null || found.header.size !== application.size) {
+      throw new MonitorError('NoBootableImage', `The slot of ${componentId} does not say what it holds.`, {
+        field: 'componentId',
+      });
+    }
+    const bytes = await readPackage(this.#flash, found.place, 0, application.size);
     const image = await this.#pluton.verifyImage(bytes, IMAGE_TYPES.Applications, false);
     this.#slots.requireRecentApplication(image);
     hasItsInterfaces(parseImagePackage(bytes).fields, await this.#interfacesAfter([]));
@@ -98,7 +100,7 @@ export class Images {
     for (const image of next) {
       if (image.kind === 'system') continue;
       const { slot, componentId } = image.application;
-      const fields = await this.#fieldsIn(FLASH_MAP.applications[slot]);
+      const fields = await this.#fieldsIn(slot);
       if (fields === null) continue;
       hasItsInterfaces(fields, provided);
       versions.push({ componentId, version: fields.securityVersion?.version ?? 0 });
@@ -121,10 +123,9 @@ export class Images {
   /** A keystore without the key of an image that would run under it would lock the device out of that image. */
   async #keysFit(next: readonly CommitImage[]): Promise<void> {
     if (!next.some((image) => image.kind === 'system' && image.type === 'TrustedKeystore')) return;
-    const region = this.#regionAfter('TrustedKeystore', next);
-    const header = await readSlotHeader(this.#flash, region);
-    if (header === null) return;
-    const bytes = await this.#flash.read(region.offset + SLOT_PACKAGE_OFFSET, header.size);
+    const found = await findImage(this.#flash, this.#regionAfter('TrustedKeystore', next));
+    if (found === null) return;
+    const bytes = await readPackage(this.#flash, found.place, 0, found.header.size);
     const { keys } = decodeKeystore(fileOf(parseImagePackage(bytes), SYSTEM_IMAGE_FILES.keystore));
     for (const type of SYSTEM_IMAGE_TYPES) {
       if (type === 'TrustedKeystore') continue;
@@ -145,30 +146,30 @@ export class Images {
     }
   }
 
-  #regionAfter(type: SystemImageTypeName, next: readonly CommitImage[]): FlashRegion {
+  #regionAfter(type: SystemImageTypeName, next: readonly CommitImage[]): AnySlot {
     const committed = next.find((image) => image.kind === 'system' && image.type === type);
     const slot = committed?.kind === 'system' ? committed.slot : this.#slots.runningSlot(type);
     return FLASH_MAP.system[type][slot];
   }
 
-  async #fieldsIn(region: FlashRegion | undefined): Promise<ImageFields | null> {
-    const header = region === undefined ? null : await readSlotHeader(this.#flash, region);
-    return region === undefined || header === null ? null : this.#metadata(region, header);
+  async #fieldsIn(slot: AnySlot): Promise<ImageFields | null> {
+    const found = await findImage(this.#flash, slot);
+    return found === null ? null : this.#metadata(found);
   }
 
   async #describe(
-    region: FlashRegion,
+    place: AnySlot,
     slot: string,
     state: string,
     isActive: boolean,
   ): Promise<{ readonly [key: string]: PortValue } | null> {
-    const header = await readSlotHeader(this.#flash, region);
-    if (header === null) return null;
-    const [complete] = await this.#flash.read(region.offset + SLOT_COMPLETE_MARK, 1);
+    const found = await findImage(this.#flash, place);
+    if (found === null) return null;
+    const [complete] = await this.#flash.read(found.place.header + SLOT_COMPLETE_MARK, 1);
     if (complete !== 0 && !isActive) return null;
-    const fields = await this.#metadata(region, header);
+    const fields = await this.#metadata(found);
     if (fields === null) return null;
-    const { imageType, imageId, componentId, size, digest } = header;
+    const { imageType, imageId, componentId, size, digest } = found.header;
     return {
       imageType,
       slot,
@@ -183,9 +184,9 @@ export class Images {
   }
 
   /** The metadata at the end of a package, or null where it is damaged. */
-  async #metadata(region: FlashRegion, { size }: SlotHeader): Promise<ImageFields | null> {
+  async #metadata({ place, header: { size } }: FoundImage): Promise<ImageFields | null> {
     const length = Math.min(size, MAX_METADATA_LENGTH + IMAGE_SIGNATURE_LENGTH);
-    const end = await this.#flash.read(region.offset + SLOT_PACKAGE_OFFSET + size - length, length);
+    const end = await readPackage(this.#flash, place, size - length, length);
     const unsigned = end.subarray(0, Math.max(0, length - IMAGE_SIGNATURE_LENGTH));
     if (unsigned.length < 4) return null;
     const metadataLength = viewOf(unsigned).getUint32(unsigned.length - 4, true);

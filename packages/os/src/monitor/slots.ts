@@ -7,7 +7,6 @@ import {
   LAST_BOOT_SEQUENCE,
   MOST_APPLICATION_VERSIONS,
   SYSTEM_IMAGE_TYPES,
-  decodeSlotHeader,
   encodeBootRecord,
   healthyMarkOffset,
   readBootRecords,
@@ -17,13 +16,12 @@ import {
   type BootConfig,
   type BootRecord,
   type BootReport,
-  type FlashRegion,
-  type SlotHeader,
   type SlotName,
   type SystemImageTypeName,
   IMAGE_TYPES,
 } from '@sevenfold/formats';
 import { MonitorError } from './errors.ts';
+import { findImage } from './places.ts';
 import { isWorn, type FlashPort, type PlutonPort, type VerifiedByPluton } from './ports.ts';
 
 /** How ROM and Pluton came to start this monitor. */
@@ -164,6 +162,7 @@ export class Slots {
         applications.push(application);
       }
     }
+    requireRoom(applications);
     // Nothing to change: a kernel that asks for that for ever must not wear the flash out.
     if (images.length === 0 && removed.length === 0) return false;
     const isSystemChange = images.some(({ kind }) => kind === 'system');
@@ -275,20 +274,23 @@ export class Slots {
     const imageIds: string[] = [];
     for (const type of SYSTEM_IMAGE_TYPES) {
       if (left.system[type] === kept.system[type]) continue;
-      const header = await readSlotHeader(this.#flash, FLASH_MAP.system[type][left.system[type]]);
-      if (header !== null) imageIds.push(header.imageId);
+      const found = await findImage(this.#flash, FLASH_MAP.system[type][left.system[type]]);
+      if (found !== null) imageIds.push(found.header.imageId);
     }
     return imageIds;
   }
 }
 
-/** The header of a slot, or null for an empty or damaged one. */
-export async function readSlotHeader(flash: FlashPort, slot: FlashRegion): Promise<SlotHeader | null> {
-  const bytes = await flash.read(slot.offset, 256);
-  try {
-    return decodeSlotHeader(bytes, slot);
-  } catch {
-    // Nothing there, or nothing that can be relied on: for whoever asks, the slot is empty.
-    return null;
-  }
+/** All apps share one room, by number and by the bytes of their packages (azure-sphere.md §3.4). */
+function requireRoom(applications: readonly BootApplication[]): void {
+  const { most, bytes } = FLASH_MAP.applications;
+  const total = applications.reduce((sum, { size }) => sum + size, 0);
+  if (applications.length <= most && total <= bytes) return;
+  throw new MonitorError(
+    'NotEnoughFreeSpace',
+    `These would be ${applications.length} apps of ${total} bytes.`,
+    {
+      rule: `at most ${most}, of ${bytes} bytes in all`,
+    },
+  );
 }

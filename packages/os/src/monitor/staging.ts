@@ -3,26 +3,29 @@ import {
   FLASH_SECTOR,
   IMAGE_TYPES,
   SLOT_COMPLETE_MARK,
-  SLOT_PACKAGE_OFFSET,
   SLOT_PROGRESS_MARKS,
   SYSTEM_COMPONENT_IDS,
   SYSTEM_IMAGE_TYPES,
+  encodeSectorList,
   encodeSlotHeader,
   equalBytes,
   slotCapacity,
-  type FlashRegion,
+  systemPlace,
+  type ImagePlace,
   type SlotHeader,
 } from '@sevenfold/formats';
 import { MonitorError } from './errors.ts';
 import type { FlashPort, PlutonPort } from './ports.ts';
-import { readSlotHeader, type CommitImage, type Slots } from './slots.ts';
+import { findImage, isSameImage, placeApplication, readPackage, type AnySlot } from './places.ts';
+import type { CommitImage, Slots } from './slots.ts';
 
-const MOST_STAGINGS = 10;
+/** As many as a device can have images of: one of each type of the system, and apps. */
+export const MOST_STAGINGS = SYSTEM_IMAGE_TYPES.length + FLASH_MAP.applications.most;
 
 interface Staging {
   readonly id: number;
   readonly header: SlotHeader;
-  readonly region: FlashRegion;
+  readonly place: ImagePlace;
   /** What a commit makes of it. */
   readonly target: CommitImage;
   /** Bytes that are in flash for good: whole sectors. */
@@ -61,18 +64,12 @@ export class Stagings {
     if (this.#stagings.size >= MOST_STAGINGS) {
       throw new MonitorError('TooManyStagings', `At most ${MOST_STAGINGS} images can be staged at a time.`);
     }
-    const { region, target } = await this.#place(header);
-    if (header.size > slotCapacity(region)) {
-      throw new MonitorError('ImageTooLarge', `The image has ${header.size} bytes.`, {
-        field: 'size',
-        rule: `at most ${slotCapacity(region)} bytes`,
-      });
-    }
-    const written = await this.#prepare(region, header);
+    const { place, slot, target } = await this.#place(header);
+    const written = await this.#prepare(place, header, slot);
     const staging: Staging = {
       id: this.#nextId++,
       header,
-      region,
+      place,
       target,
       flushed: written,
       tail: new Uint8Array(0),
@@ -111,7 +108,7 @@ export class Stagings {
   /** Verifies the whole image as it lies in flash. If it is refused, its slot is emptied. */
   async finish(id: number): Promise<void> {
     const staging = this.#get(id);
-    const { header, region } = staging;
+    const { header, place } = staging;
     if (staging.isFinished) return;
     const written = staging.flushed + staging.tail.length;
     if (written < header.size) {
@@ -122,10 +119,10 @@ export class Stagings {
       await this.#verify(staging);
     } catch (error) {
       this.#stagings.delete(id);
-      await this.#flash.erase(region.offset, FLASH_SECTOR);
+      await this.#flash.erase(place.header, FLASH_SECTOR);
       throw error;
     }
-    await this.#flash.program(region.offset + SLOT_COMPLETE_MARK, Uint8Array.of(0));
+    await this.#flash.program(place.header + SLOT_COMPLETE_MARK, Uint8Array.of(0));
     staging.isFinished = true;
   }
 
@@ -151,10 +148,10 @@ export class Stagings {
     for (const id of ids) this.#stagings.delete(id);
   }
 
-  /** Regions with a finished image that is not committed yet. */
-  get finishedRegions(): ReadonlySet<number> {
+  /** Header sectors of finished images that are not committed yet. */
+  get finishedHeaders(): ReadonlySet<number> {
     return new Set(
-      [...this.#stagings.values()].filter((staging) => staging.isFinished).map(({ region }) => region.offset),
+      [...this.#stagings.values()].filter((staging) => staging.isFinished).map(({ place }) => place.header),
     );
   }
 
@@ -173,13 +170,15 @@ export class Stagings {
   }
 
   /** Where an image goes: never a slot that something runs from or that a fallback needs. */
-  async #place(header: SlotHeader): Promise<{ readonly region: FlashRegion; readonly target: CommitImage }> {
+  async #place(
+    header: SlotHeader,
+  ): Promise<{ readonly place: ImagePlace; readonly slot: AnySlot; readonly target: CommitImage }> {
     const { imageType, componentId, imageId, size } = header;
     if (imageType === IMAGE_TYPES.Applications) {
-      const slot = await this.#freeApplicationSlot(header);
-      const region = FLASH_MAP.applications[slot];
-      if (region === undefined) throw new MonitorError('NoFreeSlot', 'All slots for apps are in use.');
-      return { region, target: { kind: 'application', application: { componentId, imageId, slot, size } } };
+      requireSize(size, FLASH_MAP.applications.bytes);
+      const { slot, place } = await this.#placeOfApplication(header);
+      const application = { componentId, imageId, slot, size };
+      return { place, slot, target: { kind: 'application', application } };
     }
     const type = SYSTEM_IMAGE_TYPES.find((name) => IMAGE_TYPES[name] === imageType);
     if (type === undefined) {
@@ -199,39 +198,61 @@ export class Stagings {
     }
     this.#slots.requireSettled();
     const slot = this.#slots.runningSlot(type) === 'A' ? 'B' : 'A';
-    return { region: FLASH_MAP.system[type][slot], target: { kind: 'system', type, slot, imageId } };
+    const region = FLASH_MAP.system[type][slot];
+    requireSize(size, slotCapacity(region));
+    return {
+      place: systemPlace(region, size),
+      slot: region,
+      target: { kind: 'system', type, slot, imageId },
+    };
   }
 
-  /** The slot where this very image was begun, or else any free one; -1: none. */
-  async #freeApplicationSlot(header: SlotHeader): Promise<number> {
-    const used = new Set(this.#slots.usedApplicationSlots);
-    for (const { target } of this.#stagings.values()) {
-      if (target.kind === 'application') used.add(target.application.slot);
+  /** Where this very image was begun, or else where nothing lies that is needed. */
+  async #placeOfApplication(
+    header: SlotHeader,
+  ): Promise<{ readonly slot: number; readonly place: ImagePlace }> {
+    this.#makeRoom(header.size);
+    const kept = new Map<number, ImagePlace | null>();
+    for (const { target, place } of this.#stagings.values())
+      if (target.kind === 'application') kept.set(target.application.slot, place);
+    for (const slot of this.#slots.usedApplicationSlots)
+      kept.set(slot, (await findImage(this.#flash, slot))?.place ?? null);
+    return placeApplication(this.#flash, kept, header);
+  }
+
+  /**
+   * What is staged is within the limits of what may be installed. The oldest staging is given up for the newest: nobody
+   * may come back to what an earlier plan named.
+   */
+  #makeRoom(size: number): void {
+    const { most, bytes } = FLASH_MAP.applications;
+    const staged = [...this.#stagings.values()].filter(({ target }) => target.kind === 'application');
+    let total = staged.reduce((sum, { header }) => sum + header.size, size);
+    while (total > bytes || staged.length >= most) {
+      const oldest = staged.shift();
+      if (oldest === undefined) return;
+      total -= oldest.header.size;
+      this.#stagings.delete(oldest.id);
     }
-    let free = -1;
-    for (const [slot, region] of FLASH_MAP.applications.entries()) {
-      if (used.has(slot)) continue;
-      const present = await readSlotHeader(this.#flash, region);
-      if (present !== null && isSameImage(present, header)) return slot;
-      if (free < 0) free = slot;
-    }
-    return free;
   }
 
   /** Makes a slot ready for this image; gives the bytes that are already there from an earlier try. */
-  async #prepare(region: FlashRegion, header: SlotHeader): Promise<number> {
-    const present = await readSlotHeader(this.#flash, region);
-    if (present !== null && isSameImage(present, header)) {
-      const sectors = Math.ceil(header.size / FLASH_SECTOR);
-      const marks = await this.#flash.read(region.offset + SLOT_PROGRESS_MARKS, sectors);
+  async #prepare(place: ImagePlace, header: SlotHeader, slot: AnySlot): Promise<number> {
+    const present = await findImage(this.#flash, slot);
+    if (present !== null && isSameImage(present.header, header)) {
+      const marks = await this.#flash.read(place.header + SLOT_PROGRESS_MARKS, place.sectors.length);
       // Slots of a new chip have no progress marks, but are complete.
-      const [complete] = await this.#flash.read(region.offset + SLOT_COMPLETE_MARK, 1);
+      const [complete] = await this.#flash.read(place.header + SLOT_COMPLETE_MARK, 1);
       const whole = marks.findIndex((mark) => mark !== 0);
       if (complete === 0 || whole < 0) return header.size;
       return whole * FLASH_SECTOR;
     }
-    await this.#flash.erase(region.offset, FLASH_SECTOR);
-    await this.#flash.program(region.offset, encodeSlotHeader(header));
+    await this.#flash.erase(place.header, FLASH_SECTOR);
+    await this.#flash.program(place.header, encodeSlotHeader(header));
+    if (typeof slot === 'number') {
+      const list = encodeSectorList(place);
+      await this.#flash.program(list.offset, list.bytes);
+    }
     return 0;
   }
 
@@ -253,21 +274,22 @@ export class Stagings {
 
   /** Writes the next sector (the last one may be shorter) and marks it. */
   async #flushSector(staging: Staging, bytes: Uint8Array): Promise<void> {
-    const { region, flushed } = staging;
-    const offset = region.offset + SLOT_PACKAGE_OFFSET + flushed;
+    const { place, flushed } = staging;
+    const index = flushed / FLASH_SECTOR;
+    const offset = place.sectors[index];
+    if (offset === undefined) throw new MonitorError('ImageTooLarge', 'The image has no sector left.');
     const old = await this.#flash.read(offset, FLASH_SECTOR);
     if (old.some((byte) => byte !== 0xff)) await this.#flash.erase(offset, FLASH_SECTOR);
     await this.#flash.program(offset, bytes);
-    await this.#flash.program(region.offset + SLOT_PROGRESS_MARKS + flushed / FLASH_SECTOR, Uint8Array.of(0));
+    await this.#flash.program(place.header + SLOT_PROGRESS_MARKS + index, Uint8Array.of(0));
     staging.flushed += bytes.length;
     staging.tail = new Uint8Array(0);
   }
 
-  async #written({ region, flushed, tail }: Staging, offset: number, length: number): Promise<Uint8Array> {
+  async #written({ place, flushed, tail }: Staging, offset: number, length: number): Promise<Uint8Array> {
     const fromFlash = Math.max(0, Math.min(length, flushed - offset));
     const bytes = new Uint8Array(length);
-    if (fromFlash > 0)
-      bytes.set(await this.#flash.read(region.offset + SLOT_PACKAGE_OFFSET + offset, fromFlash));
+    if (fromFlash > 0) bytes.set(await readPackage(this.#flash, place, offset, fromFlash));
     if (length > fromFlash) {
       const start = offset + fromFlash - flushed;
       bytes.set(tail.subarray(start, start + length - fromFlash), fromFlash);
@@ -275,8 +297,8 @@ export class Stagings {
     return bytes;
   }
 
-  async #verify({ header, region }: Staging): Promise<void> {
-    const bytes = await this.#flash.read(region.offset + SLOT_PACKAGE_OFFSET, header.size);
+  async #verify({ header, place }: Staging): Promise<void> {
+    const bytes = await readPackage(this.#flash, place, 0, header.size);
     if (!equalBytes(await this.#pluton.sha256(bytes), header.digest)) {
       throw new MonitorError('DigestMismatch', 'What was written has another digest than announced.', {
         field: 'digest',
@@ -292,12 +314,10 @@ export class Stagings {
   }
 }
 
-function isSameImage(a: SlotHeader, b: SlotHeader): boolean {
-  return (
-    a.imageType === b.imageType &&
-    a.componentId === b.componentId &&
-    a.imageId === b.imageId &&
-    a.size === b.size &&
-    equalBytes(a.digest, b.digest)
-  );
+function requireSize(size: number, room: number): void {
+  if (size <= room) return;
+  throw new MonitorError('ImageTooLarge', `The image has ${size} bytes.`, {
+    field: 'size',
+    rule: `at most ${room} bytes`,
+  });
 }

@@ -235,14 +235,20 @@ describe('mutable storage', () => {
     const chip = chipOn(memoryFlash());
     const storage = new MutableStorage(portTo(chip));
     const component = (n: number): string => `11111111-2222-4333-8444-${String(n).padStart(12, '0')}`;
-    for (let n = 0; n < 7; n++) await storage.write(component(n), content(65_536, n));
-    await expect(storage.write(component(8), content(65_536, 8))).rejects.toMatchObject({
-      code: 'StorageFull',
-    });
+    // Every app that may be installed has its 64 KiB, and a next version of them.
+    const { most } = FLASH_MAP.applications;
+    for (let n = 0; n < most; n++) await storage.write(component(n), content(65_536, n));
+    await storage.write(component(0), content(65_536, 100));
+    let stored = most;
+    await expect(
+      (async () => {
+        for (; stored < most + 10; stored++) await storage.write(component(stored), content(65_536, stored));
+      })(),
+    ).rejects.toMatchObject({ code: 'StorageFull' });
     await expect(storage.write(component(0), content(65_536, 9))).rejects.toMatchObject({
       code: 'StorageFull',
     });
-    expect(await storage.read(component(0))).toEqual(content(65_536, 0));
+    expect(await storage.read(component(0))).toEqual(content(65_536, 100));
   });
 });
 

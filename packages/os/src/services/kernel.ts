@@ -7,6 +7,8 @@ export interface InstalledImage {
   readonly componentId: string;
   readonly imageId: string;
   readonly digest: Uint8Array;
+  /** Bytes of the package. */
+  readonly size: number;
   readonly name: string;
   readonly state: string;
 }
@@ -143,6 +145,7 @@ export function kernelOver(port: Port) {
         componentId: image.text('componentId'),
         imageId: image.text('imageId'),
         digest: image.bytes('digest'),
+        size: image.number('size'),
         name: image.text('name'),
         state: image.text('state'),
       }));

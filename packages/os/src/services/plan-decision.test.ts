@@ -139,7 +139,12 @@ describe('a plan', () => {
       'images.0.size',
     ],
     ['an empty image', plan([{ ...app(1, 1), size: 0 }]), 'images.0.size'],
-    ['more apps than slots', plan([1, 2, 3, 4, 5].map((n) => app(n, n + 10))), 'images'],
+    ['more apps than it may have', plan(Array.from({ length: 25 }, (_, n) => app(n, n + 100))), 'images'],
+    [
+      'more bytes of apps than it may have',
+      plan([1, 2].map((n) => ({ ...app(n, n), size: 600_000 }))),
+      'images',
+    ],
     ['removal of what it installs', plan([app(1, 1)], [id(1)]), 'removeComponents'],
     ['removal of the OS', plan([], [SYSTEM_COMPONENT_IDS.NormalWorldKernel]), 'removeComponents'],
   ];
@@ -147,5 +152,15 @@ describe('a plan', () => {
     expect(() => decideWork(wanted, [], none)).toThrow(
       expect.objectContaining({ code: 'PlanImpossible', field }),
     );
+  });
+
+  it('counts the apps that stay beside those that come', () => {
+    const present = [installed({ ...app(1, 1), size: 600_000 })];
+    const more = { ...app(2, 2), size: 600_000 };
+    expect(() => decideWork(plan([more]), present, none)).toThrow(
+      expect.objectContaining({ code: 'PlanImpossible', field: 'images' }),
+    );
+    expect(decideWork(plan([more], [id(1)]), present, none).missing).toEqual([more]);
+    expect(decideWork(plan([{ ...more, componentId: id(1) }]), present, none).missing).toHaveLength(1);
   });
 });

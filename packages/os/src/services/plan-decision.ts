@@ -45,7 +45,6 @@ function systemTypeOf(imageType: number): SystemImageTypeName | null {
 /** Every image has a place here: known type, the type's own component, a size that fits, each component once. */
 function requirePossible(plan: PlanPayload): void {
   const components = new Set<string>();
-  let applications = 0;
   plan.images.forEach((image, index) => {
     const field = `images.${index}`;
     if (components.has(image.componentId))
@@ -62,14 +61,9 @@ function requirePossible(plan: PlanPayload): void {
     ) {
       refuse('PlanImpossible', `${field}.componentId`, "the image type's own component");
     }
-    if (system === null) applications += 1;
-    const slot = system === null ? FLASH_MAP.applications[0] : FLASH_MAP.system[system].A;
-    const room = slot === undefined ? 0 : slotCapacity(slot);
+    const room = system === null ? FLASH_MAP.applications.bytes : slotCapacity(FLASH_MAP.system[system].A);
     if (image.size <= 0 || image.size > room) refuse('PlanImpossible', `${field}.size`, `1 to ${room} bytes`);
   });
-  if (applications > FLASH_MAP.applications.length) {
-    refuse('PlanImpossible', 'images', `at most ${FLASH_MAP.applications.length} applications`);
-  }
   for (const component of plan.removeComponents) {
     if (components.has(component))
       refuse('PlanImpossible', 'removeComponents', 'no component that is also installed');
@@ -77,6 +71,23 @@ function requirePossible(plan: PlanPayload): void {
       refuse('PlanImpossible', 'removeComponents', 'no component of the OS');
     }
   }
+}
+
+/** What the device would have then is within its room for apps: better known before anything is downloaded. */
+function requireRoom(plan: PlanPayload, active: readonly InstalledImage[]): void {
+  const isApplication = ({ imageType }: { readonly imageType: number }): boolean =>
+    imageType === IMAGE_TYPES.Applications;
+  const planned = plan.images.filter(isApplication);
+  const staying = active.filter(
+    (present) =>
+      isApplication(present) &&
+      !plan.removeComponents.includes(present.componentId) &&
+      !planned.some(({ componentId }) => componentId === present.componentId),
+  );
+  const sizes = [...planned, ...staying].map(({ size }) => size);
+  const { most, bytes } = FLASH_MAP.applications;
+  if (sizes.length > most || sizes.reduce((sum, size) => sum + size, 0) > bytes)
+    refuse('PlanImpossible', 'images', `at most ${most} applications, of ${bytes} bytes in all`);
 }
 
 /**
@@ -91,6 +102,7 @@ export function decideWork(
 ): PlannedWork {
   requirePossible(plan);
   const active = installed.filter((image) => image.state === 'active');
+  requireRoom(plan, active);
   const missing = plan.images.filter(
     (wanted) =>
       !active.some(

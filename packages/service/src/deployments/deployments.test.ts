@@ -1,3 +1,4 @@
+import { FLASH_MAP } from '@sevenfold/formats';
 import { generateKeyPair } from '@sevenfold/pki';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { appImagePackage, imageIdOf } from '../images/testing-images.ts';
@@ -28,13 +29,14 @@ describe('deployments', () => {
   });
   afterEach(() => service.close());
 
-  const upload = (number: number, componentId?: string, owner = tenantId) =>
+  const upload = (number: number, componentId?: string, owner = tenantId, code = 'code') =>
     uploadImage(
       service,
       owner,
       appImagePackage({
         imageId: imageIdOf(number),
         key,
+        code,
         ...(componentId === undefined ? {} : { componentId }),
       }),
     );
@@ -72,8 +74,10 @@ describe('deployments', () => {
   });
 
   it('refuse lists that no device can run, and change nothing', async () => {
-    const components = ['a', 'b', 'c'].map((letter) => `${letter}0000000-0000-4000-8000-000000000000`);
-    for (const [index, componentId] of components.entries()) await upload(10 + index, componentId);
+    const { most, bytes } = FLASH_MAP.applications;
+    const many = Array.from({ length: most + 1 }, (_, index) => 100 + index);
+    for (const number of many) await upload(number, imageIdOf(number));
+    for (const number of [10, 11]) await upload(number, imageIdOf(number), tenantId, 'x'.repeat(bytes / 2));
     await upload(20, undefined, other);
     await deploy(1);
     const refused = async (numbers: number[], problem: object) =>
@@ -81,7 +85,9 @@ describe('deployments', () => {
     await refused([99], { code: 'NotFound', field: 'imageIds.0' });
     await refused([1, 20], { code: 'NotFound', field: 'imageIds.1' });
     await refused([1, 2], { code: 'ImageNotDeployable', field: 'imageIds.1', rule: 'one image a component' });
-    await refused([1, 10, 11, 12], { code: 'ImageNotDeployable', rule: 'at most 3' });
+    const rule = `at most ${most}, of ${bytes} bytes in all`;
+    await refused(many, { code: 'ImageNotDeployable', field: 'imageIds', rule });
+    await refused([10, 11], { code: 'ImageNotDeployable', field: 'imageIds', rule });
     await expect(createDeployment(service, other, groupId, [])).rejects.toMatchObject({
       code: 'NotFound',
       field: 'deviceGroupId',

@@ -1,4 +1,4 @@
-import { guidFromRandom } from '@sevenfold/formats';
+import { FLASH_MAP, guidFromRandom } from '@sevenfold/formats';
 import type { Kysely } from 'kysely';
 import { findImage } from '../images/images.ts';
 import type { StoredImage } from '../images/image.ts';
@@ -13,9 +13,6 @@ import {
   selectNewestDeployment,
   type DeploymentRow,
 } from './queries.ts';
-
-/** Applications that a device can hold: each has a flash slot, and one slot stays free to stage the next image in. */
-const MOST_APPLICATIONS = 3;
 
 /** What the devices of a group shall run. `createdAt` in ms since 1970. */
 export interface Deployment {
@@ -106,10 +103,11 @@ async function readImages(
 }
 
 function refuseUnrunnable(images: readonly StoredImage[]): void {
-  if (images.length > MOST_APPLICATIONS) {
+  const { most, bytes } = FLASH_MAP.applications;
+  if (images.length > most || images.reduce((sum, { size }) => sum + size, 0) > bytes) {
     throw new ServiceError('ImageNotDeployable', 'A device has no room for so many applications.', {
       field: 'imageIds',
-      rule: `at most ${MOST_APPLICATIONS}`,
+      rule: `at most ${most}, of ${bytes} bytes in all`,
     });
   }
   const seen = new Set<string>();
