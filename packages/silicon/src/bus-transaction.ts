@@ -10,7 +10,7 @@ import {
 import type { Bus } from './bus.ts';
 import { SiliconError } from './errors.ts';
 
-/** Operations of one transaction, bytes of one push or pull, and ms that one wait may last. */
+/** Operations of one transaction, bytes of one load, store, push or pull, and ms that one wait may last. */
 const MOST_OPERATIONS = 8192;
 const MOST_BYTES = 4096;
 const LONGEST_WAIT = 60_000;
@@ -23,6 +23,8 @@ const WORD = { max: 0xffffffff } as const;
 type Operation =
   | { readonly kind: 'read'; readonly address: number }
   | { readonly kind: 'write'; readonly address: number; readonly value: number }
+  | { readonly kind: 'load'; readonly address: number; readonly length: number }
+  | { readonly kind: 'store'; readonly address: number; readonly bytes: Uint8Array }
   | { readonly kind: 'check'; readonly until: Condition }
   | { readonly kind: 'wait'; readonly until: Condition; readonly timeout: number }
   | {
@@ -51,6 +53,8 @@ interface Condition {
 const LENGTHS: Readonly<Record<string, number>> = {
   read: 2,
   write: 3,
+  load: 3,
+  store: 3,
   check: 4,
   wait: 5,
   push: 7,
@@ -75,6 +79,10 @@ function readOperation(untrusted: PortValue, field: string): Operation {
       return { kind, address: word(1) };
     case 'write':
       return { kind, address: word(1), value: word(2) };
+    case 'load':
+      return { kind, address: word(1), length: uintArgument(words[2], `${field}.2`, { max: MOST_BYTES }) };
+    case 'store':
+      return { kind, address: word(1), bytes: bytesArgument(words[2], `${field}.2`, { max: MOST_BYTES }) };
     case 'check':
       return { kind, until: condition(1) };
     case 'wait':
@@ -95,13 +103,13 @@ function readOperation(untrusted: PortValue, field: string): Operation {
 function badOperation(field: string): PortError {
   return new PortError('BadArgument', `${field} must be an operation of a bus transaction.`, {
     field,
-    rule: 'read, write, check, wait, push or pull',
+    rule: 'read, write, load, store, check, wait, push or pull',
   });
 }
 
 /**
  * Runs a master's transaction on the bus, operation by operation, each judged by the firewall: a driver's whole
- * exchange with a device is one message. Gives what reads and pulls brought and how many bytes each push got rid of;
+ * exchange with a device is one message. Gives what reads, loads and pulls brought and how many bytes each push got rid of;
  * null for the rest. A check that does not hold ends the transaction there, with the results so far; a wait in vain
  * throws `BusTimeout`; a push or pull in vain ends with what was done.
  */
@@ -128,6 +136,13 @@ export async function runTransaction(
         break;
       case 'write':
         bus.write(master, operation.address, operation.value);
+        results.push(null);
+        break;
+      case 'load':
+        results.push(bus.readMemory(master, operation.address, operation.length));
+        break;
+      case 'store':
+        bus.writeMemory(master, operation.address, operation.bytes);
         results.push(null);
         break;
       case 'check':

@@ -117,6 +117,46 @@ describe('the firewall', () => {
     chip.bus.check('normal', 'read', 'gpio0');
   });
 
+  it('gives a region to a real-time core for good: locked or not, and never to another one', () => {
+    const chip = newChip();
+    const { firewall } = chip.bus;
+    firewall.configure(RUN_RULES);
+    firewall.lock();
+    chip.bus.write('normal', BUS_REGIONS.gpio2.offset + 0x10, 5);
+    chip.assignRegions('realtime0', ['gpio2', 'isu0']);
+    const [mine, others] = ['realtime0', 'realtime1'].map(
+      (core) => (row: string) => row.startsWith(`${core} `),
+    );
+    const open = openOn(chip);
+    expect(open.filter((row) => mine?.(row)).toSorted()).toEqual(
+      ['clocks', 'gpio2', 'intercore0', 'isu0']
+        .flatMap((region) => ['read', 'write'].map((access) => `realtime0 ${access} ${region}`).toSorted())
+        .toSorted(),
+    );
+    expect(open.filter((row) => others?.(row))).toEqual([]);
+    expect(open.filter((row) => / (gpio2|isu0)$/.test(row) && !mine?.(row))).toEqual([]);
+    // What the normal world had written there is nothing that the core could find.
+    expect(chip.bus.read('realtime0', BUS_REGIONS.gpio2.offset + 0x10)).toBe(0);
+    // Taken from the core again, it is nobody's.
+    chip.assignRegions('realtime0', ['isu0']);
+    expect(openOn(chip).filter((row) => row.endsWith(' gpio2'))).toEqual([]);
+    const locked = expect.objectContaining({ code: 'FirewallLocked', field: 'gpio2' });
+    expect(() => chip.assignRegions('realtime1', ['gpio3', 'gpio2'])).toThrow(locked);
+    expect(firewall.ownerOf('gpio3')).toBe(null);
+    for (const region of ['hlGpio', 'secureRam', 'normalRam', 'mailbox0', 'firewall', 'intercore1'] as const)
+      expect(() => chip.assignRegions('realtime0', [region])).toThrow(
+        expect.objectContaining({ code: 'OutOfRange' }),
+      );
+    chip.reset('Restart');
+    expect(openOn(chip).toSorted()).toEqual(granted(RESET_RULES).toSorted());
+  });
+
+  it('is locked by what it gives to a real-time core', () => {
+    const { bus } = newChip();
+    bus.firewall.assign('realtime1', []);
+    expect(() => bus.firewall.configure([])).toThrow(expect.objectContaining({ code: 'FirewallLocked' }));
+  });
+
   it('keeps no hold on the rules that it was given', () => {
     const { bus } = newChip();
     const changing: { -readonly [Key in keyof FirewallRule]: FirewallRule[Key] } = rule(

@@ -15,10 +15,16 @@ export class Bus {
   readonly firewall = new Firewall();
   readonly #flash: Flash;
   readonly #devices: ReadonlyMap<BusRegion, Peripheral>;
+  readonly #memories: ReadonlyMap<BusRegion, Uint8Array>;
 
-  constructor(flash: Flash, devices: ReadonlyMap<BusRegion, Peripheral>) {
+  constructor(
+    flash: Flash,
+    devices: ReadonlyMap<BusRegion, Peripheral>,
+    memories: ReadonlyMap<BusRegion, Uint8Array>,
+  ) {
     this.#flash = flash;
     this.#devices = devices;
+    this.#memories = memories;
   }
 
   readFlash(master: BusMaster, offset: number, length: number): Uint8Array {
@@ -34,6 +40,40 @@ export class Bus {
   eraseFlash(master: BusMaster, offset: number, length: number): void {
     this.firewall.check(master, 'write', FLASH_BASE + offset, length);
     this.#flash.erase(offset, length);
+  }
+
+  /** Whether what answers at an address is memory that masters share: bytes, not registers. */
+  isMemory(address: number): boolean {
+    const region = regionAt(address);
+    return region !== null && this.#memories.has(region);
+  }
+
+  /** A copy of bytes of shared memory. Throws `BusFault`. */
+  readMemory(master: BusMaster, address: number, length: number): Uint8Array {
+    this.firewall.check(master, 'read', address, length);
+    return this.#memory(address, length).slice();
+  }
+
+  /** Throws `BusFault`; then nothing has been written. */
+  writeMemory(master: BusMaster, address: number, bytes: Uint8Array): void {
+    this.firewall.check(master, 'write', address, bytes.length);
+    this.#memory(address, bytes.length).set(bytes);
+  }
+
+  #memory(address: number, length: number): Uint8Array {
+    const region = regionAt(address);
+    const memory = region === null ? undefined : this.#memories.get(region);
+    const at = region === null ? 0 : address - BUS_REGIONS[region].offset;
+    if (region === null || memory === undefined || at + length > memory.length) {
+      throw new SiliconError(
+        'BusFault',
+        `Bus fault: no memory of ${length} bytes is at 0x${address.toString(16)}.`,
+        {
+          field: region ?? undefined,
+        },
+      );
+    }
+    return memory.subarray(at, at + length);
   }
 
   /** Reads a 32-bit register or word at an address of the bus. Throws `BusFault`. */

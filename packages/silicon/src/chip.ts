@@ -1,15 +1,20 @@
 import {
+  BUS_REGIONS,
+  INTERCORE_REGIONS,
   INTERRUPT_LINES,
   ISU_REGIONS,
+  MAILBOX_REGIONS,
   PWM_OFFSET,
   PWM_REGIONS,
   toHex,
   type BusRegion,
   type Clock,
   type Entropy,
+  type RealTimeMaster,
   type ResetReason,
 } from '@sevenfold/formats';
 import { Bus, type Peripheral } from './bus.ts';
+import { ChipCore, coreMailbox, runInTurns } from './cores/chip-core.ts';
 import { sha256 } from './engines.ts';
 import { SiliconError } from './errors.ts';
 import { Flash, type FlashStorage } from './flash.ts';
@@ -26,6 +31,7 @@ import { registerSpace } from './peripherals/register-space.ts';
 import { PlutonHardware } from './pluton.ts';
 import { PowerSupply } from './power.ts';
 import { ServicePort } from './service-port.ts';
+import { clockTimeline, type Timeline } from './timeline.ts';
 import { Watchdog } from './watchdog.ts';
 
 /** What a chip is made of: where its bits lie, and the noise its keys are made from. */
@@ -78,10 +84,13 @@ export class Chip {
   readonly watchdog = new Watchdog();
   readonly pluton: PlutonHardware;
   readonly bus: Bus;
+  /** In reset until the Security Monitor starts them. */
+  readonly realTimeCores: readonly ChipCore[];
   readonly #parts: ChipParts;
   readonly #rtcStorage: RtcStorage;
   readonly #devices: ReadonlyMap<BusRegion, Peripheral>;
   #crystal: Clock | null = null;
+  #crystalTime: Timeline | null = null;
 
   constructor(parts: ChipParts) {
     this.#parts = parts;
@@ -94,15 +103,50 @@ export class Chip {
     this.rtc = new RealTimeClock(this.#rtcStorage, crystal);
     this.adc = new Adc((isHigh) => this.interrupts.set(INTERRUPT_LINES.adc, isHigh));
     this.isus = ISU_REGIONS.map((region, index) =>
-      makeIsu(index, this.#pinsOf(region), this.interrupts, crystal),
+      makeIsu(index, this.#pinsOf(region), this.interrupts, () => this.#timelineOf(region)),
+    );
+    const between = coreMailbox((index) => this.realTimeCores[index]);
+    this.realTimeCores = between.map(
+      (other, index) =>
+        new ChipCore(index, {
+          bus: () => this.bus,
+          interrupts: this.interrupts,
+          other,
+          resetRegion: (region) => this.#devices.get(region)?.reset(),
+        }),
     );
     this.#devices = this.#wire();
-    this.bus = new Bus(this.flash, this.#devices);
+    const shared = INTERCORE_REGIONS.map(
+      (region) => [region, new Uint8Array(BUS_REGIONS[region].length)] as const,
+    );
+    this.bus = new Bus(this.flash, this.#devices, new Map(shared));
+  }
+
+  /** What the time of a peripheral is: its core's, where one has it and runs, or else the board's. */
+  #timelineOf(region: BusRegion): Timeline | null {
+    const owner = this.bus.firewall.ownerOf(region);
+    const core = this.realTimeCores.find(({ master }) => master === owner);
+    return core?.state === 'running' ? (core.realTime?.timeline ?? null) : this.#crystalTime;
+  }
+
+  /** Gives a real-time core these regions, alone and until reset; what was in their registers is gone. */
+  assignRegions(master: RealTimeMaster, regions: readonly BusRegion[]): void {
+    const isNew = (region: BusRegion): boolean => this.bus.firewall.ownerOf(region) === null;
+    const taken = regions.filter(isNew);
+    this.bus.firewall.assign(master, regions);
+    for (const region of taken) this.#devices.get(region)?.reset();
+  }
+
+  /** Lets ticks of 1 / 197.6 MHz pass on the real-time cores, in this thread. */
+  runRealTimeCores(ticks: number): void {
+    const made = this.realTimeCores.map(({ realTime }) => realTime).filter((core) => core !== null);
+    runInTurns(made, ticks);
   }
 
   /** What the board's crystal gives. Without one, wires carry bytes at once and the real-time clock stands still. */
   attachCrystal(clock: Clock): void {
     this.#crystal = clock;
+    this.#crystalTime = clockTimeline(clock);
   }
 
   #pinsOf(region: BusRegion): GpioUnit {
@@ -140,6 +184,10 @@ export class Chip {
     devices.set('rtc', this.rtc);
     devices.set('power', this.powerUnit);
     devices.set('clocks', NOTHING);
+    MAILBOX_REGIONS.forEach((region, index) => {
+      const core = this.realTimeCores[index];
+      if (core !== undefined) devices.set(region, core.application);
+    });
     return devices;
   }
 

@@ -1,12 +1,15 @@
 import {
+  ASSIGNABLE_REGIONS,
   BUS_MASTERS,
   BUS_REGIONS,
   BUS_REGION_NAMES,
   RESET_RULES,
+  coreRules,
   type BusAccess,
   type BusMaster,
   type BusRegion,
   type FirewallRule,
+  type RealTimeMaster,
 } from '@sevenfold/formats';
 import { SiliconError } from './errors.ts';
 
@@ -60,6 +63,8 @@ export class Firewall {
   #isLocked = false;
   #violationCount = 0;
   readonly #violations: BusViolation[] = [];
+  /** Which real-time core a region was given to. It is nobody else's until reset, whether that core may use it now or not. */
+  readonly #owners = new Map<BusRegion, RealTimeMaster>();
 
   get isLocked(): boolean {
     return this.#isLocked;
@@ -81,6 +86,7 @@ export class Firewall {
 
   reset(): void {
     this.#isLocked = false;
+    this.#owners.clear();
     this.configure(RESET_RULES);
     this.#violations.length = 0;
     this.#violationCount = 0;
@@ -91,12 +97,52 @@ export class Firewall {
     if (this.#isLocked) {
       throw new SiliconError('FirewallLocked', 'The firewall is locked until reset.');
     }
-    this.#rules = rules.map((rule) => ({ ...rule }));
-    this.#grants = grantsOf(this.#rules);
+    this.#set(rules.map((rule) => ({ ...rule })));
+  }
+
+  #set(rules: readonly FirewallRule[]): void {
+    this.#rules = rules;
+    this.#grants = grantsOf(rules);
   }
 
   lock(): void {
     this.#isLocked = true;
+  }
+
+  /** The real-time core that a region was given to since reset. */
+  ownerOf(region: BusRegion): RealTimeMaster | null {
+    return this.#owners.get(region) ?? null;
+  }
+
+  /** Every region that was given to a real-time core since reset. */
+  regionsOf(master: RealTimeMaster): readonly BusRegion[] {
+    return [...this.#owners].filter(([, owner]) => owner === master).map(([region]) => region);
+  }
+
+  /**
+   * Lets a real-time core have exactly these regions, and locks the firewall. That is the one thing that a lock does
+   * not end, as it only ever takes away: from everybody else for good, from the core what is not named again. Throws
+   * `FirewallLocked` for a region that the other core was given, `OutOfRange` for one that no core can have.
+   */
+  assign(master: RealTimeMaster, regions: readonly BusRegion[]): void {
+    for (const region of regions) {
+      if (!ASSIGNABLE_REGIONS.includes(region))
+        throw new SiliconError('OutOfRange', `${region} cannot be given to a real-time core.`, {
+          field: region,
+        });
+      const owner = this.ownerOf(region);
+      if (owner !== null && owner !== master)
+        throw new SiliconError('FirewallLocked', `${region} belongs to ${owner} until reset.`, {
+          field: region,
+        });
+    }
+    for (const region of regions) this.#owners.set(region, master);
+    const kept = this.#rules.filter((rule) => {
+      const owner = this.ownerOf(rule.region);
+      return rule.master !== master && (owner === null || owner === rule.master);
+    });
+    this.lock();
+    this.#set([...kept, ...coreRules(master, regions)]);
   }
 
   /** Whether a rule lets `master` touch `region` so. */

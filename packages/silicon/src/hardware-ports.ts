@@ -1,8 +1,6 @@
 import {
   BUS_MASTERS,
   BUS_REGION_NAMES,
-  INTERRUPT_LINES,
-  ISU_REGIONS,
   KERNEL_HARDWARE_CALLS,
   MONITOR_HARDWARE_CALLS,
   RESET_REASONS,
@@ -13,7 +11,6 @@ import {
   recordArgument,
   serveCalls,
   uintArgument,
-  type BusRegion,
   type CallImplementation,
   type Clock,
   type PortHandler,
@@ -22,6 +19,8 @@ import {
 } from '@sevenfold/formats';
 import type { Chip } from './chip.ts';
 import { runTransaction } from './bus-transaction.ts';
+import { realTimeCoreCalls } from './cores/core-calls.ts';
+import { LINE_REGIONS } from './peripherals/interrupts.ts';
 import { MESSAGE, anyCaller, selectionOf, starts, type StartStage } from './port-helpers.ts';
 import type { RomHandover } from './rom.ts';
 import { WATCHDOG_MOST } from './watchdog.ts';
@@ -93,6 +92,7 @@ export function secureWorldHardware(chip: Chip, handover: RomHandover, board: Se
       bus.check('normal', 'execute', 'normalRam');
       return starts('kernel', board.startStage)(args, caller);
     },
+    ...realTimeCoreCalls(chip),
   });
 }
 
@@ -168,17 +168,6 @@ export function normalWorldHardware(chip: Chip, board: NormalWorldBoard): PortHa
   });
 }
 
-/** Interrupt lines of the normal world, and the region whose reader may hear each. */
-const NORMAL_WORLD_LINES: readonly { readonly line: number; readonly region: BusRegion }[] = [
-  ...ISU_REGIONS.flatMap((region, index) =>
-    [INTERRUPT_LINES.i2c, INTERRUPT_LINES.spi, INTERRUPT_LINES.uart].map((first) => ({
-      line: first + 4 * index,
-      region,
-    })),
-  ),
-  { line: INTERRUPT_LINES.adc, region: 'adc' },
-];
-
 /**
  * Tells the normal world of interrupts of peripherals that it may read: each line that is high, one message at a time.
  * `deliver` resolves when the kernel has come round; what is still high then is told again, a millisecond later, so
@@ -191,10 +180,12 @@ export function deliverInterrupts(
 ): () => void {
   const state = { isDelivering: false, isOver: false };
   const highLines = (): number[] =>
-    NORMAL_WORLD_LINES.filter(
-      ({ line, region }) =>
-        chip.interrupts.isHigh(line) && chip.bus.firewall.allows('normal', 'read', region),
-    ).map(({ line }) => line);
+    [...LINE_REGIONS]
+      .filter(
+        ([line, region]) =>
+          chip.interrupts.isHigh(line) && chip.bus.firewall.allows('normal', 'read', region),
+      )
+      .map(([line]) => line);
   const run = async (): Promise<void> => {
     if (state.isDelivering) return;
     state.isDelivering = true;

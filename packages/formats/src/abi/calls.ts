@@ -388,13 +388,32 @@ export const MONITOR_HARDWARE_CALLS = {
     returns: 'null; a restart of a chip that is armed for it powers down until its alarm',
   },
   startStage: { args: ['stage: "kernel"', 'bundle: bytes'], returns: 'null when its start() resolved' },
+  assignRegions: {
+    args: ['core: 0 or 1', '[region]: of ASSIGNABLE_REGIONS'],
+    returns:
+      'null; the core has exactly these from now on, and nobody else does until reset. Locks the firewall, and works although it is locked. FirewallLocked: one of them belongs to the other core',
+  },
+  loadCore: {
+    args: ['core', '[{address, bytes}]: in TCM, SYSRAM or XIP'],
+    returns: 'null; what ran there is over, memories are zero but for these bytes, mailboxes are empty',
+  },
+  startCore: {
+    args: ['core'],
+    returns: 'null; SP and PC are the first words of TCM. What waits in its mailbox goes on to wait',
+  },
+  stopCore: { args: ['core'], returns: 'null; memories stay' },
+  coreStatus: {
+    args: ['core'],
+    returns:
+      '{state: "off" | "running" | "failed", failure: null | {kind: "lockup" | "fault" | "watchdog" | "reset", fault: string | null, registers: [16 numbers], xpsr, msp, psp, control, cfsr, hfsr, mmfar, bfar, stack: bytes from SP on, at most 4096, microseconds: of the core’s time}}',
+  },
 } as const satisfies CallTable;
 
 /** The normal world's bus and devices: silicon's side, plus the board's network. */
 export const KERNEL_HARDWARE_CALLS = {
   bus: {
     args: [
-      'operations: [["read", address] | ["write", address, value] | ["check", address, mask, value] | ["wait", address, mask, value, ms] | ["push", address, bytes, statusAddress, mask, value, ms] | ["pull", address, length, statusAddress, mask, value, ms]]',
+      'operations: [["read", address] | ["write", address, value] | ["load", address, length] | ["store", address, bytes] | ["check", address, mask, value] | ["wait", address, mask, value, ms] | ["push", address, bytes, statusAddress, mask, value, ms] | ["pull", address, length, statusAddress, mask, value, ms]]',
     ],
     returns: '[number | null | bytes]: of each operation; see silicon/src/bus-transaction.ts',
   },

@@ -19,6 +19,7 @@ const rules = (master: BusMaster, access: string, ...regions: readonly BusRegion
     execute: access.includes('x'),
   }));
 
+const INTER_CORE = ['mailbox0', 'mailbox1', 'intercore0', 'intercore1'] as const;
 const PERIPHERALS = BUS_REGION_NAMES.filter((name) => BUS_REGIONS[name].kind === 'peripheral');
 
 /** What holds from reset until the Security Monitor configures: nothing at all for the normal world. */
@@ -29,7 +30,7 @@ export const RESET_RULES: readonly FirewallRule[] = [
   ...rules('secure', 'rwx', 'secureRam'),
   ...rules('secure', 'rw', 'plutonMailbox', 'firewall', 'watchdog', 'power', 'rtc', 'network', 'clocks'),
   ...rules('secure', 'rw', 'bootRecord', 'system', 'applications', 'records', 'mutable'),
-  ...rules('secure', 'rw', 'normalRam', 'intercore0', 'intercore1', ...PERIPHERALS),
+  ...rules('secure', 'rw', 'normalRam', ...INTER_CORE, ...PERIPHERALS),
 ];
 
 /**
@@ -46,5 +47,24 @@ export const RUN_RULES: readonly FirewallRule[] = [
   ...rules('secure', 'rw', 'bootRecord', 'system', 'applications', 'records', 'mutable'),
   ...rules('normal', 'rwx', 'normalRam'),
   // In `power` it can arm what happens at the next restart, which is the monitor's to order.
-  ...rules('normal', 'rw', 'power', 'rtc', 'network', 'clocks', 'intercore0', 'intercore1', ...PERIPHERALS),
+  ...rules('normal', 'rw', 'power', 'rtc', 'network', 'clocks', ...INTER_CORE, ...PERIPHERALS),
+];
+
+/** What every real-time core that may run anything reaches: its own shared memory, and clock gates that mean nothing. */
+const CORE_RULES = {
+  realtime0: rules('realtime0', 'rw', 'intercore0', 'clocks'),
+  realtime1: rules('realtime1', 'rw', 'intercore1', 'clocks'),
+} as const;
+export type RealTimeMaster = keyof typeof CORE_RULES;
+export const REAL_TIME_MASTERS = ['realtime0', 'realtime1'] as const satisfies readonly RealTimeMaster[];
+
+/**
+ * Regions that can be given to a real-time core. The pins that only the application core has are none of them.
+ */
+export const ASSIGNABLE_REGIONS: readonly BusRegion[] = PERIPHERALS.filter((name) => name !== 'hlGpio');
+
+/** The rules of a core to which these regions are assigned: nobody else has them then. */
+export const coreRules = (master: RealTimeMaster, regions: readonly BusRegion[]): readonly FirewallRule[] => [
+  ...CORE_RULES[master],
+  ...rules(master, 'rw', ...regions),
 ];

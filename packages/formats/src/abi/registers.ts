@@ -194,6 +194,45 @@ export const RESET_REASONS = [
 ] as const;
 export type ResetReason = (typeof RESET_REASONS)[number];
 
+/** Mailbox between two cores (real-time-cores.md §2.1): each end sees its own. */
+export const MAILBOX_REGISTERS = {
+  VERSION: 0x00,
+  GEN_CTRL: 0x04,
+  SW_TX_INT_PORT: 0x14,
+  SW_RX_INT_EN: 0x18,
+  SW_RX_INT_STS: 0x1c,
+  NF_THRESHOLD: 0x30,
+  NE_THRESHOLD: 0x34,
+  INT_EN: 0x38,
+  INT_STS: 0x3c,
+  CMD_POST: 0x40,
+  DATA_POST: 0x44,
+  POST_CNT: 0x48,
+  CMD_POP: 0x50,
+  DATA_POP: 0x54,
+  POP_CNT: 0x58,
+  SEMAPHORE: 0x60,
+  /** Ours, and the application core's alone: what the core does, and that this has changed (write 1 to clear). */
+  CORE_STATE: 0x80,
+  CORE_EVENT: 0x84,
+} as const;
+export const MAILBOX_BITS = {
+  /** GEN_CTRL */
+  RESET_BOTH: 1,
+  RESET_OWN: 2,
+  /** INT_EN, INT_STS: sources differ in the order, and no known program depends on it. */
+  NOT_EMPTY: 1,
+  WRITTEN: 2,
+  NOT_FULL: 4,
+  READ: 8,
+} as const;
+export const MAILBOX_VERSION = 0x3620_0000;
+/** Pairs of command and data that wait in one direction. */
+export const MAILBOX_DEPTH = 15;
+/** What a real-time core does, by the value of CORE_STATE. */
+export const CORE_STATES = ['off', 'running', 'failed'] as const;
+export type CoreState = (typeof CORE_STATES)[number];
+
 /** Pins of one I/O block, in the order of its bits, and where its registers are. */
 export interface GpioBlock {
   readonly region: BusRegion;
@@ -240,8 +279,23 @@ export const ISU_REGIONS = ['isu0', 'isu1', 'isu2', 'isu3', 'isu4'] as const sat
 /** Regions of the PWM controllers, by number. */
 export const PWM_REGIONS = ['gpio0', 'gpio1', 'gpio2'] as const satisfies readonly BusRegion[];
 
-/** Interrupt lines (real-time-cores.md §1.2): serial unit n adds 4 · n. */
-export const INTERRUPT_LINES = { i2c: 44, spi: 45, uart: 47, adc: 70 } as const;
+/**
+ * Interrupt lines (real-time-cores.md §1.2): serial unit n adds 4 · n. `mailbox` is ours, above the lines that
+ * real-time cores have: the application core's end of the mailbox with core n is n after it.
+ */
+export const INTERRUPT_LINES = {
+  i2c: 44,
+  spi: 45,
+  uart: 47,
+  i2s: 68,
+  adc: 70,
+  gpioCounter: 71,
+  mailbox: 128,
+} as const;
+
+/** The application core's ends of the mailboxes, and the memory shared with each real-time core, by number. */
+export const MAILBOX_REGIONS = ['mailbox0', 'mailbox1'] as const satisfies readonly BusRegion[];
+export const INTERCORE_REGIONS = ['intercore0', 'intercore1'] as const satisfies readonly BusRegion[];
 
 /** The address of a register on the bus. */
 export function registerAddress(region: BusRegion, offset: number): number {

@@ -1,9 +1,9 @@
-import { BUS_REGIONS, GPIO_REGISTERS, INTERRUPT_LINES } from '@sevenfold/formats';
+import { BUS_REGIONS, GPIO_REGISTERS } from '@sevenfold/formats';
 import { describe, expect, it } from 'vitest';
 import { openChip, type Chip } from '../chip.ts';
 import { insecureSeededEntropy } from '../engines.ts';
 import { memoryFlash, memoryFuses } from '../memory-storage.ts';
-import { chipBus, connectLines } from './chip-bus.ts';
+import { chipBus } from './chip-bus.ts';
 import { Core } from './core.ts';
 import { TCM } from './state.ts';
 
@@ -66,18 +66,5 @@ describe('a real-time core on the chip’s bus', () => {
     core.run(10);
     expect([core.register(1), core.register(2)]).toEqual([0, 0]);
     expect(core.processor.scs.cfsr).toBe(0x8200);
-  });
-
-  it('is interrupted by a line of the chip', () => {
-    const { chip, core } = coreOnChip(halves(0xe7fe));
-    const end = connectLines(chip.interrupts, core);
-    // ISER2: lines 64 to 95, of which the ADC's is one.
-    core.processor.store(0xe000_e108, 4, 1 << (INTERRUPT_LINES.adc - 64));
-    core.run(10);
-    expect(core.processor.ipsr).toBe(0);
-    chip.interrupts.set(INTERRUPT_LINES.adc, true);
-    core.run(10);
-    expect(core.processor.ipsr).toBe(16 + INTERRUPT_LINES.adc);
-    end();
   });
 });

@@ -52,6 +52,9 @@ export class Core {
   #slice = 0;
   #position = 0;
   #executed = 0;
+  #end = 0;
+  /** Told of every fault before it is taken, while the registers are still those of the instruction at `from`. */
+  onFault: ((fault: CoreFault, from: number) => void) | null = null;
 
   constructor({ bus, engine = 'jit', hotAfter = HOT_AFTER }: CoreOptions) {
     this.#words = this.memory.words;
@@ -131,7 +134,14 @@ export class Core {
     this.#timers.push(timer);
   }
 
-  #nextEvent(): number {
+  /** The run that is going on ends behind the instruction that runs. */
+  endRun(): void {
+    this.#end = this.now;
+    this.processor.stop();
+  }
+
+  /** When a timer next does something by itself; `Infinity`: never. */
+  nextEvent(): number {
     let next = Infinity;
     for (const timer of this.#timers) next = Math.min(next, timer.nextEvent());
     return next;
@@ -149,28 +159,28 @@ export class Core {
    */
   run(instructions: number): number {
     const start = this.#now;
-    const end = start + instructions;
-    while (this.#now < end) {
+    this.#end = start + instructions;
+    while (this.#now < this.#end) {
       for (const timer of this.#timers) timer.advance(this.#now);
       const { processor } = this;
       if (processor.halt === 'sleeping') {
         if (processor.canWake()) processor.halt = null;
         else {
-          const wake = this.#nextEvent();
+          const wake = this.nextEvent();
           if (wake === Infinity) {
             // Only the outside can end this: it is told that the whole time was slept through.
-            this.#now = end;
+            this.#now = this.#end;
             break;
           }
           // Time goes on even where a timer asks for a moment that has passed.
-          this.#now = Math.min(end, Math.max(wake, this.#now + 1));
+          this.#now = Math.min(this.#end, Math.max(wake, this.#now + 1));
           continue;
         }
       }
       if (processor.halt !== null) break;
       processor.takePending();
       if (this.halt !== null || processor.scs.isResetRequested) break;
-      this.#runSlice(Math.max(1, Math.min(end, this.#nextEvent()) - this.#now));
+      this.#runSlice(Math.max(1, Math.min(this.#end, this.nextEvent()) - this.#now));
       if (processor.scs.isResetRequested) break;
     }
     return this.#now - start;
@@ -292,6 +302,7 @@ export class Core {
     const words = this.#words;
     const from = op ? (op.pc - 4) | 0 : (words[15] ?? 0);
     if (op) words[WORD.it] = op.it;
+    this.onFault?.(error, from);
     this.processor.takeFault(error, from);
   }
 }

@@ -1,3 +1,20 @@
+import { INTERRUPT_LINES, ISU_REGIONS, MAILBOX_REGIONS, type BusRegion } from '@sevenfold/formats';
+
+/** Interrupt lines of one serial unit are four after those of the unit before. */
+export const LINES_PER_UNIT = 4;
+
+/** Whose interrupt each line is: only who may read that region hears it. */
+export const LINE_REGIONS: ReadonlyMap<number, BusRegion> = new Map<number, BusRegion>([
+  ...ISU_REGIONS.flatMap((region, index) =>
+    [INTERRUPT_LINES.i2c, INTERRUPT_LINES.spi, INTERRUPT_LINES.uart].map((first): [number, BusRegion] => [
+      first + LINES_PER_UNIT * index,
+      region,
+    ]),
+  ),
+  [INTERRUPT_LINES.adc, 'adc'],
+  ...MAILBOX_REGIONS.map((region, index): [number, BusRegion] => [INTERRUPT_LINES.mailbox + index, region]),
+]);
+
 /** Told of every line that rises or falls. */
 type LineListener = (line: number, isHigh: boolean) => void;
 

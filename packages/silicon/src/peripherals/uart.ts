@@ -1,5 +1,6 @@
-import { CRYSTAL_HZ, UART_BITS, UART_LCR_EFR, UART_REGISTERS, type Clock } from '@sevenfold/formats';
+import { CRYSTAL_HZ, UART_BITS, UART_LCR_EFR, UART_REGISTERS } from '@sevenfold/formats';
 import type { Peripheral } from '../bus.ts';
+import type { Timeline } from '../timeline.ts';
 
 /** Bytes of each FIFO, and of the virtual FIFOs in memory that VFIFO_EN puts in their place. */
 const FIFO = 16;
@@ -21,13 +22,13 @@ const HELD: readonly number[] = [
 ];
 
 /**
- * A 16550 with registers of 32 bits. Bytes take their time on the wire, a FIFO's worth at once, on the clock that the
- * board's crystal gives; a receiver that nobody empties overruns. With VFIFO_EN the chip's own DMA stretches both
+ * A 16550 with registers of 32 bits. Bytes take their time on the wire: one by one on the time of a real-time core,
+ * a FIFO's worth at once on that of the board's crystal; a receiver that nobody empties overruns. With VFIFO_EN the chip's own DMA stretches both
  * FIFOs to 1 KiB of memory.
  */
 export class Uart implements Peripheral {
   readonly #interrupt: (isHigh: boolean) => void;
-  readonly #clock: () => Clock | null;
+  readonly #timeline: () => Timeline | null;
   readonly #registers = new Map<number, number>();
   #device: UartDevice | null = null;
   #transmit: number[] = [];
@@ -41,12 +42,13 @@ export class Uart implements Peripheral {
   #hasOverrun = false;
   #hasThreEvent = false;
   #isSending = false;
-  /** Rises at each reset: what was on its way before does not arrive. */
-  #generation = 0;
+  /** Keeps what is on its way from arriving. */
+  #cancel: () => void = () => {};
 
-  constructor(interrupt: (isHigh: boolean) => void, clock: () => Clock | null) {
+  /** Without a timeline bytes arrive at once. */
+  constructor(interrupt: (isHigh: boolean) => void, timeline: () => Timeline | null) {
     this.#interrupt = interrupt;
-    this.#clock = clock;
+    this.#timeline = timeline;
   }
 
   /** What hangs on the wires. */
@@ -142,7 +144,7 @@ export class Uart implements Peripheral {
   }
 
   reset(): void {
-    this.#generation += 1;
+    this.#cancel();
     this.#registers.clear();
     this.#transmit = [];
     this.#receive = [];
@@ -169,20 +171,29 @@ export class Uart implements Peripheral {
     // A byte for a full FIFO is lost, as on the wire: software looks at LSR or TX_OFFSET first.
     if (this.#transmit.length < this.#depth) this.#transmit.push(byte);
     this.#signal();
-    if (!this.#isSending) void this.#send();
+    if (!this.#isSending) this.#send();
   }
 
-  async #send(): Promise<void> {
-    const generation = this.#generation;
-    this.#isSending = true;
+  /** Puts on the wire what waits, until nothing does. */
+  #send(): void {
     while (this.#transmit.length > 0) {
-      const batch = this.#transmit.slice(0, FIFO);
-      const clock = this.#clock();
-      if (clock !== null) await clock.sleep((batch.length * this.#frameBits * 1000) / this.baudRate);
-      if (generation !== this.#generation) return;
-      this.#transmit.splice(0, batch.length);
-      for (const byte of batch) this.#leave(byte);
+      const timeline = this.#timeline();
+      const count = timeline?.isExact === true ? 1 : Math.min(FIFO, this.#transmit.length);
+      this.#isSending = true;
+      if (timeline !== null) {
+        this.#cancel = timeline.after((count * this.#frameBits) / this.baudRate, () => {
+          this.#sent(count);
+          this.#send();
+        });
+        return;
+      }
+      this.#sent(count);
     }
+  }
+
+  #sent(count: number): void {
+    for (const byte of this.#transmit.splice(0, count)) this.#leave(byte);
+    if (this.#transmit.length > 0) return;
     this.#isSending = false;
     this.#hasThreEvent = true;
     this.#signal();

@@ -1,0 +1,211 @@
+import { CORE_STATES, INTERRUPT_LINES, MAILBOX_REGISTERS, REAL_TIME_MASTERS } from '@sevenfold/formats';
+import type { BusRegion, CoreState, RealTimeMaster } from '@sevenfold/formats';
+import type { Bus, Peripheral } from '../bus.ts';
+import { LINE_REGIONS, type InterruptLines } from '../peripherals/interrupts.ts';
+import {
+  mailboxPair,
+  type MailboxCause,
+  type MailboxEnd,
+  type MailboxWiring,
+} from '../peripherals/mailbox.ts';
+import { chipBus } from './chip-bus.ts';
+import type { CoreFailure } from './core-failure.ts';
+import { TICKS_PER_SECOND } from './core-clock.ts';
+import { RealTimeCore } from './real-time-core.ts';
+
+/** Interrupt lines of a core's ends of its mailboxes (real-time-cores.md §1.2). */
+const APPLICATION_LINES = { read: 6, notFull: 7, written: 8, notEmpty: 9, fifo: 10, software: 11 } as const;
+const OTHER_LINES = { read: 12, notFull: 13, written: 14, notEmpty: 15, fifo: 16, software: 17 } as const;
+/** Ticks that a core runs before the other one has its turn: 100 µs. */
+const SLICE = TICKS_PER_SECOND / 10_000;
+
+/** What a core of the chip needs of the chip. */
+export interface ChipCoreParts {
+  readonly bus: () => Bus;
+  readonly interrupts: InterruptLines;
+  /** The core's end of the mailbox with the other core. */
+  readonly other: MailboxEnd;
+  /** Puts a region's peripheral to rest. */
+  readonly resetRegion: (region: BusRegion) => void;
+}
+
+/**
+ * A real-time core as a part of its chip: behind the firewall, with the application core at the other end of its
+ * mailbox. Loading, starting and stopping are the Security Monitor's; what becomes of it is told by an interrupt.
+ */
+export class ChipCore {
+  readonly index: number;
+  readonly master: RealTimeMaster;
+  /** The registers of the application core: its end of the mailbox, and what the core does. */
+  readonly application: Peripheral;
+  readonly #parts: ChipCoreParts;
+  readonly #ends: readonly [application: MailboxEnd, core: MailboxEnd];
+  readonly #debugListeners = new Set<(byte: number) => void>();
+  readonly #up = new Set<MailboxCause>();
+  /** Made when something is loaded: a chip whose cores are not used has none. */
+  #realTime: RealTimeCore | null = null;
+  #hasEvent = false;
+
+  constructor(index: number, parts: ChipCoreParts) {
+    this.index = index;
+    this.master = REAL_TIME_MASTERS[index] ?? 'realtime0';
+    this.#parts = parts;
+    this.#ends = mailboxPair(
+      {
+        resetsBoth: true,
+        interrupt: (cause, isHigh) => {
+          if (isHigh) this.#up.add(cause);
+          else this.#up.delete(cause);
+          this.#show();
+        },
+      },
+      // No guest resets the application core's end.
+      { resetsBoth: false, interrupt: (cause, isHigh) => this.setLine(APPLICATION_LINES[cause], isHigh) },
+      true,
+    );
+    this.application = {
+      read: (offset) => this.#read(offset),
+      write: (offset, value) => this.#write(offset, value),
+      reset: () => this.reset(),
+    };
+    parts.interrupts.onChange((line, isHigh) => {
+      const region = LINE_REGIONS.get(line);
+      // A line that falls always may: the core may have heard of it before its region was taken away.
+      if (!isHigh || (region !== undefined && this.#mayRead(region))) this.setLine(line, isHigh);
+    });
+  }
+
+  get state(): CoreState {
+    return this.#realTime?.state ?? 'off';
+  }
+
+  get failure(): CoreFailure | null {
+    return this.#realTime?.failure ?? null;
+  }
+
+  /** The core itself, with its registers and memories; null until something was loaded since `clear`. */
+  get realTime(): RealTimeCore | null {
+    return this.#realTime;
+  }
+
+  /** Told of every byte that leaves the debug UART; gives the function that ends it. */
+  onDebugByte(listener: (byte: number) => void): () => void {
+    this.#debugListeners.add(listener);
+    return () => this.#debugListeners.delete(listener);
+  }
+
+  /** An interrupt line of the core goes up or down. */
+  setLine(line: number, isHigh: boolean): void {
+    this.#realTime?.setLine(line, isHigh);
+  }
+
+  /** Ends what runs and forgets it: memories are zero, mailboxes empty, peripherals at rest. */
+  clear(): void {
+    this.#rest();
+    this.#realTime?.stop();
+    this.#realTime = null;
+    this.#changed();
+  }
+
+  /** Puts bytes into the core's memories. Throws `RangeError`. */
+  load(address: number, bytes: Uint8Array): void {
+    this.#made().load(address, bytes);
+  }
+
+  /** Starts what was loaded. What the application core has posted already waits for it. */
+  start(): void {
+    this.#made().start();
+    for (const [line, region] of LINE_REGIONS)
+      this.setLine(line, this.#parts.interrupts.isHigh(line) && this.#mayRead(region));
+    this.#changed();
+  }
+
+  /** Ends what runs; memories stay to be looked at. */
+  stop(): void {
+    this.#realTime?.stop();
+    this.#rest();
+    this.#changed();
+  }
+
+  /** As after the chip's reset. */
+  reset(): void {
+    this.clear();
+    this.#hasEvent = false;
+    this.#show();
+  }
+
+  #rest(): void {
+    for (const end of this.#ends) end.reset();
+    this.#parts.other.reset();
+    const { firewall } = this.#parts.bus();
+    for (const region of firewall.regionsOf(this.master)) this.#parts.resetRegion(region);
+  }
+
+  #mayRead(region: BusRegion): boolean {
+    return this.#parts.bus().firewall.allows(this.master, 'read', region);
+  }
+
+  #made(): RealTimeCore {
+    this.#realTime ??= new RealTimeCore({
+      bus: chipBus(this.#parts.bus(), this.master),
+      mailboxes: { application: this.#ends[1], other: this.#parts.other },
+      onDebugByte: (byte) => {
+        for (const listener of this.#debugListeners) listener(byte);
+      },
+      onFailure: () => this.#changed(),
+    });
+    return this.#realTime;
+  }
+
+  #read(offset: number): number {
+    if (offset === MAILBOX_REGISTERS.CORE_STATE) return CORE_STATES.indexOf(this.state);
+    if (offset === MAILBOX_REGISTERS.CORE_EVENT) return this.#hasEvent ? 1 : 0;
+    return this.#ends[0].read(offset);
+  }
+
+  #write(offset: number, value: number): void {
+    if (offset !== MAILBOX_REGISTERS.CORE_EVENT) this.#ends[0].write(offset, value);
+    else if ((value & 1) !== 0) {
+      this.#hasEvent = false;
+      this.#show();
+    }
+  }
+
+  #changed(): void {
+    this.#hasEvent = true;
+    this.#show();
+  }
+
+  #show(): void {
+    const isUp = this.#hasEvent || this.#up.has('fifo') || this.#up.has('software');
+    this.#parts.interrupts.set(INTERRUPT_LINES.mailbox + this.index, isUp);
+  }
+}
+
+/** The ends of the mailbox between two real-time cores, each wired to the core that `coreOf` gives. */
+export function coreMailbox(
+  coreOf: (index: number) => ChipCore | undefined,
+): readonly [MailboxEnd, MailboxEnd] {
+  const wiring = (index: number): MailboxWiring => ({
+    resetsBoth: true,
+    interrupt: (cause, isHigh) => coreOf(index)?.setLine(OTHER_LINES[cause], isHigh),
+  });
+  return mailboxPair(wiring(0), wiring(1), false);
+}
+
+/**
+ * Lets ticks pass on several cores in this thread, in turns of 100 µs each. Where all of them sleep,
+ * turns are skipped until one of them wakes.
+ */
+export function runInTurns(cores: readonly RealTimeCore[], ticks: number): void {
+  const ends = cores.map((core) => core.time + ticks);
+  for (let left = ticks; left > 0;) {
+    const idle = Math.min(...cores.map((core) => core.nextEvent() - core.time));
+    const slice = Math.min(left, Math.max(SLICE, Math.floor(idle / SLICE) * SLICE));
+    left -= slice;
+    for (const [index, core] of cores.entries()) {
+      const due = (ends[index] ?? 0) - left - core.time;
+      if (due > 0) core.run(due);
+    }
+  }
+}
