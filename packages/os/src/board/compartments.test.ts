@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { utf8Encode } from '@sevenfold/formats';
 import { describe, expect, it } from 'vitest';
 import { BootLog } from './boot-log.ts';
@@ -5,6 +6,8 @@ import { Compartments } from './compartments.ts';
 import { hostClock, settableClock } from './host-clock.ts';
 import { inlineLoader } from './inline-loader.ts';
 import type { LoadedStage } from './stage-loader.ts';
+import { processLoader } from './process-loader.ts';
+import { stageProgram } from './testing/stage-program.fixture.ts';
 import { threadLoader } from './thread-loader.ts';
 
 /** A kernel that takes whatever it is told. */
@@ -18,6 +21,11 @@ const waits = utf8Encode('globalThis.stage = { async start() {} };');
 const spins = utf8Encode(
   'globalThis.stage = { async start(h) { void h.clock.sleep(1).then(() => { for (;;); }); } };',
 );
+
+/** Every twenty milliseconds, a call to the kernel. */
+const ticks20 = utf8Encode(`globalThis.stage = { async start(h) {
+  void (async () => { for (;;) { await h.clock.sleep(20); await h.ports.kernel.call('tick'); } })();
+} };`);
 
 describe('processor time', () => {
   it('is counted for each compartment, even one that never answers', async () => {
@@ -37,6 +45,68 @@ describe('processor time', () => {
     }
     expect(await compartments.cpuTime(2)).toBeNull();
   });
+
+  it.skipIf(process.platform !== 'linux')(
+    'is counted for each where each is a process, from outside: whoever spins answers nobody',
+    async () => {
+      const compartments = new Compartments(
+        processLoader(stageProgram()),
+        settableClock(hostClock()),
+        new BootLog(),
+      );
+      try {
+        await compartments.start({ id: 1, program: spins, module: new Uint8Array(0), options: null }, kernel);
+        const before = (await compartments.cpuTime(1)) ?? 0;
+        await expect.poll(() => compartments.cpuTime(1), { timeout: 20_000 }).toBeGreaterThan(before + 100);
+      } finally {
+        await compartments.stopAll();
+      }
+      expect(await compartments.cpuTime(1)).toBeNull();
+    },
+    60_000,
+  );
+
+  it('is shared alike by apps that want all of it, and one that wants little gets that in time', async () => {
+    const compartments = new Compartments(threadLoader(), settableClock(hostClock()), new BootLog());
+    let ticks = 0;
+    const counting: LoadedStage = {
+      ...kernel,
+      portFor: () => ({
+        call: () => {
+          ticks += 1;
+          return Promise.resolve(null);
+        },
+      }),
+    };
+    // More of them than there are processors.
+    const spinners = Array.from({ length: availableParallelism() + 2 }, (_, index) => index + 1);
+    const times = (): Promise<number[]> =>
+      Promise.all(spinners.map(async (id) => (await compartments.cpuTime(id)) ?? 0));
+    try {
+      for (const id of spinners)
+        await compartments.start({ id, program: spins, module: new Uint8Array(0), options: null }, kernel);
+      await compartments.start(
+        { id: 100, program: ticks20, module: new Uint8Array(0), options: null },
+        counting,
+      );
+      const [before, ticksBefore, begun] = [await times(), ticks, performance.now()];
+      const used = async (): Promise<number[]> =>
+        (await times()).map((time, index) => time - (before[index] ?? 0));
+      // Until each could have had 150 ms.
+      const enough = spinners.length * 150;
+      await expect
+        .poll(async () => (await used()).reduce((sum, time) => sum + time, 0), { timeout: 60_000 })
+        .toBeGreaterThan(enough);
+      const shares = await used();
+      const elapsed = performance.now() - begun;
+      const mean = shares.reduce((sum, time) => sum + time, 0) / shares.length;
+      expect(Math.min(...shares)).toBeGreaterThan(mean / 4);
+      expect(Math.max(...shares)).toBeLessThan(mean * 3);
+      expect(ticks - ticksBefore).toBeGreaterThan(elapsed / 20 / 3);
+    } finally {
+      await compartments.stopAll();
+    }
+  }, 120_000);
 
   it('is nobody’s own where all share one thread', async () => {
     const compartments = new Compartments(inlineLoader(), settableClock(hostClock()), new BootLog());

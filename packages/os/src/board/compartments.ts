@@ -1,4 +1,4 @@
-import { COMPARTMENT_HARDWARE_CALLS, serveCalls, type PortValue } from '@sevenfold/formats';
+import { COMPARTMENT_HARDWARE_CALLS, FLASH_MAP, serveCalls, type PortValue } from '@sevenfold/formats';
 import { BoardError } from './board-error.ts';
 import type { BootLog } from './boot-log.ts';
 import { portTo, type DeviceClock, type LoadedStage, type StageLoader } from './stage-loader.ts';
@@ -13,7 +13,8 @@ export interface CompartmentStart {
   readonly options: PortValue;
 }
 
-const MOST_COMPARTMENTS = 16;
+/** One for each app that there may be. */
+const MOST_COMPARTMENTS = FLASH_MAP.applications.most;
 
 /** The compartments of one run of the device. */
 export class Compartments {

@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import type { StageName } from '@sevenfold/formats';
 import { BoardError } from './board-error.ts';
 import { confinement, type Confinement } from './confinement.ts';
+import { processTime } from './process-time.ts';
 import { startRemoteStage, type Runner } from './remote-stage.ts';
 import type { StageLoader } from './stage-loader.ts';
 import { streamEndpoint } from './stream-endpoint.ts';
@@ -93,8 +94,7 @@ function runnerOf(child: ChildProcess): Runner {
       child.kill('SIGKILL');
       await gone;
     },
-    // Behind bubblewrap it is a grandchild, whose time nobody outside is told.
-    cpuTime: () => Promise.resolve(null),
+    cpuTime: () => (child.pid === undefined ? Promise.resolve(null) : processTime(child.pid)),
   };
 }
 
