@@ -112,12 +112,14 @@ export class Applications {
     }
   }
 
+  /** Ends an app that is installed no more. Its mutable file goes with it: nobody else could ever read it. */
   remove(componentId: string): Promise<void> {
     return this.#inTurn(async () => {
       const entry = this.#entries.get(componentId);
       if (entry === undefined) throw new KernelError('NoSuchApplication', `There is no app ${componentId}.`);
       this.#entries.delete(componentId);
       await this.#reset(entry);
+      await this.#host.monitor.call('mutableWrite', componentId, null);
     });
   }
 

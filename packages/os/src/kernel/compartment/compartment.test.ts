@@ -213,6 +213,14 @@ describe('mutable storage', () => {
     expect(world.mutable.get(COMPONENT)).toEqual(new Uint8Array(16));
   });
 
+  it('goes with the app when that is removed, and with no update of it', async () => {
+    const { world } = await errnoOf([open, write], { capabilities });
+    await world.services('appInstalled', COMPONENT);
+    expect(world.mutable.has(COMPONENT)).toBe(true);
+    await world.services('appRemoved', COMPONENT);
+    expect(world.mutable.has(COMPONENT)).toBe(false);
+  });
+
   it('stays within its quota', async () => {
     const last = step(WASI, 'fd_pwrite', 'loaded', VECTOR, 1, 8176n, 600);
     const beyond = step(WASI, 'fd_pwrite', 'loaded', VECTOR, 1, 8177n, 600);
