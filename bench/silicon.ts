@@ -15,7 +15,7 @@ export async function measureSilicon(): Promise<readonly Figure[]> {
     progress('booting devices beside empty Nodes');
     figures.push(...(await measureBoot(scratch)));
     progress('verifying');
-    figures.push(await measureVerify());
+    figures.push(...(await measureVerify()));
     progress('calling');
     figures.push(await measureMailbox());
     progress('cutting the power');

@@ -33,10 +33,10 @@ export const attack: Attack = {
   without: [
     {
       file: 'packages/os/src/monitor/boot-chain.ts',
-      line: 'const files = parseFileSystem(parseImagePackage(loaded.package).payload);',
+      line: 'const files = parseSignedFileSystem(parseImagePackage(loaded.package).payload);',
       instead: `const place = FLASH_MAP.system[type][loaded.slot];
         const again = await flash.read(place.offset + SLOT_PACKAGE_OFFSET, loaded.package.length);
-        const files = parseFileSystem(parseImagePackage(again).payload);`,
+        const files = parseSignedFileSystem(parseImagePackage(again).payload);`,
     },
     {
       file: 'packages/os/src/monitor/boot-chain.ts',

@@ -1,4 +1,3 @@
-import { createHash, createPublicKey, verify } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import {
   CHIP_SKUS,
@@ -11,8 +10,8 @@ import {
   parseImagePackage,
   verifyImage,
   verifyKeystore,
-  type KeystoreEngines,
 } from '@sevenfold/formats';
+import { CHIP_ENGINES } from '@sevenfold/silicon';
 import { mutate, seededRandom } from '../../packages/formats/src/testing/strictness.ts';
 import {
   bothRootKeysHash,
@@ -27,22 +26,6 @@ const MUTATIONS = Number(process.env['SEVENFOLD_DEPTH'] ?? 0) > 0 ? 100_000 : 10
 const MOST_TIME = 20;
 /** Bytes at either end of a package where its structure is: superblock and directory, metadata and signature. */
 const STRUCTURE = 400;
-
-const publicKeys = new Map<string, ReturnType<typeof createPublicKey>>();
-function publicKey(spki: Uint8Array): ReturnType<typeof createPublicKey> {
-  const name = Buffer.from(spki).toString('hex');
-  const key =
-    publicKeys.get(name) ?? createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
-  publicKeys.set(name, key);
-  return key;
-}
-const engines: KeystoreEngines = {
-  sha256: async (message) => sha256(message),
-  sha1: async (message) => Uint8Array.from(createHash('sha1').update(message).digest()),
-  verify: async (spki, message, signature) =>
-    verify('sha256', message, { key: publicKey(spki), dsaEncoding: 'ieee-p1363' }, signature),
-  verifySecond: async (spki, message, signature) => verify(null, message, publicKey(spki), signature),
-};
 
 interface Sample {
   readonly package: Uint8Array;
@@ -72,7 +55,9 @@ async function samples(): Promise<readonly Sample[]> {
       all.push({
         package: bytes,
         verify: (untrusted) =>
-          isKeystore ? verifyKeystore(untrusted, policy, engines) : verifyImage(untrusted, policy, engines),
+          isKeystore
+            ? verifyKeystore(untrusted, policy, CHIP_ENGINES)
+            : verifyImage(untrusted, policy, CHIP_ENGINES),
       });
     }
   }

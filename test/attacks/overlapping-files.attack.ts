@@ -10,8 +10,8 @@ import { forgedFileSystem, inodeOf } from './testing/file-system.ts';
 
 const NOT_CANONICAL = {
   file: 'packages/formats/src/asxipfs-parser.ts',
-  line: 'if (!equalBytes(layOutFileSystem(this.#files), zeroed)) {',
-  instead: 'if (this.#files === null) { equalBytes; writeFileSystem;',
+  line: 'if (!this.#isCanonical()) {',
+  instead: 'if (this.#files === null) {',
 };
 
 export const attack: Attack = {

@@ -19,8 +19,8 @@ export const attack: Attack = {
     },
     {
       file: 'packages/formats/src/asxipfs-parser.ts',
-      line: 'if (!equalBytes(layOutFileSystem(this.#files), zeroed)) {',
-      instead: 'if (this.#files === null) { equalBytes; writeFileSystem;',
+      line: 'if (!this.#isCanonical()) {',
+      instead: 'if (this.#files === null) {',
     },
   ],
   run() {

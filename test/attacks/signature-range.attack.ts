@@ -4,7 +4,6 @@
  * Held by: what is signed is everything before the signature, the metadata and their length included.
  * Seen to succeed: where `parseImagePackage` takes the payload alone for what is signed, the changed app is accepted.
  */
-import { verify } from 'node:crypto';
 import {
   CHIP_SKUS,
   IMAGE_TYPES,
@@ -12,9 +11,11 @@ import {
   finishImagePackage,
   imageUse,
   parseImagePackage,
+  signedBytesOf,
   verifyImage,
 } from '@sevenfold/formats';
-import { keys, makeApp, sha256, signWith } from '../../packages/os/src/board/testing/release.fixture.ts';
+import { CHIP_ENGINES } from '@sevenfold/silicon';
+import { keys, makeApp, signWith } from '../../packages/os/src/board/testing/release.fixture.ts';
 import { outcomeOf, type Attack } from './testing/attack.ts';
 
 const signer = keys.service;
@@ -27,38 +28,24 @@ const policy = {
   needsSecondSignature: false,
   provided: null,
 };
-const engines = {
-  sha256: async (message: Uint8Array) => sha256(message),
-  verify: async (_spki: Uint8Array, message: Uint8Array, signature: Uint8Array) => {
-    const key = Buffer.from(signer.spki);
-    return verify(
-      'sha256',
-      message,
-      { key, format: 'der', type: 'spki', dsaEncoding: 'ieee-p1363' },
-      signature,
-    );
-  },
-  verifySecond: async () => false,
-};
-
 export const attack: Attack = {
   name: 'metadata changed under a signature',
   stoppedBy: 'BadSignature',
   without: [
     {
       file: 'packages/formats/src/image-package.ts',
-      line: 'signedBytes: isPlain ? unsigned : concatBytes(payload, withoutSignatures(metadata)),',
-      instead: 'signedBytes: isPlain ? payload : concatBytes(payload, withoutSignatures(metadata)),',
+      line: 'signedMetadata: isPlain ? metadata : withoutSignatures(metadata),',
+      instead: 'signedMetadata: isPlain ? new Uint8Array(0) : withoutSignatures(metadata),',
     },
   ],
   async run() {
     const { payload, fields } = parseImagePackage(makeApp('blink'));
     const genuine = encodeUnsignedImagePackage(payload, fields);
-    const { signedBytes } = parseImagePackage(finishImagePackage(genuine, new Uint8Array(64)));
-    const signature = signWith(signer, signedBytes);
-    await verifyImage(finishImagePackage(genuine, signature), policy, engines);
+    const unsigned = parseImagePackage(finishImagePackage(genuine, new Uint8Array(64)));
+    const signature = signWith(signer, signedBytesOf(unsigned));
+    await verifyImage(finishImagePackage(genuine, signature), policy, CHIP_ENGINES);
     const componentId = '99999999-2222-4333-8444-555555555555';
     const changed = encodeUnsignedImagePackage(payload, { ...fields, componentId });
-    return outcomeOf(() => verifyImage(finishImagePackage(changed, signature), policy, engines));
+    return outcomeOf(() => verifyImage(finishImagePackage(changed, signature), policy, CHIP_ENGINES));
   },
 };

@@ -10,7 +10,14 @@ import {
   keyUnwrap,
   keyWrap,
 } from '../../packages/silicon/src/engines-symmetric.ts';
-import { agreeP256, verifyMlDsa65, verifyP256, verifyRsa2048 } from '../../packages/silicon/src/engines.ts';
+import { verifyP256Digest } from '../../packages/silicon/src/ecdsa-digest.ts';
+import {
+  agreeP256,
+  sha256,
+  verifyMlDsa65,
+  verifyP256,
+  verifyRsa2048,
+} from '../../packages/silicon/src/engines.ts';
 import { hasVectors, vectorJson, vectorNames } from './folder.ts';
 
 interface Case {
@@ -48,6 +55,10 @@ const derSignature: Check = (test, group) =>
   refusedIfThrown(() =>
     verifySignature(hex(group, 'publicKeyDer'), hex(test, 'msg'), signatureFromDer(hex(test, 'sig'))),
   );
+
+/** The engine that images are verified with, which is given the digest. */
+const overDigest = (test: Case, group: Group, signature: Uint8Array): boolean =>
+  verifyP256Digest(hex(group, 'publicKeyDer'), sha256(hex(test, 'msg')), signature);
 
 /** The engine has AES-256, nonces of 96 bits and whole tags; every other case must be refused by its port. */
 function openGcm(test: Case): boolean {
@@ -107,11 +118,12 @@ const NO_MODE: Readonly<Record<string, (test: Case, group: Group) => boolean>> =
 
 const PRIMITIVES: Readonly<Record<string, { readonly by: string; readonly checks: readonly Check[] }>> = {
   'ecdsa_secp256r1_sha256_p1363_test.json': {
-    by: 'pki verifySignature, silicon verifyP256',
+    by: 'pki verifySignature, silicon verifyP256 and verifyP256Digest',
     checks: [
       (test, group) =>
         verifySignature(hex(group, 'publicKeyDer'), hex(test, 'msg'), hex(test, 'sig'), 'ES256'),
       (test, group) => verifyP256(hex(group, 'publicKeyDer'), hex(test, 'msg'), hex(test, 'sig')),
+      (test, group) => overDigest(test, group, hex(test, 'sig')),
     ],
   },
   'ecdsa_secp384r1_sha384_p1363_test.json': {
@@ -122,8 +134,8 @@ const PRIMITIVES: Readonly<Record<string, { readonly by: string; readonly checks
     ],
   },
   'ecdsa_secp256r1_sha256_test.json': {
-    by: 'formats signatureFromDer, pki verifySignature',
-    checks: [derSignature],
+    by: 'formats signatureFromDer, pki verifySignature, silicon verifyP256Digest',
+    checks: [derSignature, (test, group) => overDigest(test, group, signatureFromDer(hex(test, 'sig')))],
   },
   'rsa_signature_2048_sha256_test.json': {
     by: 'Pluton’s RSA engine, pki verifyRsa',

@@ -5,6 +5,7 @@ import {
   decodeKeystore,
   parseFileSystem,
   parseImagePackage,
+  signedBytesOf,
   toHex,
   utf8Decode,
 } from '@sevenfold/formats';
@@ -48,7 +49,7 @@ describe('an OS release', () => {
         name: image.name,
         securityVersion: { version: image.type === 'TrustedKeystore' ? 3 : 1, chipSku: 1 },
       });
-      expect(verifySignature(signer.spki, parsed.signedBytes, parsed.signature)).toBe(true);
+      expect(verifySignature(signer.spki, signedBytesOf(parsed), parsed.signature)).toBe(true);
       expect(image.digest).toEqual(sha256(image.package));
     }
   });

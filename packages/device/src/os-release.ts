@@ -13,6 +13,7 @@ import {
   finishImagePackage,
   guidFromRandom,
   parseImagePackage,
+  signedBytesOf,
   rootKeyBytes,
   slotCapacity,
   toHex,
@@ -215,7 +216,7 @@ async function packImage(
   const bytes =
     existing ??
     finishImagePackage(unsigned, await signer.sign(unsigned), await signer.second?.sign(unsigned));
-  if (existing !== null && toHex(parseImagePackage(existing).signedBytes) !== toHex(unsigned)) {
+  if (existing !== null && toHex(signedBytesOf(parseImagePackage(existing))) !== toHex(unsigned)) {
     throw new DeviceError('ReleaseInvalid', `The package kept for image ${imageId} has another content.`, {
       field: imageType,
     });

@@ -1,5 +1,5 @@
-import { FILE_SYSTEM_LIMITS, type FileEntry, FILE_SYSTEM_LAYOUT, layOutFileSystem } from './asxipfs.ts';
-import { compareBytes, concatBytes, crc32, equalBytes, plainBytes, viewOf } from './bytes.ts';
+import { FILE_SYSTEM_LIMITS, type FileEntry, FILE_SYSTEM_LAYOUT } from './asxipfs.ts';
+import { compareBytes, crc32, equalBytes, plainBytes, viewOf } from './bytes.ts';
 import { FormatError, type FormatErrorCode } from './errors.ts';
 import { utf8Decode } from './utf8.ts';
 
@@ -28,6 +28,9 @@ class FileSystemParser {
   readonly #view: DataView;
   readonly #files: FileEntry[] = [];
   readonly #extents: { start: number; end: number; path: string }[] = [];
+  /** Inodes in pre-order, as the format lays their contents out. */
+  readonly #directories: Inode[] = [];
+  readonly #contents: Inode[] = [];
   #nodes = 0;
 
   constructor(image: Uint8Array) {
@@ -35,8 +38,10 @@ class FileSystemParser {
     this.#view = viewOf(image);
   }
 
-  parse(): readonly FileEntry[] {
-    const zeroed = this.#superblock();
+  /** `isVouched`: its signature was verified, so that its checksum, which is against chance, has nothing to add. */
+  parse(isVouched: boolean): readonly FileEntry[] {
+    this.#superblock();
+    if (!isVouched) this.#checksum();
     const root = this.#inode(FILE_SYSTEM_LAYOUT.rootInode, '/');
     if (root.mode !== FILE_SYSTEM_LAYOUT.directoryMode || root.nameLength !== 0) {
       refuse('InvalidSuperblock', 'The root inode is not a plain directory without a name.', '/');
@@ -52,8 +57,7 @@ class FileSystemParser {
       );
     }
     this.#checkOverlaps();
-    // One set of files has one image: this settles padding, order and place in one comparison.
-    if (!equalBytes(layOutFileSystem(this.#files), zeroed)) {
+    if (!this.#isCanonical()) {
       refuse(
         'NotCanonical',
         'The image is not laid out as the format demands.',
@@ -64,8 +68,7 @@ class FileSystemParser {
     return this.#files;
   }
 
-  /** Gives the image with its checksum zeroed. */
-  #superblock(): Uint8Array {
+  #superblock(): void {
     const image = this.#image;
     const view = this.#view;
     if (image.length < FILE_SYSTEM_LAYOUT.page)
@@ -98,12 +101,15 @@ class FileSystemParser {
       equalBytes(image.subarray(48, 64), FILE_SYSTEM_LAYOUT.volume);
     if (!fixed)
       refuse('InvalidSuperblock', 'A fixed field of the superblock has another value.', 'superblock');
-    const zeroed = concatBytes(image);
-    viewOf(zeroed).setUint32(FILE_SYSTEM_LAYOUT.crcOffset, 0, true);
-    if (crc32(zeroed) !== view.getUint32(FILE_SYSTEM_LAYOUT.crcOffset, true)) {
+  }
+
+  #checksum(): void {
+    const at = FILE_SYSTEM_LAYOUT.crcOffset;
+    // Over the image with its own place zeroed.
+    const before = crc32(new Uint8Array(4), crc32(this.#image.subarray(0, at)));
+    if (crc32(this.#image.subarray(at + 4), before) !== this.#view.getUint32(at, true)) {
       refuse('ChecksumMismatch', 'The checksum of the image does not match.', 'crc');
     }
-    return zeroed;
   }
 
   #inode(at: number, path: string): Inode {
@@ -148,6 +154,7 @@ class FileSystemParser {
     }
     const end = inode.offset + inode.size;
     this.#claim(inode.offset, end, path === '' ? '/' : path);
+    this.#directories.push(inode);
     let previous: Uint8Array | null = null;
     for (let at = inode.offset; at < end;) {
       if (at + FILE_SYSTEM_LAYOUT.inodeLength > end) {
@@ -204,6 +211,7 @@ class FileSystemParser {
     }
     const end = inode.offset + inode.size;
     this.#claim(inode.offset, end, path);
+    this.#contents.push(inode);
     this.#files.push({
       path,
       bytes: this.#image.subarray(inode.offset, end),
@@ -248,6 +256,32 @@ class FileSystemParser {
       refuse('DirectoryNotSorted', `The entries of ${JSON.stringify(path)} are not sorted.`, path);
   }
 
+  /**
+   * One set of files has one image, the one that `writeFileSystem` makes. What is left to settle is where contents lie,
+   * and that nothing is hidden between them: directories first, without a gap, then the files, each on a page.
+   */
+  #isCanonical(): boolean {
+    const { firstDirectory, page } = FILE_SYSTEM_LAYOUT;
+    let at: number = firstDirectory;
+    for (const { offset, size } of this.#directories) {
+      // Only an image without files has a directory without entries: its root.
+      if (size === 0 ? offset !== 0 || this.#nodes > 1 : offset !== at) return false;
+      at += size;
+    }
+    for (const { offset, size } of this.#contents) {
+      const start = Math.ceil(at / page) * page;
+      if (size === 0 ? offset !== 0 : offset !== start || !this.#isBlank(at, start)) return false;
+      if (size > 0) at = start + size;
+    }
+    const end = Math.ceil(at / page) * page;
+    return end === this.#image.length && this.#isBlank(at, end);
+  }
+
+  #isBlank(start: number, end: number): boolean {
+    for (let at = start; at < end; at++) if (this.#image[at] !== 0) return false;
+    return true;
+  }
+
   #checkOverlaps(): void {
     const sorted = this.#extents.toSorted((a, b) => a.start - b.start);
     for (const [index, extent] of sorted.entries()) {
@@ -264,7 +298,19 @@ class FileSystemParser {
  * and the whole image must be the one that its files have: whatever is accepted writes again to the same bytes.
  */
 export function parseFileSystem(untrusted: Uint8Array): FileSystem {
-  const entries = new FileSystemParser(plainBytes(untrusted)).parse();
+  return read(untrusted, false);
+}
+
+/**
+ * As `parseFileSystem`, where a signature over all of the image has been verified: the checksum is not computed once
+ * more. Whatever a signer could get wrong, or do on purpose, is refused all the same.
+ */
+export function parseSignedFileSystem(signed: Uint8Array): FileSystem {
+  return read(signed, true);
+}
+
+function read(image: Uint8Array, isVouched: boolean): FileSystem {
+  const entries = new FileSystemParser(plainBytes(image)).parse(isVouched);
   const files = new Map(entries.map((file) => [file.path, file]));
   return {
     paths: () => [...files.keys()],

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type FileEntry, FILE_SYSTEM_LIMITS, writeFileSystem } from './asxipfs.ts';
-import { parseFileSystem } from './asxipfs-parser.ts';
+import { parseFileSystem, parseSignedFileSystem } from './asxipfs-parser.ts';
 import { crc32, toHex, viewOf } from './bytes.ts';
 import { codeOf, strictnessSuite } from './testing/strictness.ts';
 import { utf8Encode } from './utf8.ts';
@@ -273,8 +273,35 @@ describe('ASXipFS from an attacker', () => {
       }),
       'NotCanonical',
     ],
+    [
+      'a directory without entries',
+      changed(IMAGE, (view) => {
+        view.setUint32(AT.bin + 4, 0, true);
+        view.setUint32(AT.bin + 8, 1, true);
+        view.setUint32(44, 3, true);
+      }),
+      'NotCanonical',
+    ],
+    [
+      'a place for a file without content',
+      changed(TWINS, (view) => view.setUint32(76 + 8, 1 | (0x400 << 6), true)),
+      'NotCanonical',
+    ],
+    [
+      'something hidden behind the last file',
+      changed(IMAGE, (_view, bytes) => bytes.set([1], 0x3fff)),
+      'NotCanonical',
+    ],
+    [
+      'something hidden behind the directories',
+      changed(IMAGE, (_view, bytes) => bytes.set([1], 0xfff)),
+      'NotCanonical',
+    ],
   ])('refuses %s', (_what, image, code) => {
     expect(codeOf(() => parseFileSystem(image))).toBe(code);
+    // A signature takes the place of the checksum, and of nothing else.
+    const behindSignature = code === 'ChecksumMismatch' ? 'accepted' : code;
+    expect(codeOf(() => parseSignedFileSystem(image))).toBe(behindSignature);
   });
 
   strictnessSuite({

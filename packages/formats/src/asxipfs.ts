@@ -172,18 +172,11 @@ function writeInode(view: DataView, at: number, node: Node, paddedNameLength: nu
   view.setUint32(at + 8, (paddedNameLength / 4) | ((offset / 4) << 6), true);
 }
 
-/** Makes the image of a set of files. Throws as `layOutFileSystem`. */
-export function writeFileSystem(files: readonly FileEntry[]): Uint8Array<ArrayBuffer> {
-  const image = layOutFileSystem(files);
-  viewOf(image).setUint32(FILE_SYSTEM_LAYOUT.crcOffset, crc32(image), true);
-  return image;
-}
-
 /**
- * The image of a set of files, its checksum still zero. Throws `InvalidPath`, `InvalidFileName`, `DuplicateFileName`,
- * `DirectoryTooDeep`, `TooManyFiles` or `FileSystemTooLarge`.
+ * Makes the image of a set of files. Throws `InvalidPath`, `InvalidFileName`, `DuplicateFileName`, `DirectoryTooDeep`,
+ * `TooManyFiles` or `FileSystemTooLarge`.
  */
-export function layOutFileSystem(files: readonly FileEntry[]): Uint8Array<ArrayBuffer> {
+export function writeFileSystem(files: readonly FileEntry[]): Uint8Array<ArrayBuffer> {
   const { root, nodes } = makeTree(files);
   const { offsets, end } = place(root);
   if (end > FILE_SYSTEM_LIMITS.maxBytes) {
@@ -212,5 +205,6 @@ export function layOutFileSystem(files: readonly FileEntry[]): Uint8Array<ArrayB
       at += FILE_SYSTEM_LAYOUT.inodeLength + child.paddedLength;
     }
   }
+  view.setUint32(FILE_SYSTEM_LAYOUT.crcOffset, crc32(image), true);
   return image;
 }

@@ -126,11 +126,14 @@ for (let index = 256; index < 1024; index++) {
   CRC_TABLES[index] = (before >>> 8) ^ (CRC_TABLES[before & 0xff] ?? 0);
 }
 
-/** CRC-32 of zlib and Ethernet (reflected 0x04C11DB7), as an unsigned number. Four bytes a step. */
-export function crc32(bytes: Uint8Array): number {
+/**
+ * CRC-32 of zlib and Ethernet (reflected 0x04C11DB7), as an unsigned number; `before`: that of the bytes in front of
+ * these. Four bytes a step.
+ */
+export function crc32(bytes: Uint8Array, before = 0): number {
   const view = viewOf(bytes);
   const whole = bytes.length & ~3;
-  let crc = -1;
+  let crc = ~before;
   for (let index = 0; index < whole; index += 4) {
     crc ^= view.getInt32(index, true);
     crc =

@@ -9,6 +9,7 @@ import {
   type ImagePackage,
   MAX_IMAGE_PACKAGE_LENGTH,
   parseImagePackage,
+  signedBytesOf,
   replaceSigner,
 } from './image-package.ts';
 import { guidFromRandom } from './guid.ts';
@@ -98,7 +99,7 @@ describe('image package', () => {
       expect(image.fields).toEqual(fields);
       expect(image.payload).toEqual(PAYLOAD);
       expect(image.signature).toEqual(SIGNATURE);
-      expect(concatBytes(image.signedBytes, image.signature)).toEqual(pack(fields));
+      expect(concatBytes(signedBytesOf(image), image.signature)).toEqual(pack(fields));
     }
   });
 
@@ -116,8 +117,8 @@ describe('image package', () => {
     const signed = finishImagePackage(unsigned, SIGNATURE, TWICE.secondSignature);
     const image = parseImagePackage(signed);
     expect(image.fields.secondSignature).toEqual(TWICE.secondSignature);
-    expect(image.signedBytes).toEqual(unsigned);
-    expect(parseImagePackage(pack(TWICE)).signedBytes).toEqual(unsigned);
+    expect(signedBytesOf(image)).toEqual(unsigned);
+    expect(signedBytesOf(parseImagePackage(pack(TWICE)))).toEqual(unsigned);
     expect(toHex(signed)).toContain('5332ed0c' + '03'.repeat(20));
     expect(toHex(pack(TWICE))).toContain('5333ed0c' + '04'.repeat(20));
     expect(codeOf(() => finishImagePackage(unsigned, SIGNATURE, SIGNATURE))).toBe('WrongSignatureLength');

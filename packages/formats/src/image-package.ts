@@ -23,12 +23,23 @@ export interface ImagePackage {
   readonly payload: Uint8Array;
   readonly fields: ImageFields;
   /**
-   * What every signature covers: everything before the last one, with the signatures that stand in sections zeroed.
-   * Its SHA-256 names the image whatever is done to its signatures, as whoever revokes it must.
+   * The metadata as every signature covers them: with the signatures that stand in sections zeroed. Together with the
+   * payload that is all that is signed, and its SHA-256 names the image whatever is done to its signatures, as whoever
+   * revokes it must.
    */
-  readonly signedBytes: Uint8Array;
-  /** r‖s, ECDSA P-256 with SHA-256 over `signedBytes`. */
+  readonly signedMetadata: Uint8Array;
+  /** What follows the payload, as it is: metadata and signature. */
+  readonly rest: Uint8Array;
+  /** r‖s, ECDSA P-256 with SHA-256 over payload and `signedMetadata`. */
   readonly signature: Uint8Array;
+}
+
+/** All that the signatures of a package are over, in one piece. */
+export function signedBytesOf({
+  payload,
+  signedMetadata,
+}: Pick<ImagePackage, 'payload' | 'signedMetadata'>): Uint8Array<ArrayBuffer> {
+  return concatBytes(payload, signedMetadata);
 }
 
 /** Everything of a package before its signature: `[payload][metadata]`. Signatures in sections must still be zeros. */
@@ -104,14 +115,14 @@ export function parseImagePackage(untrusted: Uint8Array): ImagePackage {
     });
   }
   const metadataStart = unsigned.length - metadataLength;
-  const payload = unsigned.subarray(0, metadataStart);
   const metadata = unsigned.subarray(metadataStart);
   const fields = parseMetadata(metadata);
   const isPlain = fields.secondSignature === undefined && fields.makerSignature === undefined;
   return {
-    payload,
+    payload: unsigned.subarray(0, metadataStart),
     fields,
-    signedBytes: isPlain ? unsigned : concatBytes(payload, withoutSignatures(metadata)),
+    signedMetadata: isPlain ? metadata : withoutSignatures(metadata),
+    rest: bytes.subarray(metadataStart),
     signature: bytes.subarray(unsigned.length),
   };
 }
@@ -126,7 +137,7 @@ export function replaceSigner(image: ImagePackage, thumbprint: Uint8Array): Uint
       rule: '20 bytes',
     });
   }
-  const unsigned = Uint8Array.from(image.signedBytes);
+  const unsigned = signedBytesOf(image);
   unsigned.set(thumbprint, image.payload.length + THUMBPRINT_OFFSET);
   return unsigned;
 }

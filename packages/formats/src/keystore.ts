@@ -28,7 +28,7 @@ export interface TrustedKeystore {
   /** ML-DSA-65 key of the root, where there is one: the hash that is fused is then that of both, see `rootKeyBytes`. */
   readonly secondRootSpki?: Uint8Array;
   readonly keys: readonly KeystoreKey[];
-  /** SHA-256 of what the signatures of an image cover (`signedBytes`): images that must not run any more. */
+  /** SHA-256 of what the signatures of an image cover (`signedBytesOf`): images that must not run any more. */
   readonly revokedImageDigests: readonly Uint8Array[];
 }
 

@@ -7,6 +7,7 @@ import {
   lookupSymbol,
   parseAppImage,
   parseImagePackage,
+  signedBytesOf,
   utf8Decode,
 } from '@sevenfold/formats';
 import { generateKeyPair, signWithPkcs8, thumbprint, verifySignature } from '@sevenfold/pki';
@@ -66,9 +67,14 @@ describe('buildApps', () => {
     expect(versions.map(({ warnings }) => warnings)).toEqual([[], []]);
     expect(new Set(versions.map(({ imageId }) => imageId)).size).toBe(2);
     for (const { imagePackage, componentId, imageId, name } of versions) {
-      const { fields, signedBytes, signature } = parseImagePackage(imagePackage);
-      expect(fields).toMatchObject({ componentId, imageId, name, abiDepends: [{ version: 16, kind: 3 }] });
-      expect(verifySignature(key.spki, signedBytes, signature)).toBe(true);
+      const image = parseImagePackage(imagePackage);
+      expect(image.fields).toMatchObject({
+        componentId,
+        imageId,
+        name,
+        abiDepends: [{ version: 16, kind: 3 }],
+      });
+      expect(verifySignature(key.spki, signedBytesOf(image), image.signature)).toBe(true);
     }
   });
 

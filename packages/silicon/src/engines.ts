@@ -29,6 +29,12 @@ export function sha256(message: Uint8Array): Uint8Array {
   return Uint8Array.from(createHash('sha256').update(message).digest());
 }
 
+/** SHA-256 of `head` followed by each of `tails`, with one pass over `head`. */
+export function sha256Tails(head: Uint8Array, tails: readonly Uint8Array[]): Uint8Array[] {
+  const common = createHash('sha256').update(head);
+  return tails.map((tail) => Uint8Array.from(common.copy().update(tail).digest()));
+}
+
 /** SHA-1 engine: for thumbprints, which are names and no security. */
 export function sha1(message: Uint8Array): Uint8Array {
   return Uint8Array.from(createHash('sha1').update(message).digest());

@@ -37,4 +37,5 @@ export type { Fault, PowerSupply } from './power.ts';
 export { provisionFlash, writeSlot, type ProvisionImage } from './provision.ts';
 export { runRecovery } from './recovery.ts';
 export * from './rom.ts';
+export { CHIP_ENGINES } from './rom-verify.ts';
 export * from './service-port.ts';

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_BOOT_RECORD, toHex, utf8Encode, type PortValue } from '@sevenfold/formats';
+import { DEFAULT_BOOT_RECORD, concatBytes, toHex, utf8Encode, type PortValue } from '@sevenfold/formats';
 import { openChip } from './chip.ts';
-import { systemEntropy } from './engines.ts';
+import { keyFromSeed, signP256, systemEntropy } from './engines.ts';
 import { memoryFlash, memoryFuses } from './memory-storage.ts';
 import { plutonHardware } from './pluton-port.ts';
 
@@ -35,6 +35,28 @@ describe('Pluton’s engines, at its hardware’s port', () => {
     ],
   ])('hash with %s as FIPS 180-4 says', async (name, abc) => {
     expect(toHex(await bytes('digest', name, utf8Encode('abc')))).toBe(abc);
+  });
+
+  it('hash one head with several tails, at most four, as they hash each whole', async () => {
+    const head = new Uint8Array(100_000).fill(3);
+    const tails = ['', 'a', 'bc'].map(utf8Encode);
+    const whole = await Promise.all(tails.map((tail) => bytes('sha256', concatBytes(head, tail))));
+    expect(await call('sha256Tails', head, tails)).toEqual(whole);
+    await expect(call('sha256Tails', head, ['a', 'b', 'c', 'd', 'e'].map(utf8Encode))).rejects.toMatchObject({
+      code: 'BadArgument',
+      field: 'tails',
+    });
+  });
+
+  it('verify over a digest what was signed as a message', async () => {
+    const message = utf8Encode('what is measured');
+    const signer = keyFromSeed(new Uint8Array(32).fill(1), 'signer');
+    const [{ spki }, signature] = [signer, signP256(signer, message)];
+    const { spki: other } = keyFromSeed(new Uint8Array(32).fill(2), 'signer');
+    const digest = await bytes('sha256', message);
+    expect(await call('verifyDigest', spki, digest, signature)).toBe(true);
+    expect(await call('verifyDigest', other, digest, signature)).toBe(false);
+    await expect(call('verifyDigest', spki, message, signature)).rejects.toMatchObject({ field: 'digest' });
   });
 
   it('wrap, seal and derive, and refuse what was changed', async () => {

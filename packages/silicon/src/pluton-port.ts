@@ -7,6 +7,7 @@ import {
   booleanArgument,
   bytesArgument,
   choiceArgument,
+  listArgument,
   recordArgument,
   serveCalls,
   textArgument,
@@ -16,7 +17,8 @@ import {
   type SystemImageTypeName,
 } from '@sevenfold/formats';
 import type { Chip } from './chip.ts';
-import { sha1, sha256, verifyMlDsa65, verifyP256, verifyRsa2048 } from './engines.ts';
+import { verifyP256Digest } from './ecdsa-digest.ts';
+import { sha1, sha256, sha256Tails, verifyMlDsa65, verifyP256, verifyRsa2048 } from './engines.ts';
 import {
   DIGESTS,
   GCM_NONCE,
@@ -35,6 +37,8 @@ import { MESSAGE, anyCaller, selectionOf, starts, type StartStage } from './port
 import type { RomHandover } from './rom.ts';
 
 const SPKI = { max: 1024 } as const;
+/** Of one head, hashed with each of them. */
+const MOST_TAILS = 4;
 const AES_KEY = { length: 32 } as const;
 /** Keys of HMAC, salts, and keys that are wrapped: short, whatever they are. */
 const SYMMETRIC_KEY = { max: 65_536 } as const;
@@ -110,6 +114,12 @@ export function plutonHardware(chip: Chip, handover: RomHandover, startStage: St
         bytesArgument(message, 'message', MESSAGE),
         bytesArgument(signature, 'signature', { length: 64 }),
       ),
+    verifyDigest: ([spki, message, signature]) =>
+      verifyP256Digest(
+        bytesArgument(spki, 'spki', SPKI),
+        bytesArgument(message, 'digest', { length: 32 }),
+        bytesArgument(signature, 'signature', { length: 64 }),
+      ),
     verifyRsa: ([spki, message, signature]) =>
       verifyRsa2048(
         bytesArgument(spki, 'spki', SPKI),
@@ -147,6 +157,11 @@ export function plutonHardware(chip: Chip, handover: RomHandover, startStage: St
         bytesArgument(signature, 'signature', { length: SECOND_SIGNATURE_LENGTH }),
       ),
     sha256: ([message]) => sha256(bytesArgument(message, 'message', MESSAGE)),
+    sha256Tails: ([head, tails]) =>
+      sha256Tails(
+        bytesArgument(head, 'head', MESSAGE),
+        listArgument(tails, 'tails', MOST_TAILS, (tail, field) => bytesArgument(tail, field, MESSAGE)),
+      ),
     sha1: ([message]) => sha1(bytesArgument(message, 'message', MESSAGE)),
     random: ([length, fresh]) =>
       pluton.random(uintArgument(length, 'length', { max: 4096 }), booleanArgument(fresh, 'fresh')),

@@ -9,7 +9,8 @@ import {
   type VerifiedImage,
 } from '@sevenfold/formats';
 import type { Chip } from './chip.ts';
-import { sha1, sha256, verifyMlDsa65, verifyP256 } from './engines.ts';
+import { verifyP256Digest } from './ecdsa-digest.ts';
+import { sha1, sha256, sha256Tails, verifyMlDsa65 } from './engines.ts';
 
 /** An image that the mask ROM verified. */
 export type RomImage = VerifiedImage & {
@@ -18,10 +19,12 @@ export type RomImage = VerifiedImage & {
   readonly name: string;
 };
 
-const engines: KeystoreEngines = {
+/** The chip's engines, as the mask ROM verifies with them. */
+export const CHIP_ENGINES: KeystoreEngines = {
   sha1: (message) => Promise.resolve(sha1(message)),
   sha256: (message) => Promise.resolve(sha256(message)),
-  verify: (spki, message, signature) => Promise.resolve(verifyP256(spki, message, signature)),
+  sha256Tails: (head, tails) => Promise.resolve(sha256Tails(head, tails)),
+  verifyDigest: (spki, digest, signature) => Promise.resolve(verifyP256Digest(spki, digest, signature)),
   verifySecond: (spki, message, signature) => Promise.resolve(verifyMlDsa65(spki, message, signature)),
 };
 
@@ -30,7 +33,7 @@ export async function verifyRomKeystore(
   chip: Chip,
   untrusted: Uint8Array,
 ): Promise<RomImage & { readonly keystore: TrustedKeystore }> {
-  return named(await verifyKeystore(untrusted, policyOf(chip, 'TrustedKeystore'), engines));
+  return named(await verifyKeystore(untrusted, policyOf(chip, 'TrustedKeystore'), CHIP_ENGINES));
 }
 
 /** Any other image of the system: under a keystore that was verified, over layers that offer `provided`. */
@@ -41,7 +44,7 @@ export async function verifyRomImage(
   untrusted: Uint8Array,
 ): Promise<RomImage> {
   const policy = { ...policyOf(chip, type), ...below.trusted, provided: below.provided };
-  return named(await verifyImage(untrusted, policy, engines));
+  return named(await verifyImage(untrusted, policy, CHIP_ENGINES));
 }
 
 /** What the fuses say of an image type. */

@@ -4,7 +4,6 @@ import {
   FLASH_MAP,
   SYSTEM_IMAGE_FILES,
   attemptMarkOffset,
-  fileOf,
   loadSystemImage,
   readBootRecords,
   type AbiVersion,
@@ -83,7 +82,7 @@ export async function runRom(chip: Chip, log: (line: string) => void): Promise<R
   if (runtime === null) return stopped(selection, 'PlutonRuntime', log);
   measure(chip, runtime);
 
-  const bundle = fileOf(runtime.identity.package, SYSTEM_IMAGE_FILES.bundle);
+  const bundle = runtime.identity.file(SYSTEM_IMAGE_FILES.bundle);
   const provided = runtime.identity.package.fields.abiProvides ?? [];
   return {
     kind: 'start',

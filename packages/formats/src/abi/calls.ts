@@ -318,11 +318,19 @@ export const PLUTON_HARDWARE_CALLS = {
     args: ['spki: bytes', 'message', 'signature: bytes64'],
     returns: 'boolean: ECDSA P-256, SHA-256',
   },
+  verifyDigest: {
+    args: ['spki: bytes', 'digest: bytes32', 'signature: bytes64'],
+    returns: 'boolean: ECDSA P-256 over what SHA-256 gave already',
+  },
   verifySecond: {
     args: ['spki: bytes', 'message', 'signature: bytes3309'],
     returns: 'boolean: ML-DSA-65 (FIPS 204)',
   },
   sha256: { args: ['message'], returns: 'bytes32' },
+  sha256Tails: {
+    args: ['head: bytes', 'tails: [bytes] at most 4'],
+    returns: '[bytes32]: of the head with each of the tails, in one pass over the head',
+  },
   verifyRsa: {
     args: ['spki: bytes, RSA-2048', 'message', 'signature: bytes256'],
     returns: 'boolean: RSASSA-PKCS1-v1_5, SHA-256',

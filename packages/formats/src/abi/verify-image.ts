@@ -1,9 +1,9 @@
 import { equalBytes } from '../bytes.ts';
 import { SevenfoldError } from '../errors.ts';
-import { parseImagePackage, type ImagePackage } from '../image-package.ts';
+import { parseImagePackage, signedBytesOf, type ImagePackage } from '../image-package.ts';
 import type { AbiVersion } from '../image-metadata.ts';
 import { imageUse, type KeystoreKey } from '../keystore.ts';
-import { parseFileSystem, type FileSystem } from '../asxipfs-parser.ts';
+import { parseFileSystem, parseSignedFileSystem, type FileSystem } from '../asxipfs-parser.ts';
 import { IMAGE_TYPES, NEEDED_FILES, SYSTEM_COMPONENT_IDS, SYSTEM_IMAGE_TYPES } from './image-types.ts';
 
 /** Why a well-formed image may not run here. (What is not well-formed is refused with the parser's own code.) */
@@ -53,8 +53,10 @@ export interface ImagePolicy {
 /** The hardware that a layer verifies with. */
 export interface VerificationEngines {
   sha256(message: Uint8Array): Promise<Uint8Array>;
-  /** ECDSA P-256 over SHA-256 of `message`; `signature` is r‖s. */
-  verify(spki: Uint8Array, message: Uint8Array, signature: Uint8Array): Promise<boolean>;
+  /** SHA-256 of `head` followed by each of `tails`, with one pass over `head`. */
+  sha256Tails(head: Uint8Array, tails: readonly Uint8Array[]): Promise<readonly Uint8Array[]>;
+  /** ECDSA P-256 over a digest of SHA-256; `signature` is r‖s. */
+  verifyDigest(spki: Uint8Array, digest: Uint8Array, signature: Uint8Array): Promise<boolean>;
   /** ML-DSA-65 (FIPS 204), with an empty context, over `message` itself. */
   verifySecond(spki: Uint8Array, message: Uint8Array, signature: Uint8Array): Promise<boolean>;
 }
@@ -68,6 +70,11 @@ export interface VerifiedImage {
   readonly signerId: Uint8Array;
   /** 0 for apps that state none. */
   readonly securityVersion: number;
+  /**
+   * A file of an image of the system; throws `ImageRefused` where it is missing, which those of `NEEDED_FILES` are not.
+   * Of an app there is none: its file system is for the kernel to read.
+   */
+  readonly file: (path: string) => Uint8Array;
 }
 
 const componentIdOf = (imageType: number): string | undefined => {
@@ -88,14 +95,27 @@ export async function verifyImage(
   const image = parseImagePackage(untrusted);
   isOfTheRightType(image, policy);
   const signer = signerFor(image, policy);
-  await isSignedBy(signer, image, engines);
+  const { signed, whole } = await digestsOf(image, engines);
+  await isSignedBy(signer, image, signed, engines);
   await isSignedTwice(signer, image, policy, engines);
-  await isNotRevoked(image, policy, engines);
+  isNotRevoked(image, signed, policy);
   const securityVersion = isForThisChipAndRecent(image, policy);
   if (policy.provided !== null) hasItsInterfaces(image.fields, policy.provided);
-  isWhole(image, policy);
-  const digest = await engines.sha256(untrusted);
-  return { package: image, digest, signerId: await engines.sha256(signer.spki), securityVersion };
+  // Nothing inside is looked at before it is known whose it is.
+  const files = filesOf(image, policy);
+  const signerId = await engines.sha256(signer.spki);
+  const file = (path: string): Uint8Array => fileIn(files, path);
+  return { package: image, digest: whole, signerId, securityVersion, file };
+}
+
+/** Of what is signed, and of the whole package, which is measured: nearly all bytes are the same, and hashed once. */
+async function digestsOf(
+  { payload, signedMetadata, rest }: ImagePackage,
+  engines: VerificationEngines,
+): Promise<{ readonly signed: Uint8Array; readonly whole: Uint8Array }> {
+  const [signed, whole] = await engines.sha256Tails(payload, [signedMetadata, rest]);
+  if (signed === undefined || whole === undefined) throw new TypeError('two digests for two tails');
+  return { signed, whole };
 }
 
 function isOfTheRightType({ fields }: ImagePackage, { imageType }: ImagePolicy): void {
@@ -134,11 +154,12 @@ function signerFor({ fields }: ImagePackage, { keys, imageType }: ImagePolicy): 
 }
 
 /** Images of the system hold the files that make them of use. */
-function isWhole(image: ImagePackage, { imageType }: ImagePolicy): void {
+function filesOf({ payload }: ImagePackage, { imageType }: ImagePolicy): Pick<FileSystem, 'read'> {
   const type = SYSTEM_IMAGE_TYPES.find((name) => IMAGE_TYPES[name] === imageType);
-  if (type === undefined) return;
-  const files = parseFileSystem(image.payload);
+  if (type === undefined) return { read: () => null };
+  const files = parseSignedFileSystem(payload);
   for (const path of NEEDED_FILES[type]) fileIn(files, path);
+  return files;
 }
 
 /** A file of an image package. Throws `ImageRefused` where it is missing. */
@@ -156,10 +177,11 @@ export function fileIn(files: Pick<FileSystem, 'read'>, path: string): Uint8Arra
 
 async function isSignedBy(
   { spki }: KeystoreKey,
-  { fields, signedBytes, signature }: ImagePackage,
+  { fields, signature }: ImagePackage,
+  digest: Uint8Array,
   engines: VerificationEngines,
 ): Promise<void> {
-  if (!(await engines.verify(spki, signedBytes, signature))) {
+  if (!(await engines.verifyDigest(spki, digest, signature))) {
     throw new ImageRefused('BadSignature', `The signature of image ${fields.imageId} is not its signer's.`);
   }
 }
@@ -167,19 +189,19 @@ async function isSignedBy(
 /** Where the fuse asks for it, images of the system are signed by the second key of the same signer as well. */
 async function isSignedTwice(
   { secondSpki }: KeystoreKey,
-  { fields, signedBytes }: ImagePackage,
+  image: ImagePackage,
   { imageType, needsSecondSignature }: ImagePolicy,
   engines: VerificationEngines,
 ): Promise<void> {
   if (!needsSecondSignature || componentIdOf(imageType) === undefined) return;
-  const { imageId, secondSignature } = fields;
+  const { imageId, secondSignature } = image.fields;
   if (secondSignature === undefined || secondSpki === undefined) {
     const whose = secondSignature === undefined ? `Image ${imageId}` : `The signer of image ${imageId}`;
     throw new ImageRefused('MissingSecondSignature', `${whose} has no ML-DSA-65 part.`, {
       rule: 'two signatures, as the fuses say',
     });
   }
-  if (!(await engines.verifySecond(secondSpki, signedBytes, secondSignature))) {
+  if (!(await engines.verifySecond(secondSpki, signedBytesOf(image), secondSignature))) {
     throw new ImageRefused(
       'BadSecondSignature',
       `The second signature of image ${imageId} is not its signer's.`,
@@ -187,15 +209,13 @@ async function isSignedTwice(
   }
 }
 
-async function isNotRevoked(
-  { fields, signedBytes }: ImagePackage,
+/** `signed` is not of the whole package: whoever has one can make another valid signature of it, and so another digest. */
+function isNotRevoked(
+  { fields }: ImagePackage,
+  signed: Uint8Array,
   { revokedImageDigests }: ImagePolicy,
-  engines: VerificationEngines,
-): Promise<void> {
-  if (revokedImageDigests.length === 0) return;
-  // Not of the whole package: whoever has one can make another valid signature of it, and so another digest.
-  const digest = await engines.sha256(signedBytes);
-  if (revokedImageDigests.some((revoked) => equalBytes(revoked, digest))) {
+): void {
+  if (revokedImageDigests.some((revoked) => equalBytes(revoked, signed))) {
     throw new ImageRefused('RevokedImage', `Image ${fields.imageId} is revoked by the trusted keystore.`);
   }
 }

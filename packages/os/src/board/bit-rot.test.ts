@@ -1,4 +1,3 @@
-import { createHash, createPublicKey, verify } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import {
   CHIP_SKUS,
@@ -14,27 +13,16 @@ import {
   verifyKeystore,
   SYSTEM_IMAGE_FILES,
   type BootReport,
-  type KeystoreEngines,
   type SystemImageTypeName,
 } from '@sevenfold/formats';
-import { insecureSeededEntropy, openChip } from '@sevenfold/silicon';
+import { CHIP_ENGINES, insecureSeededEntropy, openChip } from '@sevenfold/silicon';
 import { manufactureBits } from './testing/device.fixture.ts';
-import { makeRelease, rootKeyHash, sha256 } from './testing/release.fixture.ts';
+import { makeRelease, rootKeyHash } from './testing/release.fixture.ts';
 
 /** Flips for each stage. Whole boots with flipped bits are in `bad-copies.test.ts`; here is the layer's own decision. */
 const FLIPS = 1000;
 /** Bytes of a slot's header that mean something. */
 const HEADER = 80;
-
-const engines: KeystoreEngines = {
-  sha1: (message) => Promise.resolve(Uint8Array.from(createHash('sha1').update(message).digest())),
-  sha256: (message) => Promise.resolve(sha256(message)),
-  verify(spki, message, signature) {
-    const key = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
-    return Promise.resolve(verify('sha256', message, { key, dsaEncoding: 'ieee-p1363' }, signature));
-  },
-  verifySecond: () => Promise.resolve(false),
-};
 
 /** Deterministic, spread over the range. */
 const spread = (seed: number, below: number): number =>
@@ -68,8 +56,8 @@ describe.each(SYSTEM_IMAGE_TYPES)('a bit that rots in %s', (type: SystemImageTyp
         async verify(untrusted) {
           const image =
             type === 'TrustedKeystore'
-              ? await verifyKeystore(untrusted, policy, engines)
-              : await verifyImage(untrusted, policy, engines);
+              ? await verifyKeystore(untrusted, policy, CHIP_ENGINES)
+              : await verifyImage(untrusted, policy, CHIP_ENGINES);
           return { ...image, ...image.package.fields, securityVersion: image.securityVersion };
         },
         log: () => {},

@@ -3,6 +3,7 @@ import {
   encodeUnsignedImagePackage,
   finishImagePackage,
   parseImagePackage,
+  signedBytesOf,
   type SystemImageTypeName,
 } from '@sevenfold/formats';
 import { writeSlot } from '@sevenfold/silicon';
@@ -72,8 +73,8 @@ describe('a chip that wants two signatures', () => {
       'BadSecondSignature',
       async () => {
         const image = await makeSystemImage('SecurityMonitor', twice);
-        const { signedBytes, signature } = parseImagePackage(image);
-        return Buffer.concat([signedBytes, signature]);
+        const parsed = parseImagePackage(image);
+        return Buffer.concat([signedBytesOf(parsed), parsed.signature]);
       },
     ],
     [
@@ -81,7 +82,7 @@ describe('a chip that wants two signatures', () => {
       'Services',
       'BadSecondSignature',
       async () => {
-        const other = parseImagePackage(await makeSystemImage('Services', twice)).signedBytes;
+        const other = signedBytesOf(parseImagePackage(await makeSystemImage('Services', twice)));
         return makeSystemImage('Services', twice, { second: { over: () => other } });
       },
     ],

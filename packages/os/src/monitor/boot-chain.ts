@@ -2,7 +2,7 @@ import {
   IMAGE_TYPES,
   fileIn,
   loadSystemImage,
-  parseFileSystem,
+  parseSignedFileSystem,
   parseImagePackage,
   type BootConfig,
   type BootReport,
@@ -46,6 +46,6 @@ export async function verifyStage(
     report,
   });
   if (loaded === null) throw new MonitorError('NoBootableImage', `no copy of ${type} is fit to run`);
-  const files = parseFileSystem(parseImagePackage(loaded.package).payload);
+  const files = parseSignedFileSystem(parseImagePackage(loaded.package).payload);
   return { slot: loaded.slot, file: (path) => fileIn(files, path) };
 }

@@ -19,6 +19,12 @@ function fieldsOf(value: PortValue): Fields {
   return value as Fields;
 }
 
+function listOf(value: PortValue): readonly PortValue[] {
+  if (!Array.isArray(value))
+    throw new PlutonError('HardwareFault', 'The hardware gave no list where one belongs.');
+  return value as readonly PortValue[];
+}
+
 function numberOf(value: PortValue | undefined): number {
   if (typeof value !== 'number')
     throw new PlutonError('HardwareFault', 'The hardware gave no number where one belongs.');
@@ -73,9 +79,14 @@ export function plutonHardwareOver(port: Port) {
     exportKey: async (slot: number) => bytesOf(await port.call('exportKey', slot)),
     verify: async (spki: Uint8Array, message: Uint8Array, signature: Uint8Array) =>
       (await port.call('verify', spki, message, signature)) === true,
+    verifyDigest: async (spki: Uint8Array, digest: Uint8Array, signature: Uint8Array) =>
+      (await port.call('verifyDigest', spki, digest, signature)) === true,
     verifySecond: async (spki: Uint8Array, message: Uint8Array, signature: Uint8Array) =>
       (await port.call('verifySecond', spki, message, signature)) === true,
     sha256: async (message: Uint8Array) => bytesOf(await port.call('sha256', message)),
+    async sha256Tails(head: Uint8Array, tails: readonly Uint8Array[]) {
+      return listOf(await port.call('sha256Tails', head, tails)).map(bytesOf);
+    },
     /** For thumbprints only. */
     sha1: async (message: Uint8Array) => bytesOf(await port.call('sha1', message)),
     random: async (length: number, fresh: boolean) => bytesOf(await port.call('random', length, fresh)),
@@ -84,9 +95,7 @@ export function plutonHardwareOver(port: Port) {
       bytesOf(await port.call('readFlash', offset, length)),
     extendMeasurement: (measurement: PortValue) => port.call('extendMeasurement', measurement),
     async measurements() {
-      const list = await port.call('measurements');
-      if (!Array.isArray(list)) throw new PlutonError('HardwareFault', 'The hardware gave no measurements.');
-      return (list as readonly PortValue[]).map((entry) => {
+      return listOf(await port.call('measurements')).map((entry) => {
         const { imageType, name, digest, signerId, securityVersion } = fieldsOf(entry);
         return {
           imageType: numberOf(imageType),

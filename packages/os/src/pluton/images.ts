@@ -13,10 +13,10 @@ import {
   type AbiVersion,
   type BootPhase,
   type DeviceCapabilityName,
-  type ImagePackage,
   type KeystoreKey,
   type LoadedIdentity,
   type TrustedKeystore,
+  type VerifiedImage,
 } from '@sevenfold/formats';
 import { PlutonError } from './errors.ts';
 import type { PlutonHardwarePort } from './hardware.ts';
@@ -28,7 +28,7 @@ export interface ImageIdentity extends LoadedIdentity {
   readonly signerId: Uint8Array;
   readonly abiProvides?: readonly AbiVersion[];
   readonly abiDepends?: readonly AbiVersion[];
-  readonly package: ImagePackage;
+  readonly file: VerifiedImage['file'];
 }
 
 /** One line of the measurement registers. */
@@ -87,8 +87,8 @@ export class ImageVerifier {
       imageType === IMAGE_TYPES.TrustedKeystore
         ? await verifyKeystore(untrusted, policy, this.#hardware)
         : await verifyImage(untrusted, policy, this.#hardware);
-    const { package: image, digest, signerId, securityVersion } = verified;
-    return { ...image.fields, digest, signerId, securityVersion, package: image };
+    const { package: image, digest, signerId, securityVersion, file } = verified;
+    return { ...image.fields, digest, signerId, securityVersion, file };
   }
 
   /** Where this boot stands, by what was measured here; null: not even the monitor was. */

@@ -3,7 +3,6 @@ import {
   SYSTEM_IMAGE_FILES,
   bytesArgument,
   decodeBootRecord,
-  fileOf,
   loadSystemImage,
   type AbiVersion,
   type BootFailure,
@@ -60,7 +59,7 @@ export async function start(handle: StageHandle): Promise<void> {
     readFlash: hardware.readFlash,
     async verify(untrusted) {
       const image = await verifier.verify(untrusted, IMAGE_TYPES.SecurityMonitor, true);
-      return { ...image, bundle: fileOf(image.package, SYSTEM_IMAGE_FILES.bundle) };
+      return { ...image, bundle: image.file(SYSTEM_IMAGE_FILES.bundle) };
     },
     log: (line) => handle.log(line),
     report,

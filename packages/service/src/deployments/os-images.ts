@@ -1,6 +1,7 @@
 import {
   parseFileSystem,
   parseImagePackage,
+  signedBytesOf,
   SYSTEM_COMPONENT_IDS,
   SYSTEM_IMAGE_TYPES,
   type ImagePackage,
@@ -110,7 +111,7 @@ async function verifyPlatformSignature(
       rule: 'the thumbprint of a registered platform key',
     });
   }
-  if (!verifySignature(key.spki, image.signedBytes, image.signature)) {
+  if (!verifySignature(key.spki, signedBytesOf(image), image.signature)) {
     throw new ServiceError('UntrustedSigner', "The image's signature does not hold.", {
       field: 'signature',
       rule: 'ECDSA P-256 with SHA-256 over everything before the signature',

@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { encodeSymbolMap, parseImagePackage, SYSTEM_COMPONENT_IDS } from '@sevenfold/formats';
+import { encodeSymbolMap, parseImagePackage, signedBytesOf, SYSTEM_COMPONENT_IDS } from '@sevenfold/formats';
 import { generateKeyPair, sha256, thumbprint, verifySignature } from '@sevenfold/pki';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { registerPlatformKey } from '../deployments/platform-keys.ts';
@@ -34,7 +34,7 @@ describe('uploading an application image', () => {
     const spki = await imageSigningKey(service.keys);
     expect(after.fields).toEqual({ ...before.fields, signerThumbprint: thumbprint(spki) });
     expect(after.payload).toEqual(before.payload);
-    expect(verifySignature(spki, after.signedBytes, after.signature)).toBe(true);
+    expect(verifySignature(spki, signedBytesOf(after), after.signature)).toBe(true);
     expect(image).toMatchObject({
       imageId: imageIdOf(1),
       imageType: 'Applications',

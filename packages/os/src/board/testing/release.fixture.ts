@@ -15,6 +15,7 @@ import {
   guidFromRandom,
   imageUse,
   parseImagePackage,
+  signedBytesOf,
   rootKeyBytes,
   utf8Encode,
   writeFileSystem,
@@ -72,7 +73,7 @@ export const bothRootKeysHash = sha256(
 
 /** What a keystore lists to revoke an image. */
 export const revocationOf = (imagePackage: Uint8Array): Uint8Array =>
-  sha256(parseImagePackage(imagePackage).signedBytes);
+  sha256(signedBytesOf(parseImagePackage(imagePackage)));
 
 /** ML-DSA-65 by the second half of a key. */
 function signTwiceWith({ second }: TestKey, message: Uint8Array): Uint8Array {
