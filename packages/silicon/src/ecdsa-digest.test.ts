@@ -1,7 +1,7 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { concatBytes, fromHex } from '@sevenfold/formats';
 import { describe, expect, it } from 'vitest';
-import { verifyP256Digest } from './ecdsa-digest.ts';
+import { invert, verifyP256Digest } from './ecdsa-digest.ts';
 import { insecureSeededEntropy, sha256, verifyP256 } from './engines.ts';
 import { ORDER, isSigned, publicOf, quotient, signed } from './testing/textbook-ecdsa.ts';
 
@@ -56,9 +56,23 @@ describe('ECDSA over a digest', () => {
   it('says what the textbook says where r, s or the digest stand at the end of their range', () => {
     const key = scalar();
     const ends = [0n, 1n, ORDER - 1n, ORDER, 2n ** 256n - 1n];
-    for (const z of ends) {
+    for (const z of [0n, ORDER, 2n ** 256n - 1n]) {
       expect(judged(key, z, signed(key, scalar(), z))).toBe(true);
       for (const r of ends) for (const s of ends) judged(key, z, { r, s });
+    }
+  });
+
+  it('divides as Euclid does, by small and large, short and long numbers', () => {
+    for (let round = 0; round < 5000; round++) {
+      const long = numberOf(noise.random(32)) % ORDER;
+      for (const value of [
+        BigInt(round + 1),
+        ORDER - BigInt(round + 1),
+        (long >> BigInt(round % 250)) + 1n,
+      ]) {
+        const inverse = invert(value, ORDER);
+        if ((value * inverse) % ORDER !== 1n || inverse >= ORDER) expect(value).toBe('invertible');
+      }
     }
   });
 

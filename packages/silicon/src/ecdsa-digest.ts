@@ -9,6 +9,9 @@ const B = 0x5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604bn;
 /** What stands before x and y in the SubjectPublicKeyInfo of an uncompressed point (RFC 5480 §2). */
 const SPKI_HEAD = fromHex('3059301306072a8648ce3d020106082a8648ce3d03010703420004');
 
+/** Multiplies the base point. What it is given is no secret, and stays in it. */
+const MULTIPLIER = createECDH('prime256v1');
+
 /** A point of the curve, never the one at infinity. */
 interface Point {
   readonly x: bigint;
@@ -62,9 +65,8 @@ function pointIn(spki: Uint8Array): Point | null {
 /** `scalar` times the base point; null: that is at infinity. */
 function multipleOfBase(scalar: bigint): Point | null {
   if (scalar === 0n) return null;
-  const ecdh = createECDH('prime256v1');
-  ecdh.setPrivateKey(bytesOf(scalar));
-  const point = ecdh.getPublicKey();
+  MULTIPLIER.setPrivateKey(bytesOf(scalar));
+  const point = MULTIPLIER.getPublicKey();
   return { x: numberOf(point.subarray(1, 33)), y: numberOf(point.subarray(33)) };
 }
 
@@ -76,15 +78,40 @@ function sumOf(a: Point, b: Point | null): Point | null {
   return { x, y: modulo(slope * (a.x - x) - a.y, FIELD) };
 }
 
-/** The inverse of `value`, from 1 to `prime` − 1, by Euclid's algorithm. */
-function invert(value: bigint, prime: bigint): bigint {
+/**
+ * The inverse of `value`, from 1 to `prime` − 1: Euclid's algorithm, for which Lehmer has found that the leading digits
+ * settle many steps at once (Knuth, The Art of Computer Programming, 4.5.2, algorithm L).
+ */
+export function invert(value: bigint, prime: bigint): bigint {
   let [rest, next, inverse, following] = [prime, value, 0n, 1n];
   while (next !== 0n) {
-    const quotient = rest / next;
-    [rest, next] = [next, rest - quotient * next];
-    [inverse, following] = [following, inverse - quotient * following];
+    const { a, b, c, d } = leadingSteps(rest, next);
+    if (b === 0n) {
+      const quotient = rest / next;
+      [rest, next] = [next, rest - quotient * next];
+      [inverse, following] = [following, inverse - quotient * following];
+    } else {
+      [rest, next] = [a * rest + b * next, c * rest + d * next];
+      [inverse, following] = [a * inverse + b * following, c * inverse + d * following];
+    }
   }
   return modulo(inverse, prime);
+}
+
+/** Steps of Euclid's algorithm as far as the leading 51 bits are sure of them, as one matrix; `b` 0: of none. */
+function leadingSteps(rest: bigint, next: bigint) {
+  const shift = BigInt(Math.max(0, Math.floor(Math.log2(Number(rest))) - 50));
+  let [x, y] = [Number(rest >> shift), Number(next >> shift)];
+  let [a, b, c, d] = [1, 0, 0, 1];
+  while (y + c !== 0 && y + d !== 0) {
+    const quotient = Math.floor((x + a) / (y + c));
+    // What was cut off could make the quotient another one: here it ends.
+    if (quotient !== Math.floor((x + b) / (y + d))) break;
+    [a, c] = [c, a - quotient * c];
+    [b, d] = [d, b - quotient * d];
+    [x, y] = [y, x - quotient * y];
+  }
+  return { a: BigInt(a), b: BigInt(b), c: BigInt(c), d: BigInt(d) };
 }
 
 function modulo(value: bigint, prime: bigint): bigint {
