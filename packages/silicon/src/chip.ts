@@ -14,6 +14,7 @@ import {
   type ResetReason,
 } from '@sevenfold/formats';
 import { Bus, type Peripheral } from './bus.ts';
+import { CoreDriver } from './cores/core-driver.ts';
 import { ChipCore, coreMailbox, runInTurns } from './cores/chip-core.ts';
 import { sha256 } from './engines.ts';
 import { SiliconError } from './errors.ts';
@@ -91,6 +92,7 @@ export class Chip {
   readonly #devices: ReadonlyMap<BusRegion, Peripheral>;
   #crystal: Clock | null = null;
   #crystalTime: Timeline | null = null;
+  #driver: CoreDriver | null = null;
 
   constructor(parts: ChipParts) {
     this.#parts = parts;
@@ -113,6 +115,11 @@ export class Chip {
           interrupts: this.interrupts,
           other,
           resetRegion: (region) => this.#devices.get(region)?.reset(),
+          change: (change) => {
+            this.#driver?.catchUp();
+            change();
+            this.#driver?.plan();
+          },
         }),
     );
     this.#devices = this.#wire();
@@ -143,10 +150,14 @@ export class Chip {
     runInTurns(made, ticks);
   }
 
-  /** What the board's crystal gives. Without one, wires carry bytes at once and the real-time clock stands still. */
+  /**
+   * What the board's crystal gives. Without one, wires carry bytes at once, the real-time clock stands still, and
+   * real-time cores run only as far as `runRealTimeCores` lets them.
+   */
   attachCrystal(clock: Clock): void {
     this.#crystal = clock;
     this.#crystalTime = clockTimeline(clock);
+    this.#driver = new CoreDriver(this.realTimeCores, clock, (ticks) => this.runRealTimeCores(ticks));
   }
 
   #pinsOf(region: BusRegion): GpioUnit {
@@ -204,6 +215,7 @@ export class Chip {
 
   powerOff(): void {
     this.watchdog.reset();
+    for (const core of this.realTimeCores) core.clear();
     this.power.off();
   }
 

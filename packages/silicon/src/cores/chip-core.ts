@@ -27,6 +27,8 @@ export interface ChipCoreParts {
   readonly other: MailboxEnd;
   /** Puts a region's peripheral to rest. */
   readonly resetRegion: (region: BusRegion) => void;
+  /** Makes a change for the core from outside, at the moment that it is now. */
+  readonly change: (change: () => void) => void;
 }
 
 /**
@@ -66,7 +68,7 @@ export class ChipCore {
     this.application = {
       read: (offset) => this.#read(offset),
       write: (offset, value) => this.#write(offset, value),
-      reset: () => this.reset(),
+      reset: () => this.clear(),
     };
     parts.interrupts.onChange((line, isHigh) => {
       const region = LINE_REGIONS.get(line);
@@ -96,15 +98,20 @@ export class ChipCore {
 
   /** An interrupt line of the core goes up or down. */
   setLine(line: number, isHigh: boolean): void {
-    this.#realTime?.setLine(line, isHigh);
+    const core = this.#realTime;
+    if (core?.state === 'running') this.#parts.change(() => core.setLine(line, isHigh));
+    else core?.setLine(line, isHigh);
+  }
+
+  /** Bytes for the debug UART's receiver. */
+  debugInput(bytes: Uint8Array): void {
+    if (this.state === 'running') this.#parts.change(() => this.#realTime?.debugInput(bytes));
   }
 
   /** Ends what runs and forgets it: memories are zero, mailboxes empty, peripherals at rest. */
   clear(): void {
-    this.#rest();
-    this.#realTime?.stop();
+    this.stop();
     this.#realTime = null;
-    this.#changed();
   }
 
   /** Puts bytes into the core's memories. Throws `RangeError`. */
@@ -114,31 +121,24 @@ export class ChipCore {
 
   /** Starts what was loaded. What the application core has posted already waits for it. */
   start(): void {
-    this.#made().start();
+    const core = this.#made();
+    core.stop();
     for (const [line, region] of LINE_REGIONS)
-      this.setLine(line, this.#parts.interrupts.isHigh(line) && this.#mayRead(region));
-    this.#changed();
+      core.setLine(line, this.#parts.interrupts.isHigh(line) && this.#mayRead(region));
+    for (const end of [this.#ends[1], this.#parts.other]) end.announce();
+    this.#hasEvent = false;
+    this.#show();
+    this.#parts.change(() => core.start());
   }
 
   /** Ends what runs; memories stay to be looked at. */
   stop(): void {
     this.#realTime?.stop();
-    this.#rest();
-    this.#changed();
-  }
-
-  /** As after the chip's reset. */
-  reset(): void {
-    this.clear();
-    this.#hasEvent = false;
-    this.#show();
-  }
-
-  #rest(): void {
     for (const end of this.#ends) end.reset();
     this.#parts.other.reset();
-    const { firewall } = this.#parts.bus();
-    for (const region of firewall.regionsOf(this.master)) this.#parts.resetRegion(region);
+    for (const region of this.#parts.bus().firewall.regionsOf(this.master)) this.#parts.resetRegion(region);
+    this.#hasEvent = false;
+    this.#show();
   }
 
   #mayRead(region: BusRegion): boolean {
@@ -152,7 +152,10 @@ export class ChipCore {
       onDebugByte: (byte) => {
         for (const listener of this.#debugListeners) listener(byte);
       },
-      onFailure: () => this.#changed(),
+      onFailure: () => {
+        this.#hasEvent = true;
+        this.#show();
+      },
     });
     return this.#realTime;
   }
@@ -169,11 +172,6 @@ export class ChipCore {
       this.#hasEvent = false;
       this.#show();
     }
-  }
-
-  #changed(): void {
-    this.#hasEvent = true;
-    this.#show();
   }
 
   #show(): void {

@@ -60,7 +60,6 @@ describe('a mailbox', () => {
     run(1e-5);
     expect(interrupts().length).toBeLessThan(3);
     // The other way: the application core's line.
-    core.application.write(R.CORE_EVENT, 1);
     core.application.write(R.SW_RX_INT_EN, 3);
     write(A7 + R.SW_TX_INT_PORT, 1);
     expect(chip.interrupts.isHigh(128)).toBe(true);

@@ -133,6 +133,11 @@ export class MailboxEnd implements Peripheral {
     this.#show();
   }
 
+  /** Tells the levels of all lines again. */
+  announce(): void {
+    this.#show();
+  }
+
   /** As after the chip's reset: nothing waits here, either. */
   reset(): void {
     this.#received = [];
