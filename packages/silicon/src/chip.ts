@@ -23,7 +23,7 @@ import { Fuses, MANUFACTURING_STATES, type FuseStorage, type ManufacturingState 
 import { memoryRtc } from './memory-storage.ts';
 import { Adc } from './peripherals/adc.ts';
 import { Pins, type GpioUnit } from './peripherals/gpio.ts';
-import { InterruptLines } from './peripherals/interrupts.ts';
+import { InterruptLines, REQUESTS } from './peripherals/interrupts.ts';
 import { makeIsu, type Isu } from './peripherals/isu.ts';
 import { PwmGroup } from './peripherals/pwm.ts';
 import { PowerUnit } from './peripherals/power-unit.ts';
@@ -77,6 +77,8 @@ export class Chip {
   readonly servicePort: ServicePort;
   readonly pins = new Pins();
   readonly interrupts = new InterruptLines();
+  /** Requests of peripherals for transfers by the DMA of whoever drives them. */
+  readonly requests = new InterruptLines();
   readonly isus: readonly Isu[];
   readonly pwm: readonly PwmGroup[] = PWM_REGIONS.map(() => new PwmGroup());
   readonly adc: Adc;
@@ -103,9 +105,17 @@ export class Chip {
     const crystal = (): Clock | null => this.#crystal;
     this.#rtcStorage = parts.rtc ?? memoryRtc();
     this.rtc = new RealTimeClock(this.#rtcStorage, crystal);
-    this.adc = new Adc((isHigh) => this.interrupts.set(INTERRUPT_LINES.adc, isHigh));
+    this.adc = new Adc({
+      interrupt: (isHigh) => this.interrupts.set(INTERRUPT_LINES.adc, isHigh),
+      request: (_direction, isHigh) => this.requests.set(REQUESTS.adc, isHigh),
+      timeline: () => this.#timelineOf('adc'),
+    });
     this.isus = ISU_REGIONS.map((region, index) =>
-      makeIsu(index, this.#pinsOf(region), this.interrupts, () => this.#timelineOf(region)),
+      makeIsu(index, this.#pinsOf(region), {
+        interrupts: this.interrupts,
+        requests: this.requests,
+        timeline: () => this.#timelineOf(region),
+      }),
     );
     const between = coreMailbox((index) => this.realTimeCores[index]);
     this.realTimeCores = between.map(
@@ -113,6 +123,8 @@ export class Chip {
         new ChipCore(index, {
           bus: () => this.bus,
           interrupts: this.interrupts,
+          requests: this.requests,
+          pins: this.pins,
           other,
           resetRegion: (region) => this.#devices.get(region)?.reset(),
           change: (change) => {

@@ -160,6 +160,8 @@ export const ADC_REGISTERS = {
   IER: 0x204,
   IIR: 0x208,
   LSR: 0x214,
+  DMA_EN: 0x24c,
+  TRIGGER: 0x260,
   FIFO_POINTER: 0x2d4,
   REFERENCE: 0x300,
 } as const;
@@ -276,6 +278,17 @@ export function gpioPlace(pin: number): { readonly block: GpioBlock; readonly bi
 
 /** Regions of the serial units, by number. */
 export const ISU_REGIONS = ['isu0', 'isu1', 'isu2', 'isu3', 'isu4'] as const satisfies readonly BusRegion[];
+/** Regions of the I2S units, by number. */
+export const I2S_REGIONS = ['i2s0', 'i2s1'] as const satisfies readonly BusRegion[];
+/** Regions of the GPIO groups, by number. */
+export const GPIO_GROUP_REGIONS = [
+  'gpio0',
+  'gpio1',
+  'gpio2',
+  'gpio3',
+  'gpio4',
+  'gpio5',
+] as const satisfies readonly BusRegion[];
 /** Regions of the PWM controllers, by number. */
 export const PWM_REGIONS = ['gpio0', 'gpio1', 'gpio2'] as const satisfies readonly BusRegion[];
 

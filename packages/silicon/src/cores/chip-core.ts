@@ -1,7 +1,21 @@
-import { CORE_STATES, INTERRUPT_LINES, MAILBOX_REGISTERS, REAL_TIME_MASTERS } from '@sevenfold/formats';
+import {
+  CORE_STATES,
+  INTERRUPT_LINES,
+  MAILBOX_REGISTERS,
+  REAL_TIME_MASTERS,
+  gpioPlace,
+} from '@sevenfold/formats';
 import type { BusRegion, CoreState, RealTimeMaster } from '@sevenfold/formats';
 import type { Bus, Peripheral } from '../bus.ts';
-import { LINE_REGIONS, type InterruptLines } from '../peripherals/interrupts.ts';
+import type { CoreResetCause } from '../peripherals/core-watchdog.ts';
+import type { Pins } from '../peripherals/gpio.ts';
+import { EINT_COUNT } from '../peripherals/interrupt-control.ts';
+import {
+  LINE_REGIONS,
+  REQUEST_REGIONS,
+  SPI_REQUESTS,
+  type InterruptLines,
+} from '../peripherals/interrupts.ts';
 import {
   mailboxPair,
   type MailboxCause,
@@ -16,6 +30,9 @@ import { RealTimeCore } from './real-time-core.ts';
 /** Interrupt lines of a core's ends of its mailboxes (real-time-cores.md §1.2). */
 const APPLICATION_LINES = { read: 6, notFull: 7, written: 8, notEmpty: 9, fifo: 10, software: 11 } as const;
 const OTHER_LINES = { read: 12, notFull: 13, written: 14, notEmpty: 15, fifo: 16, software: 17 } as const;
+/** Channels of DMA that I2C and SPI of a unit share; the address says which of them is meant. */
+const SERIAL_CHANNELS = 12;
+const isSpi = (address: number): boolean => (address & 0xf00) === 0x300;
 /** Ticks that a core runs before the other one has its turn: 100 µs. */
 const SLICE = TICKS_PER_SECOND / 10_000;
 
@@ -23,6 +40,8 @@ const SLICE = TICKS_PER_SECOND / 10_000;
 export interface ChipCoreParts {
   readonly bus: () => Bus;
   readonly interrupts: InterruptLines;
+  readonly requests: InterruptLines;
+  readonly pins: Pins;
   /** The core's end of the mailbox with the other core. */
   readonly other: MailboxEnd;
   /** Puts a region's peripheral to rest. */
@@ -46,6 +65,7 @@ export class ChipCore {
   readonly #up = new Set<MailboxCause>();
   /** Made when something is loaded: a chip whose cores are not used has none. */
   #realTime: RealTimeCore | null = null;
+  #resetCause: CoreResetCause = 'start';
   #hasEvent = false;
 
   constructor(index: number, parts: ChipCoreParts) {
@@ -68,12 +88,22 @@ export class ChipCore {
     this.application = {
       read: (offset) => this.#read(offset),
       write: (offset, value) => this.#write(offset, value),
-      reset: () => this.clear(),
+      reset: () => {
+        this.clear();
+        this.#resetCause = 'start';
+      },
     };
     parts.interrupts.onChange((line, isHigh) => {
-      const region = LINE_REGIONS.get(line);
       // A line that falls always may: the core may have heard of it before its region was taken away.
-      if (!isHigh || (region !== undefined && this.#mayRead(region))) this.setLine(line, isHigh);
+      if (!isHigh || this.#hears(LINE_REGIONS.get(line))) this.setLine(line, isHigh);
+    });
+    parts.requests.onChange((request, isHigh) => {
+      if (isHigh && this.state === 'running' && this.#hears(REQUEST_REGIONS.get(request)))
+        parts.change(() => this.#realTime?.requested(request % SPI_REQUESTS));
+    });
+    parts.pins.onChange((pin, level) => {
+      if (this.state === 'running' && this.#hears(regionOfPin(pin)))
+        parts.change(() => this.#realTime?.pinChanged(pin, level));
     });
   }
 
@@ -111,6 +141,7 @@ export class ChipCore {
   /** Ends what runs and forgets it: memories are zero, mailboxes empty, peripherals at rest. */
   clear(): void {
     this.stop();
+    this.#resetCause = this.#realTime?.resetCause ?? 'start';
     this.#realTime = null;
   }
 
@@ -124,7 +155,9 @@ export class ChipCore {
     const core = this.#made();
     core.stop();
     for (const [line, region] of LINE_REGIONS)
-      core.setLine(line, this.#parts.interrupts.isHigh(line) && this.#mayRead(region));
+      core.setLine(line, this.#parts.interrupts.isHigh(line) && this.#hears(region));
+    for (let pin = 0; pin < EINT_COUNT; pin++)
+      if (this.#hears(regionOfPin(pin))) core.pinChanged(pin, this.#parts.pins.level(pin));
     for (const end of [this.#ends[1], this.#parts.other]) end.announce();
     this.#hasEvent = false;
     this.#show();
@@ -141,14 +174,22 @@ export class ChipCore {
     this.#show();
   }
 
-  #mayRead(region: BusRegion): boolean {
-    return this.#parts.bus().firewall.allows(this.master, 'read', region);
+  /** Whether what happens in a region is any of this core's business. */
+  #hears(region: BusRegion | undefined): boolean {
+    return region !== undefined && this.#parts.bus().firewall.allows(this.master, 'read', region);
+  }
+
+  #isRequested(channel: number, address: number): boolean {
+    const request = channel < SERIAL_CHANNELS && isSpi(address) ? channel + SPI_REQUESTS : channel;
+    return this.#parts.requests.isHigh(request) && this.#hears(REQUEST_REGIONS.get(request));
   }
 
   #made(): RealTimeCore {
     this.#realTime ??= new RealTimeCore({
       bus: chipBus(this.#parts.bus(), this.master),
       mailboxes: { application: this.#ends[1], other: this.#parts.other },
+      resetCause: this.#resetCause,
+      isRequested: (channel, address) => this.#isRequested(channel, address),
       onDebugByte: (byte) => {
         for (const listener of this.#debugListeners) listener(byte);
       },
@@ -179,6 +220,8 @@ export class ChipCore {
     this.#parts.interrupts.set(INTERRUPT_LINES.mailbox + this.index, isUp);
   }
 }
+
+const regionOfPin = (pin: number): BusRegion | undefined => gpioPlace(pin)?.block.region;
 
 /** The ends of the mailbox between two real-time cores, each wired to the core that `coreOf` gives. */
 export function coreMailbox(

@@ -162,6 +162,8 @@ export class Core {
     this.#end = start + instructions;
     while (this.#now < this.#end) {
       for (const timer of this.#timers) timer.advance(this.#now);
+      // What a timer did may have ended the run.
+      if (this.#now >= this.#end) break;
       const { processor } = this;
       if (processor.halt === 'sleeping') {
         if (processor.canWake()) processor.halt = null;

@@ -1,5 +1,9 @@
 import type { Peripheral } from '../bus.ts';
+import { SiliconError } from '../errors.ts';
 import { ClockControl } from '../peripherals/clock-control.ts';
+import { CoreWatchdog, type CoreResetCause } from '../peripherals/core-watchdog.ts';
+import { Dma } from '../peripherals/dma.ts';
+import { InterruptControl } from '../peripherals/interrupt-control.ts';
 import { Uart } from '../peripherals/uart.ts';
 import { EventQueue, type Timeline } from '../timeline.ts';
 import type { CoreBus } from './access.ts';
@@ -10,7 +14,7 @@ import type { FaultName } from './fault.ts';
 import { Gpt } from './gpt.ts';
 import { EXCEPTION } from './nvic.ts';
 import { registerBus } from './register-bus.ts';
-import { TCM } from './state.ts';
+import { offsetOf, SYSRAM, SYSRAM_OFFSET, TCM } from './state.ts';
 
 /** What a core's surroundings give it, and want to hear. */
 export interface RealTimeCoreParts {
@@ -19,6 +23,10 @@ export interface RealTimeCoreParts {
   /** The core's ends of the mailboxes with the application core and with the other real-time core. */
   readonly mailboxes: { readonly application: Peripheral; readonly other: Peripheral };
   readonly engine?: CoreOptions['engine'];
+  /** Why the core is about to leave reset, as its watchdog will tell. */
+  readonly resetCause?: CoreResetCause;
+  /** Whether a peripheral asks for a transfer by DMA: see `DmaParts`. */
+  readonly isRequested: (channel: number, address: number) => boolean;
   /** A byte that has left the debug UART. */
   readonly onDebugByte: (byte: number) => void;
   /** Told once when the core has failed: it does not run any more. */
@@ -26,14 +34,30 @@ export interface RealTimeCoreParts {
 }
 
 /** Upper halves of the addresses of what every core has its own copy of (real-time-cores.md §1.2). */
-const BLOCK = { clock: 0x2101, gpt: 0x2103, debugUart: 0x2104, application: 0x2105, other: 0x2106 } as const;
-const DEBUG_UART_LINE = 4;
+const BLOCK = {
+  interruptControl: 0x2100,
+  clock: 0x2101,
+  watchdog: 0x2102,
+  gpt: 0x2103,
+  debugUart: 0x2104,
+  application: 0x2105,
+  other: 0x2106,
+  infraBus: 0x2107,
+  dma: 0x2108,
+} as const;
+const LINE = { watchdog: 3, debugUart: 4, dma: 77 } as const;
+const BLOCK_BITS = 16;
+/** Upper four bits of the addresses of everything beyond the core that is made of registers. */
+const PERIPHERALS = 3;
+const PERIPHERALS_BITS = 28;
+/** Reads as 0 and takes every write. */
+const NOTHING: Peripheral = { read: () => 0, write() {}, reset() {} };
 /** Seconds that a fault's handler may take: one that goes on for longer is where the program has ended. */
 const LONGEST_FAULT_HANDLER = 1;
 const FAULTS = [EXCEPTION.HardFault, EXCEPTION.MemManage, EXCEPTION.BusFault, EXCEPTION.UsageFault] as const;
 
 /**
- * A real-time core with everything that is its own: memories, timers, debug UART, clock. It stands still until it is
+ * A real-time core with everything that is its own: memories, timers, interrupt block, DMA, watchdog, debug UART, clock. It stands still until it is
  * started. Time is in ticks of 1 / 197.6 MHz and virtual: the same program and inputs make the same run.
  */
 export class RealTimeCore {
@@ -45,6 +69,9 @@ export class RealTimeCore {
   readonly #clock: CoreClock;
   readonly #parts: RealTimeCoreParts;
   readonly #own: ReadonlyMap<number, Peripheral>;
+  readonly #interruptControl: InterruptControl;
+  readonly #dma: Dma;
+  #resetCause: CoreResetCause = 'start';
   #isRunning = false;
   #failure: CoreFailure | null = null;
   /** The newest fault whose handler may still be running. */
@@ -63,15 +90,40 @@ export class RealTimeCore {
       cyclesPerSecond: TICKS_PER_SECOND,
       setLine: (line, isUp) => this.setLine(line, isUp),
     });
-    this.debugUart = new Uart(
-      (isHigh) => this.setLine(DEBUG_UART_LINE, isHigh),
-      () => this.timeline,
-    );
+    this.debugUart = new Uart({
+      interrupt: (isHigh) => this.setLine(LINE.debugUart, isHigh),
+      request() {},
+      timeline: () => this.timeline,
+    });
     this.debugUart.attach({ receive: (byte) => parts.onDebugByte(byte) });
+    const timeline = (): Timeline => this.timeline;
+    this.#interruptControl = new InterruptControl((line) => {
+      this.setLine(line, true);
+      this.setLine(line, false);
+    }, timeline);
+    const watchdog = new CoreWatchdog(
+      {
+        timeline,
+        bite: (cause) => this.#fail(cause === 'watchdog' ? 'watchdog' : 'reset', cause),
+        interrupt: (isHigh) => this.setLine(LINE.watchdog, isHigh),
+      },
+      parts.resetCause ?? 'start',
+    );
+    this.#dma = new Dma({
+      timeline,
+      read: (address, size) => this.#readForDma(address, size),
+      write: (address, size, value) => this.#writeForDma(address, size, value),
+      isRequested: parts.isRequested,
+      interrupt: (isHigh) => this.setLine(LINE.dma, isHigh),
+    });
     this.#own = new Map<number, Peripheral>([
+      [BLOCK.interruptControl, this.#interruptControl],
       [BLOCK.clock, clock],
+      [BLOCK.watchdog, watchdog],
       [BLOCK.gpt, gpt],
       [BLOCK.debugUart, this.debugUart],
+      [BLOCK.infraBus, NOTHING],
+      [BLOCK.dma, this.#dma],
     ]);
     const { engine } = parts;
     const mailboxes: [number, Peripheral][] = [
@@ -117,6 +169,21 @@ export class RealTimeCore {
   /** An interrupt line from outside goes up or down. */
   setLine(line: number, isUp: boolean): void {
     this.core.setLine(line, isUp);
+  }
+
+  /** A pin that the core may see has this level now: EINT n is pin n. */
+  pinChanged(pin: number, level: 0 | 1): void {
+    this.#interruptControl.pinChanged(pin, level);
+  }
+
+  /** A peripheral asks for transfers on a channel of the core's DMA. */
+  requested(channel: number): void {
+    this.#dma.requested(channel);
+  }
+
+  /** How the core came to be in reset, for the one that will be made in its place. */
+  get resetCause(): CoreResetCause {
+    return this.#resetCause;
   }
 
   /** Puts bytes into TCM, SYSRAM or XIP. Throws `RangeError`. */
@@ -184,7 +251,34 @@ export class RealTimeCore {
     return FAULTS.some((number) => this.core.nvic.isActive(number));
   }
 
-  #fail(kind: CoreFailure['kind']): void {
+  /** DMA reaches SYSRAM and what lies beyond the core; TCM and the core's own registers are the core's alone. */
+  #readForDma(address: number, size: 1 | 2 | 4): number {
+    this.#checkForDma(address, size);
+    if (!isInSysram(address)) return this.#parts.bus.read(address, size);
+    return this.core.memory.get(address - SYSRAM.base + SYSRAM_OFFSET, size);
+  }
+
+  #writeForDma(address: number, size: 1 | 2 | 4, value: number): void {
+    this.#checkForDma(address, size);
+    if (!isInSysram(address)) {
+      // A register takes what is narrower than a word as a word.
+      this.#parts.bus.write(address, address >>> PERIPHERALS_BITS === PERIPHERALS ? 4 : size, value);
+      return;
+    }
+    const bytes = Uint8Array.of(value, value >>> 8, value >>> 16, value >>> 24);
+    this.core.load(address, bytes.subarray(0, size));
+  }
+
+  #checkForDma(address: number, size: number): void {
+    const isOwn = this.#own.has(address >>> BLOCK_BITS) || (offsetOf(address) >= 0 && !isInSysram(address));
+    if (!isOwn && address % size === 0 && address + size <= 2 ** 32) return;
+    throw new SiliconError('BusFault', `Bus fault: DMA does not reach 0x${address.toString(16)}.`, {
+      field: 'dma',
+    });
+  }
+
+  #fail(kind: CoreFailure['kind'], cause: CoreResetCause = 'start'): void {
+    this.#resetCause = cause;
     const { core } = this;
     const { cfsr, hfsr, mmfar, bfar } = core.processor.scs;
     const fault = this.#isInFault() || kind === 'lockup' ? this.#fault : null;
@@ -204,3 +298,6 @@ export class RealTimeCore {
     this.#parts.onFailure(failure);
   }
 }
+
+const isInSysram = (address: number): boolean =>
+  address >= SYSRAM.base && address < SYSRAM.base + SYSRAM.size;

@@ -1,21 +1,31 @@
-import { ADC_BITS, ADC_CHANNELS, ADC_REFERENCES, ADC_REGISTERS } from '@sevenfold/formats';
+import { ADC_BITS, ADC_CHANNELS, ADC_REFERENCES, ADC_REGISTERS, CRYSTAL_HZ } from '@sevenfold/formats';
 import type { Peripheral } from '../bus.ts';
+import type { PeripheralWiring } from './interrupts.ts';
 
 /** What is wired to a channel: its voltage now. */
 export type AnalogSource = () => number;
 
 const FIFO = 16;
 const DATA_READY = 1;
+/** CTL0 */
+const RUN = 1;
+const PERIODIC = 1 << 8;
+/** Shortest time in seconds between two looks on a clock that is not exact. */
+const COARSE = 0.001;
 
-/** The converter: samples the channels of CTL0's map when it is started, 12 bits of the reference voltage. */
+/**
+ * The converter: samples the channels of CTL0's map when it is started, 12 bits of the reference voltage. Periodic, it
+ * samples them again every PERIOD cycles of the crystal, until it is stopped; a full FIFO loses what comes.
+ */
 export class Adc implements Peripheral {
   readonly #sources = new Map<number, AnalogSource>();
   readonly #registers = new Map<number, number>();
-  readonly #interrupt: (isHigh: boolean) => void;
+  readonly #wiring: PeripheralWiring;
   #samples: number[] = [];
+  #cancel: () => void = () => {};
 
-  constructor(interrupt: (isHigh: boolean) => void) {
-    this.#interrupt = interrupt;
+  constructor(wiring: PeripheralWiring) {
+    this.#wiring = wiring;
   }
 
   attach(channel: number, source: AnalogSource): void {
@@ -41,14 +51,37 @@ export class Adc implements Peripheral {
   write(offset: number, value: number): void {
     if (offset === ADC_REGISTERS.FIFO || offset === ADC_REGISTERS.LSR) return;
     this.#registers.set(offset, value);
-    if (offset === ADC_REGISTERS.CTL0 && (value & 1) !== 0) this.#convert(value >>> 16);
+    if (offset === ADC_REGISTERS.CTL0) this.#control(value);
     this.#signal();
   }
 
   reset(): void {
+    this.#cancel();
     this.#registers.clear();
     this.#samples = [];
     this.#signal();
+  }
+
+  #control(value: number): void {
+    this.#cancel();
+    if ((value & RUN) === 0) return;
+    this.#convert(value >>> 16);
+    if ((value & PERIODIC) !== 0) this.#repeat(value >>> 16);
+  }
+
+  #repeat(map: number): void {
+    const timeline = this.#wiring.timeline();
+    if (timeline === null) return;
+    const period = Math.max(1, this.#registers.get(ADC_REGISTERS.PERIOD) ?? 0) / CRYSTAL_HZ;
+    const rounds = timeline.isExact ? 1 : Math.ceil(COARSE / period);
+    this.#cancel = timeline.after(rounds * period, () => {
+      // More than the FIFO holds is lost either way.
+      for (let round = 0; round < Math.min(rounds, FIFO); round++) {
+        this.#convert(map);
+        this.#signal();
+      }
+      this.#repeat(map);
+    });
   }
 
   #convert(map: number): void {
@@ -64,6 +97,12 @@ export class Adc implements Peripheral {
   }
 
   #signal(): void {
-    this.#interrupt(this.#samples.length > 0 && ((this.#registers.get(ADC_REGISTERS.IER) ?? 0) & 1) !== 0);
+    const { interrupt, request } = this.#wiring;
+    const level = Math.max(1, this.#registers.get(ADC_REGISTERS.TRIGGER) ?? 0);
+    interrupt(this.#samples.length >= level && ((this.#registers.get(ADC_REGISTERS.IER) ?? 0) & 1) !== 0);
+    request(
+      'receive',
+      this.#samples.length > 0 && ((this.#registers.get(ADC_REGISTERS.DMA_EN) ?? 0) & 1) !== 0,
+    );
   }
 }

@@ -1,9 +1,14 @@
-import { I2C_BITS, I2C_REGISTERS } from '@sevenfold/formats';
+import { CRYSTAL_HZ, I2C_BITS, I2C_REGISTERS } from '@sevenfold/formats';
 import type { Peripheral } from '../bus.ts';
+import type { PeripheralWiring } from './interrupts.ts';
 
 /** Bytes that each FIFO holds. */
 const FIFO = 8;
 const MOST_PACKETS = 3;
+/** A byte and its acknowledge. */
+const BITS = 9;
+/** Cycles of the crystal that a bit takes where TIMING0 was not set: 100 kHz. */
+const SLOW_BIT = 260;
 
 /** A part on an I2C bus, as the wires see it. */
 export interface I2cDevice {
@@ -24,13 +29,14 @@ interface Packet {
 }
 
 /**
- * An I2C master. It moves as far as its FIFOs let it, at once: an empty transmit or full receive FIFO stretches the
+ * An I2C master. It moves as far as its FIFOs let it, byte by byte in the time of a real-time core, and at once on the
+ * board's clock: an empty transmit or full receive FIFO stretches the
  * clock until software comes round. Addresses nobody answers to, bytes that are not taken and a clock that a part
  * holds low are seen in ACK_VAL and STATUS, as on the wire.
  */
 export class I2cMaster implements Peripheral {
   readonly #devices = new Map<number, I2cDevice>();
-  readonly #interrupt: (isHigh: boolean) => void;
+  readonly #wiring: PeripheralWiring;
   readonly #registers = new Map<number, number>();
   #transmit: number[] = [];
   #receive: number[] = [];
@@ -42,9 +48,12 @@ export class I2cMaster implements Peripheral {
   #isHeld = false;
   /** After an answer that did not come: what is left of the transfer goes nowhere until the FIFOs are cleared. */
   #isAborted = false;
+  /** While bytes are on the wires: whoever changes a FIFO meanwhile is come round to. */
+  #isMoving = false;
+  #cancel: () => void = () => {};
 
-  constructor(interrupt: (isHigh: boolean) => void) {
-    this.#interrupt = interrupt;
+  constructor(wiring: PeripheralWiring) {
+    this.#wiring = wiring;
   }
 
   /** Wires a part to the bus; the last one at an address wins. */
@@ -72,6 +81,7 @@ export class I2cMaster implements Peripheral {
         return this.#receive.length | (this.#transmit.length << 8);
       case I2C_REGISTERS.FIFO_DATA: {
         const byte = this.#receive.shift() ?? 0;
+        this.#signal();
         this.#run();
         return byte;
       }
@@ -96,9 +106,11 @@ export class I2cMaster implements Peripheral {
         this.#transmit = [];
         this.#receive = [];
         this.#isAborted = false;
+        this.#signal();
         return;
       case I2C_REGISTERS.FIFO_DATA:
         if (this.#transmit.length < FIFO && !this.#isAborted) this.#transmit.push(value & 0xff);
+        this.#signal();
         this.#run();
         return;
       case I2C_REGISTERS.ACK_VAL:
@@ -147,26 +159,53 @@ export class I2cMaster implements Peripheral {
 
   /** Goes on until all packets are through, or a FIFO or a part makes it wait. */
   #run(): void {
-    for (let packet = this.#packets[0]; packet !== undefined; packet = this.#packets[0]) {
-      if (!packet.isAddressed && !this.#address(packet)) return;
-      while (packet.left > 0) {
-        if (packet.isRead) {
-          if (this.#receive.length === FIFO) return;
-          this.#receive.push((this.#selected?.read() ?? 0xff) & 0xff);
-        } else {
-          const byte = this.#transmit.shift();
-          if (byte === undefined) return;
-          if (this.#selected?.write(byte) !== true) {
-            this.#acknowledges |= 1;
-            this.#abort();
-            return;
-          }
-        }
-        packet.left -= 1;
-      }
-      this.#packets.shift();
+    if (this.#isMoving) return;
+    this.#isMoving = true;
+    while (this.#move()) {
+      const timeline = this.#wiring.timeline();
+      if (timeline?.isExact !== true) continue;
+      this.#cancel = timeline.after((BITS * this.#bitCycles) / CRYSTAL_HZ, () => {
+        this.#isMoving = false;
+        this.#run();
+      });
+      return;
     }
-    if (this.#selected !== null) this.#finish();
+    this.#isMoving = false;
+    if (this.#packets.length === 0 && this.#selected !== null) this.#finish();
+  }
+
+  /** Address or byte of the packet that is on; whether something went over the wires. */
+  #move(): boolean {
+    const packet = this.#packets[0];
+    if (packet === undefined) return false;
+    if (!packet.isAddressed) return this.#address(packet);
+    if (packet.left === 0) {
+      this.#packets.shift();
+      return this.#move();
+    }
+    if (packet.isRead) {
+      if (this.#receive.length === FIFO) return false;
+      packet.left -= 1;
+      this.#receive.push((this.#selected?.read() ?? 0xff) & 0xff);
+    } else {
+      const byte = this.#transmit.shift();
+      if (byte === undefined) return false;
+      packet.left -= 1;
+      if (this.#selected?.write(byte) !== true) {
+        this.#acknowledges |= 1;
+        this.#abort();
+        return false;
+      }
+    }
+    this.#signal();
+    return true;
+  }
+
+  /** The four phases of a bit in TIMING0. */
+  get #bitCycles(): number {
+    const timing = this.#registers.get(I2C_REGISTERS.TIMING0) ?? 0;
+    const phases = [0, 8, 16, 24].map((shift) => (timing >>> shift) & 0xff);
+    return phases.reduce((sum, phase) => sum + phase, 0) || SLOW_BIT;
   }
 
   /** START, or repeated START, and the address. False: nobody answered, or somebody holds the clock. */
@@ -198,6 +237,8 @@ export class I2cMaster implements Peripheral {
   }
 
   #stop(): void {
+    this.#cancel();
+    this.#isMoving = false;
     this.#selected?.stop();
     this.#selected = null;
     this.#packets = [];
@@ -205,6 +246,9 @@ export class I2cMaster implements Peripheral {
 
   #signal(): void {
     const enabled = (this.#registers.get(I2C_REGISTERS.INT_CTRL) ?? 0) & I2C_BITS.INT_ENABLE;
-    this.#interrupt(this.#isDone && enabled !== 0);
+    const { interrupt, request } = this.#wiring;
+    interrupt(this.#isDone && enabled !== 0);
+    request('transmit', this.#transmit.length < FIFO && !this.#isAborted);
+    request('receive', this.#receive.length > 0);
   }
 }

@@ -1,5 +1,6 @@
-import { SPI_BITS, SPI_NO_CHIP_SELECT, SPI_REGISTERS } from '@sevenfold/formats';
+import { SPI_BITS, SPI_HZ, SPI_NO_CHIP_SELECT, SPI_REGISTERS } from '@sevenfold/formats';
 import type { Peripheral } from '../bus.ts';
+import type { PeripheralWiring } from './interrupts.ts';
 
 /** A part on an SPI bus, as the wires see it. */
 export interface SpiDevice {
@@ -32,19 +33,22 @@ const mirrored = (byte: number): number => {
 
 /**
  * An SPI master with select lines A (0) and B (1). A burst is at most 4 bytes of command (SOAR, highest first), 32 out
- * (SDOR, lowest byte first) and 32 in (SDIR); it is over at once. A select line is pulled for the length of a burst
+ * (SDOR, lowest byte first) and 32 in (SDIR); it takes the time of its bits where a real-time core
+ * drives it, and is over at once on the board's clock. A select line is pulled for the length of a burst
  * by SMMR, or for as long as software turns its bit of CSPOL round.
  */
 export class SpiMaster implements Peripheral {
   readonly #devices = new Map<number, SpiDevice>();
   readonly #selected = new Set<number>();
-  readonly #interrupt: (isHigh: boolean) => void;
+  readonly #wiring: PeripheralWiring;
   readonly #registers = new Map<number, number>();
   #portPosition = 0;
   #isDone = false;
+  #isBusy = false;
+  #cancel: () => void = () => {};
 
-  constructor(interrupt: (isHigh: boolean) => void) {
-    this.#interrupt = interrupt;
+  constructor(wiring: PeripheralWiring) {
+    this.#wiring = wiring;
   }
 
   /** Wires a part to select line 0 (A) or 1 (B). */
@@ -56,9 +60,11 @@ export class SpiMaster implements Peripheral {
     if (offset === SPI_REGISTERS.SCSR) {
       const status = this.#isDone ? 1 : 0;
       this.#isDone = false;
-      this.#interrupt(false);
+      this.#wiring.interrupt(false);
       return status;
     }
+    if (offset === SPI_REGISTERS.STCSR && this.#isBusy)
+      return (this.#registers.get(offset) ?? 0) | SPI_BITS.BUSY;
     return this.#registers.get(offset) ?? 0;
   }
 
@@ -76,7 +82,29 @@ export class SpiMaster implements Peripheral {
       return;
     }
     this.#registers.set(offset, value & ~(SPI_BITS.START | SPI_BITS.BUSY));
-    if ((value & SPI_BITS.START) !== 0) this.#burst();
+    if ((value & SPI_BITS.START) === 0 || this.#isBusy) return;
+    const timeline = this.#wiring.timeline();
+    if (timeline?.isExact !== true) {
+      this.#burst();
+      return;
+    }
+    this.#isBusy = true;
+    this.#wiring.request('transmit', false);
+    this.#cancel = timeline.after(this.#seconds, () => {
+      this.#isBusy = false;
+      this.#burst();
+      this.#wiring.request('transmit', true);
+    });
+  }
+
+  /** How long a burst takes: its bits at the clock that SMMR divides. */
+  get #seconds(): number {
+    const lengths = this.#registers.get(SPI_REGISTERS.SMBCR) ?? 0;
+    const mode = this.#registers.get(SPI_REGISTERS.SMMR) ?? 0;
+    const out = lengths & 0x1ff;
+    const incoming = (lengths >> 12) & 0x1ff;
+    const data = (mode & SPI_BITS.FULL_DUPLEX) === 0 ? out + incoming : Math.max(out, incoming);
+    return ((((lengths >> 24) & 0x3f) + data) * (((mode >> 16) & 0xfff) + 2)) / SPI_HZ;
   }
 
   reset(): void {
@@ -84,7 +112,10 @@ export class SpiMaster implements Peripheral {
     this.#select(SPI_NO_CHIP_SELECT);
     this.#portPosition = 0;
     this.#isDone = false;
-    this.#interrupt(false);
+    this.#cancel();
+    this.#isBusy = false;
+    this.#wiring.interrupt(false);
+    this.#wiring.request('transmit', true);
   }
 
   #burst(): void {
@@ -105,7 +136,7 @@ export class SpiMaster implements Peripheral {
       this.#setByte(SPI_REGISTERS.SDIR0, index, this.#exchange(0));
     this.#select(SPI_NO_CHIP_SELECT);
     this.#isDone = true;
-    this.#interrupt((mode & SPI_BITS.INT_ENABLE) !== 0);
+    this.#wiring.interrupt((mode & SPI_BITS.INT_ENABLE) !== 0);
   }
 
   /** One byte to and from whoever is selected; a part that has another clock mode sees nothing of use. */

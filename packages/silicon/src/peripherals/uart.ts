@@ -1,6 +1,6 @@
 import { CRYSTAL_HZ, UART_BITS, UART_LCR_EFR, UART_REGISTERS } from '@sevenfold/formats';
 import type { Peripheral } from '../bus.ts';
-import type { Timeline } from '../timeline.ts';
+import type { PeripheralWiring } from './interrupts.ts';
 
 /** Bytes of each FIFO, and of the virtual FIFOs in memory that VFIFO_EN puts in their place. */
 const FIFO = 16;
@@ -27,8 +27,7 @@ const HELD: readonly number[] = [
  * FIFOs to 1 KiB of memory.
  */
 export class Uart implements Peripheral {
-  readonly #interrupt: (isHigh: boolean) => void;
-  readonly #timeline: () => Timeline | null;
+  readonly #wiring: PeripheralWiring;
   readonly #registers = new Map<number, number>();
   #device: UartDevice | null = null;
   #transmit: number[] = [];
@@ -45,10 +44,8 @@ export class Uart implements Peripheral {
   /** Keeps what is on its way from arriving. */
   #cancel: () => void = () => {};
 
-  /** Without a timeline bytes arrive at once. */
-  constructor(interrupt: (isHigh: boolean) => void, timeline: () => Timeline | null) {
-    this.#interrupt = interrupt;
-    this.#timeline = timeline;
+  constructor(wiring: PeripheralWiring) {
+    this.#wiring = wiring;
   }
 
   /** What hangs on the wires. */
@@ -137,6 +134,7 @@ export class Uart implements Peripheral {
         return;
       case UART_REGISTERS.VFIFO_EN:
         this.#isVirtual = (value & 1) !== 0;
+        this.#signal();
         return;
       default:
         if (HELD.includes(offset)) this.#registers.set(offset, value);
@@ -177,7 +175,7 @@ export class Uart implements Peripheral {
   /** Puts on the wire what waits, until nothing does. */
   #send(): void {
     while (this.#transmit.length > 0) {
-      const timeline = this.#timeline();
+      const timeline = this.#wiring.timeline();
       const count = timeline?.isExact === true ? 1 : Math.min(FIFO, this.#transmit.length);
       this.#isSending = true;
       if (timeline !== null) {
@@ -193,9 +191,10 @@ export class Uart implements Peripheral {
 
   #sent(count: number): void {
     for (const byte of this.#transmit.splice(0, count)) this.#leave(byte);
-    if (this.#transmit.length > 0) return;
-    this.#isSending = false;
-    this.#hasThreEvent = true;
+    if (this.#transmit.length === 0) {
+      this.#isSending = false;
+      this.#hasThreEvent = true;
+    }
     this.#signal();
   }
 
@@ -240,7 +239,10 @@ export class Uart implements Peripheral {
   #signal(): void {
     const hasData = (this.#enabled & UART_BITS.RX_INT) !== 0 && this.#receive.length > 0;
     const hasRoom = (this.#enabled & UART_BITS.THRE_INT) !== 0 && this.#hasThreEvent;
-    this.#interrupt(hasData || hasRoom);
+    const { interrupt, request } = this.#wiring;
+    interrupt(hasData || hasRoom);
+    request('transmit', this.#isVirtual && this.#transmit.length < FIFO);
+    request('receive', this.#isVirtual && this.#receive.length > 0);
   }
 }
 
