@@ -93,7 +93,7 @@ HOST_CALL(socket_receive_from)
 int host_socket_receive_from(int fd, void *bytes, size_t length, int flags, struct host_endpoint *outFrom,
                              size_t *outLength);
 /* Options: 1 SO_ERROR, 2 SO_TYPE, 3 SO_ACCEPTCONN, 4 SO_REUSEADDR, 5 SO_BROADCAST, 6 SO_KEEPALIVE, 7 TCP_NODELAY,
- * 8 SO_RCVBUF, 9 SO_SNDBUF; others are ENOPROTOOPT. */
+ * 8 SO_RCVBUF, 9 SO_SNDBUF, 10 SO_RCVTIMEO and 11 SO_SNDTIMEO in ms; others are ENOPROTOOPT. */
 HOST_CALL(socket_option_get) int host_socket_option_get(int fd, int option, int *outValue);
 HOST_CALL(socket_option_set) int host_socket_option_set(int fd, int option, int value);
 /* WASI's own calls on sockets. */

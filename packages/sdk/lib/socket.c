@@ -6,11 +6,18 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 
 #include "host.h"
 #include "signals.h"
 
 #define TYPE_FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
+/* Their value is a struct timeval; the host counts milliseconds. */
+#define RECEIVE_TIMEOUT 10
+#define SEND_TIMEOUT 11
+#define MS_PER_SECOND 1000
+#define US_PER_MS 1000
+#define US_PER_SECOND 1000000
 
 static int done(int error, int value)
 {
@@ -165,6 +172,10 @@ static int option_number(int level, int name)
         return 8;
     case SO_SNDBUF:
         return 9;
+    case SO_RCVTIMEO:
+        return RECEIVE_TIMEOUT;
+    case SO_SNDTIMEO:
+        return SEND_TIMEOUT;
     default:
         return 0;
     }
@@ -183,11 +194,37 @@ int getsockopt(int fd, int level, int name, void *restrict value, socklen_t *res
     }
     int found = 0;
     int error = host_socket_option_get(fd, number, &found);
-    if (error == 0) {
+    if (error == 0 && (number == RECEIVE_TIMEOUT || number == SEND_TIMEOUT)) {
+        unsigned milliseconds = (unsigned)found;
+        struct timeval time = {.tv_sec = milliseconds / MS_PER_SECOND,
+                               .tv_usec = milliseconds % MS_PER_SECOND * US_PER_MS};
+        memcpy(value, &time, *length < sizeof time ? *length : sizeof time);
+        *length = sizeof time;
+    } else if (error == 0) {
         memcpy(value, &found, *length < sizeof found ? *length : sizeof found);
         *length = sizeof found;
     }
     return host_result(error, 0);
+}
+
+static int set_timeout(int fd, int number, const void *value, socklen_t length)
+{
+    struct timeval time;
+    if (length < sizeof time) {
+        errno = EINVAL;
+        return -1;
+    }
+    memcpy(&time, value, sizeof time);
+    if (time.tv_sec < 0 || time.tv_usec < 0 || time.tv_usec >= US_PER_SECOND) {
+        errno = EDOM;
+        return -1;
+    }
+    /* Rounded up: what is not 0 must not become 0, which is for ever. */
+    int64_t milliseconds = INT32_MAX;
+    if (time.tv_sec < INT32_MAX / MS_PER_SECOND) {
+        milliseconds = time.tv_sec * MS_PER_SECOND + (time.tv_usec + US_PER_MS - 1) / US_PER_MS;
+    }
+    return host_result(host_socket_option_set(fd, number, (int)milliseconds), 0);
 }
 
 int setsockopt(int fd, int level, int name, const void *value, socklen_t length)
@@ -200,6 +237,9 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t length)
     if (number == 0) {
         errno = ENOPROTOOPT;
         return -1;
+    }
+    if (number == RECEIVE_TIMEOUT || number == SEND_TIMEOUT) {
+        return set_timeout(fd, number, value, length);
     }
     if (length < sizeof(int)) {
         errno = EINVAL;

@@ -5,6 +5,7 @@ import { utf8Encode, type PortValue } from '@sevenfold/formats';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createBoardNetwork, type BoardNetwork } from '../board/network.ts';
 import { startNameServer, type TestNameServer } from '../board/testing/dns-server.fixture.ts';
+import { ERRNO } from './compartment/errno.ts';
 import { KernelWorld } from './testing/kernel-world.ts';
 import { COMPONENT, OUT, scriptModule, type Step } from './testing/test-app.ts';
 
@@ -263,6 +264,51 @@ describe('what an app sees', () => {
     ['an option that is not kept', 50, [socket(6), to('socket_option_set', 99, 1)]],
   ])('%s → errno %i', async (_what, expected, steps) => {
     expect(await errnoOf(typeof steps === 'function' ? steps() : steps, capabilities)).toBe(expected);
+  });
+});
+
+describe('a socket with a timeout', () => {
+  const open = (type: number): Step => ({ call: ['sevenfold', 'socket_open'], args: [type, 0, OUT] });
+  const to = (name: string, ...args: Step['args']): Step => ({
+    call: ['sevenfold', name],
+    args: ['loaded', ...args],
+  });
+  const RECEIVE_TIMEOUT = 10;
+  const PATIENCE = 250;
+  const patient = to('socket_option_set', RECEIVE_TIMEOUT, PATIENCE);
+  const receive = to('socket_receive_from', 4096, 10, 0, 3000, 3100);
+
+  it.each<[string, readonly Step[] | (() => readonly Step[])]>([
+    ['a datagram', [open(5), to('socket_bind', 0, 0), patient, receive]],
+    ['bytes of a peer', () => [open(6), to('socket_connect', LOOPBACK, port), patient, receive]],
+    [
+      'a peer',
+      () => [
+        open(6),
+        to('socket_bind', 0, 8099),
+        to('socket_listen', 1),
+        patient,
+        { call: ['wasi_snapshot_preview1', 'sock_accept'], args: ['loaded', 0, 3000] },
+      ],
+    ],
+  ])('waits so long for %s, and says EAGAIN then', async (_what, steps) => {
+    const world = await KernelWorld.boot({
+      network,
+      apps: [
+        {
+          module: scriptModule(typeof steps === 'function' ? steps() : steps),
+          capabilities: { AllowedConnections: ['127.0.0.1'], AllowedTcpServerPorts: [8099] },
+        },
+      ],
+    });
+    for (let turns = 0; turns < 5000 && world.clock.sleeping < 2; turns += 1) await turn();
+    const before = world.clock.monotonic();
+    while (world.reports.length === 0 && world.clock.monotonic() < before + 10 * PATIENCE) {
+      await world.clock.advance(PATIENCE / 10);
+      for (let turns = 0; turns < 50; turns += 1) await turn();
+    }
+    expect(world.reports[0]?.exitCode).toBe(ERRNO.EAGAIN);
+    expect(world.clock.monotonic() - before).toBeGreaterThanOrEqual(PATIENCE);
   });
 });
 

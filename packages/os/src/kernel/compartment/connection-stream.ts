@@ -110,32 +110,50 @@ export class ConnectionStream {
     return this.#isAtEnd ? this.#received : null;
   }
 
-  read(most: number, flags: number, isPeek = false): Uint8Array | Promise<Uint8Array> {
+  /** `patience`: ms after which a read that waits fails with EAGAIN (`SO_RCVTIMEO`); 0: never. */
+  read(most: number, flags: number, isPeek = false, patience = 0): Uint8Array | Promise<Uint8Array> {
     const bytes = this.#take(most, isPeek);
     if (bytes !== null) return bytes;
     this.#receive();
     if ((flags & NON_BLOCKING) !== 0) throw new CallRefused('EAGAIN');
-    return this.#wait(most, isPeek);
+    return this.#wait(most, isPeek, this.#waker.deadline(patience));
   }
 
-  async #wait(most: number, isPeek: boolean): Promise<Uint8Array> {
+  async #wait(most: number, isPeek: boolean, deadline: number | null): Promise<Uint8Array> {
     for (;;) {
       const bytes = this.#take(most, isPeek);
       if (bytes !== null) return bytes;
       this.#receive();
-      await this.#waker.until(null);
+      await this.#waker.untilDeadline(deadline);
     }
   }
 
-  /** The number of bytes taken. Not blocking: one chunk is under way at a time, EAGAIN while it is. */
-  write(bytes: Uint8Array, flags: number): number | Promise<number> {
+  /**
+   * The number of bytes taken. Not blocking: one chunk is under way at a time, EAGAIN while it is. `patience`: ms to
+   * wait for that (`SO_SNDTIMEO`); 0: for ever.
+   */
+  write(bytes: Uint8Array, flags: number, patience = 0): number | Promise<number> {
     if (this.#failure !== null) throw this.#failure;
     const part = bytes.slice(0, CHUNK);
-    if ((flags & NON_BLOCKING) === 0) return this.#send(part);
+    const isBlocking = (flags & NON_BLOCKING) === 0;
+    if (isBlocking) return patience === 0 ? this.#send(part) : this.#sendWithin(part, patience);
     if (this.#connection === null || this.#isSending) throw new CallRefused('EAGAIN');
-    // What becomes of it is told by the next call.
+    return this.#sendLater(part);
+  }
+
+  /** What becomes of it is told by the next call. */
+  #sendLater(part: Uint8Array): number {
     this.#send(part).catch(() => undefined);
     return part.length;
+  }
+
+  async #sendWithin(part: Uint8Array, patience: number): Promise<number> {
+    const deadline = this.#waker.deadline(patience);
+    while (this.#isSending || this.#connection === null) {
+      if (this.#failure !== null) throw this.#failure;
+      await this.#waker.untilDeadline(deadline);
+    }
+    return this.#sendLater(part);
   }
 
   async #send(part: Uint8Array): Promise<number> {

@@ -12,8 +12,16 @@ const SOCKET_TYPE = { datagram: 5, stream: 6 } as const;
 const PEEK = 1;
 const SHUT_WRITE = 2;
 /** What `socket_option_get` and `_set` know; `packages/sdk/lib` translates SOL_SOCKET's and IPPROTO_TCP's. */
-const OPTION = { error: 1, type: 2, isListening: 3, lastSwitch: 7, lastBuffer: 9 } as const;
-/** reuse address 4, broadcast 5, keep alive 6, no delay 7; receive buffer 8, send buffer 9. */
+const OPTION = {
+  error: 1,
+  type: 2,
+  isListening: 3,
+  lastSwitch: 7,
+  lastBuffer: 9,
+  receiveTimeout: 10,
+  sendTimeout: 11,
+} as const;
+/** reuse address 4, broadcast 5, keep alive 6, no delay 7; receive buffer 8, send buffer 9; timeouts in ms. */
 const FIRST_SWITCH = 4;
 const BUFFER_SIZE = 16_384;
 const LONGEST_NAME = 253;
@@ -70,14 +78,18 @@ export function netCalls(guest: Guest) {
       else if (option >= FIRST_SWITCH && option <= OPTION.lastSwitch)
         memory.write32(out, socket.switches.has(option) ? 1 : 0);
       else if (option > OPTION.lastSwitch && option <= OPTION.lastBuffer) memory.write32(out, BUFFER_SIZE);
+      else if (option === OPTION.receiveTimeout) memory.write32(out, socket.receivePatience);
+      else if (option === OPTION.sendTimeout) memory.write32(out, socket.sendPatience);
       else throw new CallRefused('ENOPROTOOPT');
     },
     socket_option_set(fd: number, option: number, value: number) {
       const socket = socketAt(guest, fd);
       // How large a buffer is, is the OS's to say.
       if (option > OPTION.lastSwitch && option <= OPTION.lastBuffer) return;
-      if (option < FIRST_SWITCH || option > OPTION.lastSwitch) throw new CallRefused('ENOPROTOOPT');
-      if (value === 0) socket.switches.delete(option);
+      if (option === OPTION.receiveTimeout) socket.receivePatience = value >>> 0;
+      else if (option === OPTION.sendTimeout) socket.sendPatience = value >>> 0;
+      else if (option < FIRST_SWITCH || option > OPTION.lastSwitch) throw new CallRefused('ENOPROTOOPT');
+      else if (value === 0) socket.switches.delete(option);
       else socket.switches.add(option);
     },
   } satisfies Readonly<

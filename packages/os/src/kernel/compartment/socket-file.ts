@@ -35,6 +35,9 @@ export abstract class SocketFile extends OpenFile {
   readonly fileType: number = FILE_TYPE.stream;
   /** Options that are on, by the host's number. */
   readonly switches = new Set<number>();
+  /** `SO_RCVTIMEO` and `SO_SNDTIMEO` in ms; 0: waits for ever. */
+  receivePatience = 0;
+  sendPatience = 0;
   local = NOWHERE;
   peer: Endpoint | null = null;
 
@@ -164,7 +167,7 @@ export class StreamSocket extends SocketFile {
     if (socket !== null) return socket;
     this.#beginAccept();
     if ((this.flags & NON_BLOCKING) !== 0) throw new CallRefused('EAGAIN');
-    return this.#waitAccepted();
+    return this.#waitAccepted(this.#waker.deadline(this.receivePatience));
   }
 
   #takeAccepted(): StreamSocket | null {
@@ -177,12 +180,12 @@ export class StreamSocket extends SocketFile {
     return null;
   }
 
-  async #waitAccepted(): Promise<StreamSocket> {
+  async #waitAccepted(deadline: number | null): Promise<StreamSocket> {
     for (;;) {
       const socket = this.#takeAccepted();
       if (socket !== null) return socket;
       this.#beginAccept();
-      await this.#waker.until(null);
+      await this.#waker.untilDeadline(deadline);
     }
   }
 
@@ -201,12 +204,12 @@ export class StreamSocket extends SocketFile {
 
   sendTo(bytes: Uint8Array, to: Endpoint | null): number | Promise<number> {
     if (to !== null) throw new CallRefused('EISCONN');
-    return this.#connected().write(bytes, this.flags);
+    return this.#connected().write(bytes, this.flags, this.sendPatience);
   }
 
   receiveFrom(most: number, isPeek: boolean): Received | Promise<Received> {
     const from = this.peer ?? NOWHERE;
-    const bytes = this.#connected().read(most, this.flags, isPeek);
+    const bytes = this.#connected().read(most, this.flags, isPeek, this.receivePatience);
     return bytes instanceof Promise ? bytes.then((received) => ({ bytes: received, from })) : { bytes, from };
   }
 
@@ -313,15 +316,15 @@ export class DatagramSocket extends SocketFile {
     if (received !== null) return received;
     this.#receive();
     if ((this.flags & NON_BLOCKING) !== 0) throw new CallRefused('EAGAIN');
-    return this.#wait(most, isPeek);
+    return this.#wait(most, isPeek, this.#waker.deadline(this.receivePatience));
   }
 
-  async #wait(most: number, isPeek: boolean): Promise<Received> {
+  async #wait(most: number, isPeek: boolean, deadline: number | null): Promise<Received> {
     for (;;) {
       const received = this.#take(most, isPeek);
       if (received !== null) return received;
       this.#receive();
-      await this.#waker.until(null);
+      await this.#waker.untilDeadline(deadline);
     }
   }
 

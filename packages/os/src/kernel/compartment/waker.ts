@@ -34,6 +34,17 @@ export class Waker {
     if (this.isInterrupted) throw new CallRefused('EINTR');
   }
 
+  /** The monotonic time that comes `patience` ms from now; null for 0, which is no limit. */
+  deadline(patience: number): number | null {
+    return patience === 0 ? null : this.#clock.monotonic() + patience;
+  }
+
+  /** As `until`, with EAGAIN when the deadline has come (`SO_RCVTIMEO`, `SO_SNDTIMEO`). */
+  async untilDeadline(deadline: number | null): Promise<void> {
+    if (deadline !== null && deadline <= this.#clock.monotonic()) throw new CallRefused('EAGAIN');
+    await this.until(deadline);
+  }
+
   /** Resolves at the next `wake`, at a pending time, or at `time` (monotonic ms; null: never); callers look again. */
   pause(time: number | null): Promise<void> {
     const woken = new Promise<void>((resolve) => {
