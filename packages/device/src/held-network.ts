@@ -8,9 +8,17 @@ import type { VirtualClock } from './virtual-clock.ts';
 const GRACE = 30;
 
 /** Calls that wait for what a peer may never do. */
-const WAITING: ReadonlySet<string> = new Set(['tlsRead', 'tcpRead', 'tcpAccept', 'udpReceive']);
+const WAITING: ReadonlySet<string> = new Set([
+  'tlsRead',
+  'tlsAccept',
+  'http2Head',
+  'http2Read',
+  'tcpRead',
+  'tcpAccept',
+  'udpReceive',
+]);
 /** Calls that a peer may answer with data. */
-const SENDING: ReadonlySet<string> = new Set(['tlsWrite', 'tcpWrite', 'udpSend']);
+const SENDING: ReadonlySet<string> = new Set(['tlsWrite', 'tcpWrite', 'udpSend', 'http2Request']);
 
 /**
  * A network during whose operations virtual time stands still: the world outside answers in real time, and a
@@ -19,9 +27,12 @@ const SENDING: ReadonlySet<string> = new Set(['tlsWrite', 'tcpWrite', 'udpSend']
  */
 export function holdTimeDuring(network: BoardNetwork, clock: VirtualClock): BoardNetwork {
   const moments = new Map<string, () => void>();
-  // TLS connections and plain sockets are numbered apart.
-  const keyOf = (method: string, connection: unknown): string =>
-    `${method.startsWith('tls') ? 'tls' : 'socket'} ${String(connection)}`;
+  // TLS connections, their listeners, exchanges and plain sockets are numbered apart.
+  const kindOf = (method: string): string => {
+    if (method === 'tlsAccept' || method.startsWith('http2')) return method;
+    return method.startsWith('tls') ? 'tls' : 'socket';
+  };
+  const keyOf = (method: string, connection: unknown): string => `${kindOf(method)} ${String(connection)}`;
   const endMoment = (connection: string): void => {
     moments.get(connection)?.();
     moments.delete(connection);

@@ -426,18 +426,39 @@ export const KERNEL_HARDWARE_CALLS = {
     returns: '[number | null | bytes]: of each operation; see silicon/src/bus-transaction.ts',
   },
   tlsConnect: {
-    args: ['{host, port, serverName, roots: [DER], clientChain?, clientKey?, alpn?: [string]}'],
-    returns: 'number: connection id',
+    args: [
+      '{host, port, address?: IPv4 as a number, proxy?: {host, port, username?, password?}, serverName, roots: [DER], clientChain?, clientKey?, alpn?: [string], peer?: "server" | "device"}',
+    ],
+    returns:
+      'number: connection id; address: where the host is, if the caller resolved it; device: a device’s certificate in place of a host’s',
   },
   tlsRead: { args: ['connection', 'most'], returns: 'bytes; empty at the end; waits for data' },
   tlsWrite: { args: ['connection', 'bytes'], returns: 'null' },
   tlsClose: { args: ['connection'], returns: 'null' },
   tlsExporter: { args: ['connection', 'label', 'length'], returns: 'bytes' },
+  tlsProtocol: { args: ['connection'], returns: 'string: what ALPN chose; empty: nothing' },
+  tlsListen: {
+    args: ['{port, backlog, chain: [DER], key: PKCS#8, roots: [DER]}'],
+    returns: 'number: listener; it takes devices whose certificate leads to the roots, and nobody else',
+  },
+  tlsAccept: { args: ['listener'], returns: '{connection, deviceId, address, port}; waits for a device' },
+  tlsUnlisten: { args: ['listener'], returns: 'null' },
+  http2Request: {
+    args: ['connection', '{method, path, authority, fields: [[name, value]], body: bytes | null}'],
+    returns: 'number: exchange; only where ALPN chose h2',
+  },
+  http2Head: { args: ['exchange'], returns: '{status, fields: [[name, value]]}; waits for it' },
+  http2Read: { args: ['exchange', 'most'], returns: 'bytes of the body; empty at its end; waits for data' },
+  http2Close: { args: ['exchange'], returns: 'null' },
   resolveName: {
     args: ['name: lower case'],
     returns: '{addresses: [IPv4 as a number], ttl: seconds}; nothing that is the device’s own',
   },
   tcpConnect: { args: ['address', 'port'], returns: '{connection, localAddress, localPort}' },
+  tcpConnectHost: {
+    args: ['{host, port, address?, proxy?}'],
+    returns: 'as tcpConnect; through the proxy, where one is named',
+  },
   tcpListen: { args: ['port', 'backlog'], returns: 'number: listener' },
   tcpAccept: {
     args: ['listener'],
@@ -446,7 +467,10 @@ export const KERNEL_HARDWARE_CALLS = {
   tcpRead: { args: ['connection', 'most'], returns: 'bytes; empty at the end; waits for data' },
   tcpWrite: { args: ['connection', 'bytes'], returns: 'null' },
   tcpShutdown: { args: ['connection'], returns: 'null; nothing more will be written' },
-  udpOpen: { args: ['port: 0 for any'], returns: '{socket, localAddress, localPort}' },
+  udpOpen: {
+    args: ['port: 0 for any', '"any" | "eth0": the private network alone'],
+    returns: '{socket, localAddress, localPort}',
+  },
   udpSend: { args: ['socket', 'address', 'port', 'bytes'], returns: 'null' },
   udpReceive: { args: ['socket'], returns: '{address, port, bytes}; waits for a datagram' },
   socketClose: { args: ['listener, connection or socket'], returns: 'null' },
@@ -460,6 +484,10 @@ export const KERNEL_HARDWARE_CALLS = {
     returns: 'null; RadioNoSuchNetwork, RadioOtherSecurity, RadioWrongKey, RadioNotAuthenticated',
   },
   radioLeave: { args: [], returns: 'null' },
+  linkSet: {
+    args: ['"eth0" | "wlan0"', 'isUp: boolean', 'address: 0 for none', 'mask'],
+    returns: '{leadsTo: "world" | "wire"}; what was open over an interface ends with it',
+  },
   httpsOpen: KERNEL_CALLS.httpsOpen,
   httpsExporter: KERNEL_CALLS.httpsExporter,
   httpsRequest: KERNEL_CALLS.httpsRequest,

@@ -1,9 +1,21 @@
 import { isBytes, type PortValue } from '@sevenfold/formats';
 import { NetworkError } from './network-errors.ts';
 
+/** An HTTP proxy. */
+export interface ProxyTarget {
+  readonly host: string;
+  readonly port: number;
+  /** Of basic authentication (RFC 7617); null: none. */
+  readonly credentials: { readonly username: string; readonly password: string } | null;
+}
+
 /** Whom to connect to, whom to believe and as whom: the argument of `httpsOpen` and `tlsConnect`. */
 export interface TlsTarget {
   readonly host: string;
+  /** IPv4, where the caller has resolved the name itself; null: the board does. */
+  readonly address: number | null;
+  /** What opens the connection in the board's place; null: the board itself. */
+  readonly proxy: ProxyTarget | null;
   readonly port: number;
   /** The name that the server's certificate must be valid for. */
   readonly serverName: string;
@@ -12,6 +24,30 @@ export interface TlsTarget {
   /** Leaf first, DER, and its PKCS#8 key: both or neither. */
   readonly client: { readonly chain: readonly Uint8Array[]; readonly key: Uint8Array } | null;
   readonly alpn: readonly string[];
+  /** `device`: the peer shows a device's certificate, which carries no host name. */
+  readonly peer: 'server' | 'device';
+  /** The device that it must be; null: any. */
+  readonly deviceId: string | null;
+}
+
+/** How a board answers TLS: as whom, and whose devices may come. */
+export interface TlsService {
+  readonly port: number;
+  readonly backlog: number;
+  readonly chain: readonly Uint8Array[];
+  readonly key: Uint8Array;
+  readonly roots: readonly Uint8Array[];
+}
+
+/** One HTTP/2 request. */
+export interface Http2Request {
+  readonly method: string;
+  readonly path: string;
+  /** Host, and port unless it is 443. */
+  readonly authority: string;
+  /** Lower-case names; neither pseudo fields nor those of a connection (RFC 9113 §8.2.2). */
+  readonly fields: readonly (readonly [name: string, value: string])[];
+  readonly body: Uint8Array | null;
 }
 
 /** One HTTP request of a session. */
@@ -28,6 +64,12 @@ const MAX_CERTIFICATES = 16;
 const MAX_CERTIFICATE_BYTES = 16 * 1024;
 /** Bytes of a request body, at most. */
 const MAX_REQUEST_BODY = 1024 * 1024;
+const MAX_ADDRESS = 0xffff_ffff;
+const MAX_KEY = 8192;
+const HOST_FORM = /^[A-Za-z0-9._:-]{1,253}$/;
+/** No colon in a name (RFC 7617 §2), no control characters in either. */
+const USER_FORM = /^[^\p{Cc}:]{0,255}$/u;
+const PASSWORD_FORM = /^[^\p{Cc}]{0,255}$/u;
 
 function refuse(field: string, rule: string): never {
   throw new NetworkError('BadArgument', `The argument ${field} is wrong: ${rule}.`, { field, rule });
@@ -66,6 +108,51 @@ function certificates(value: PortValue | undefined, field: string): Uint8Array[]
   return value.map((item: PortValue) => bytesArgument(item, field, MAX_CERTIFICATE_BYTES));
 }
 
+function proxyArgument(value: PortValue | undefined): ProxyTarget | null {
+  if (value === undefined || value === null) return null;
+  if (!isRecord(value)) return refuse('proxy', 'an object');
+  const { username = null, password = null } = value;
+  return {
+    host: textArgument(value['host'], 'proxy.host', HOST_FORM),
+    port: integerArgument(value['port'], 'proxy.port', 65_535),
+    credentials:
+      username === null
+        ? null
+        : {
+            username: textArgument(username, 'proxy.username', USER_FORM),
+            password: textArgument(password ?? undefined, 'proxy.password', PASSWORD_FORM),
+          },
+  };
+}
+
+/** Parses the argument of `tcpConnectHost`: whom to reach, and through which proxy. */
+export function parseHostTarget(
+  untrusted: PortValue | undefined,
+): Pick<TlsTarget, 'host' | 'port' | 'address' | 'proxy'> {
+  if (!isRecord(untrusted)) return refuse('target', 'an object');
+  const port = integerArgument(untrusted['port'], 'port', 65_535);
+  if (port === 0) refuse('port', 'a number from 1 to 65535');
+  const address = untrusted['address'] ?? null;
+  return {
+    host: textArgument(untrusted['host'], 'host', HOST_FORM),
+    port,
+    address: address === null ? null : integerArgument(address, 'address', MAX_ADDRESS),
+    proxy: proxyArgument(untrusted['proxy']),
+  };
+}
+
+/** Parses the argument of `tlsListen`. */
+export function parseTlsService(untrusted: PortValue | undefined): TlsService {
+  if (!isRecord(untrusted)) return refuse('service', 'an object');
+  return {
+    port: integerArgument(untrusted['port'], 'port', 65_535),
+    backlog: integerArgument(untrusted['backlog'], 'backlog', MAX_ADDRESS),
+    chain: certificates(untrusted['chain'], 'chain'),
+    key: bytesArgument(untrusted['key'], 'key', MAX_KEY),
+    roots: certificates(untrusted['roots'], 'roots'),
+  };
+}
+
 /** Parses the argument of `httpsOpen` and `tlsConnect`. */
 export function parseTlsTarget(untrusted: PortValue | undefined): TlsTarget {
   if (!isRecord(untrusted)) return refuse('target', 'an object');
@@ -74,18 +161,45 @@ export function parseTlsTarget(untrusted: PortValue | undefined): TlsTarget {
   if ((chain === null) !== (key === null)) refuse('clientKey', 'given together with clientChain');
   const alpn = untrusted['alpn'] ?? [];
   if (!Array.isArray(alpn) || alpn.length > 8) return refuse('alpn', 'at most 8 protocol names');
-  const port = integerArgument(untrusted['port'], 'port', 65_535);
-  if (port === 0) refuse('port', 'a number from 1 to 65535');
+  const peer = untrusted['peer'] ?? 'server';
+  if (peer !== 'server' && peer !== 'device') return refuse('peer', 'server or device');
+  const deviceId = untrusted['deviceId'] ?? null;
   return {
-    host: textArgument(untrusted['host'], 'host', /^[A-Za-z0-9._:-]{1,253}$/),
-    port,
-    serverName: textArgument(untrusted['serverName'], 'serverName', /^[A-Za-z0-9._:-]{1,253}$/),
+    ...parseHostTarget(untrusted),
+    peer,
+    deviceId: deviceId === null ? null : textArgument(deviceId, 'deviceId', /^[0-9a-f]{1,128}$/),
+    serverName: textArgument(untrusted['serverName'], 'serverName', HOST_FORM),
     roots: certificates(untrusted['roots'], 'roots'),
     client:
       chain === null
         ? null
-        : { chain: certificates(chain, 'clientChain'), key: bytesArgument(key, 'clientKey', 8192) },
+        : { chain: certificates(chain, 'clientChain'), key: bytesArgument(key, 'clientKey', MAX_KEY) },
     alpn: alpn.map((name: PortValue) => textArgument(name, 'alpn', /^[\x21-\x7e]{1,255}$/)),
+  };
+}
+
+const MOST_FIELDS = 64;
+const OF_A_CONNECTION =
+  /^(?:connection|host|keep-alive|proxy-connection|transfer-encoding|upgrade|te|http2-settings)$/;
+
+/** Parses the argument of `http2Request`. */
+export function parseHttp2Request(untrusted: PortValue | undefined): Http2Request {
+  if (!isRecord(untrusted)) return refuse('request', 'an object');
+  const { fields, body = null } = untrusted;
+  if (!Array.isArray(fields) || fields.length > MOST_FIELDS)
+    return refuse('fields', `at most ${MOST_FIELDS} fields`);
+  return {
+    method: textArgument(untrusted['method'], 'method', /^[A-Z]{1,16}$/),
+    path: textArgument(untrusted['path'], 'path', /^\/[\x21-\x7e]*$/),
+    authority: textArgument(untrusted['authority'], 'authority', /^[A-Za-z0-9._:-]{1,260}$/),
+    fields: fields.map((field: PortValue) => {
+      if (!Array.isArray(field) || field.length !== 2) return refuse('fields', 'name and value');
+      const [name, value] = field as readonly PortValue[];
+      const known = textArgument(name, 'fields', /^[a-z0-9!#$%&'*+.^_`|~-]{1,64}$/);
+      if (OF_A_CONNECTION.test(known)) refuse('fields', 'no field of a connection');
+      return [known, textArgument(value, 'fields', /^[\t\x20-\x7e]{0,1024}$/)] as const;
+    }),
+    body: body === null ? null : bytesArgument(body, 'body', MAX_REQUEST_BODY),
   };
 }
 

@@ -16,6 +16,10 @@ export type NetworkErrorCode =
   | 'ConnectionRefused'
   | 'ConnectionTimeout'
   | 'ConnectionLost'
+  /** No interface that is up leads there. */
+  | 'NetworkUnreachable'
+  /** The proxy opened no tunnel. */
+  | 'ProxyRefused'
   | 'ResponseTimeout'
   /** The server's chain does not lead to the given roots, or it is not valid for this name and time. */
   | 'ServerNotTrusted'
@@ -40,7 +44,7 @@ const SYSTEM_CODES: Readonly<Record<string, NetworkErrorCode>> = {
   ECONNREFUSED: 'ConnectionRefused',
   ENOTFOUND: 'NameNotResolved',
   EAI_AGAIN: 'NameNotResolved',
-  ENETUNREACH: 'ConnectionRefused',
+  ENETUNREACH: 'NetworkUnreachable',
   EHOSTUNREACH: 'ConnectionRefused',
   ETIMEDOUT: 'ConnectionTimeout',
 };

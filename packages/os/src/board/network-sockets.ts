@@ -1,11 +1,14 @@
-import type { Socket as UdpHandle } from 'node:dgram';
 import { Resolver } from 'node:dns/promises';
-import { BlockList, connect, createServer, isIPv4, type Server, type Socket } from 'node:net';
+import { BlockList, isIPv4 } from 'node:net';
 import type { PortValue } from '@sevenfold/formats';
-import { bytesArgument, integerArgument, textArgument } from './network-arguments.ts';
-import { NetworkError, toNetworkError } from './network-errors.ts';
+import { bytesArgument, integerArgument, parseHostTarget, textArgument } from './network-arguments.ts';
+import { Datagrams } from './network-datagrams.ts';
+import { NetworkError } from './network-errors.ts';
+import { Listener } from './network-listener.ts';
+import { numberOf, textOf, type Dialled, type Routes } from './network-routes.ts';
 import { NetworkStream } from './network-stream.ts';
 import { NetworkTable } from './network-table.ts';
+import { connectHost } from './network-tls.ts';
 
 /** How a board's plain sockets reach the world. */
 interface SocketOptions {
@@ -15,6 +18,7 @@ interface SocketOptions {
   readonly ownNetworks: readonly string[];
   readonly connectTimeout: number;
   readonly maxSockets: number;
+  readonly routes: Routes;
 }
 
 const MAX_PORT = 65_535;
@@ -22,108 +26,22 @@ const MAX_ADDRESS = 0xffff_ffff;
 const MAX_READ = 65_536;
 const MAX_BACKLOG = 16;
 const LONGEST_DATAGRAM = 65_507;
-/** Datagrams that wait to be read; more are dropped, as by any network. */
-const MOST_WAITING = 32;
 /** Seconds that an answer of the board's own table holds. */
 const OWN_TTL = 60;
 const NAME = /^[a-z0-9_](?:[a-z0-9_.-]{0,252})$/;
 
-const textOf = (address: number): string =>
-  [24, 16, 8, 0].map((shift) => (address >>> shift) & 0xff).join('.');
-const numberOf = (text: string): number => text.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
 const addressArgument = (value: PortValue | undefined): string =>
   textOf(integerArgument(value, 'address', MAX_ADDRESS));
 const portArgument = (value: PortValue | undefined): number => integerArgument(value, 'port', MAX_PORT);
 
-/** A listening socket: connections wait here until they are accepted. */
-class Listener {
-  readonly #server: Server;
-  readonly #waiting: Socket[] = [];
-  #wake: (() => void) | null = null;
-
-  constructor(server: Server, backlog: number) {
-    this.#server = server;
-    server.on('connection', (socket) => {
-      // Nobody hears of one that is lost before it is accepted.
-      socket.on('error', () => {});
-      if (this.#waiting.length >= backlog) socket.destroy();
-      else this.#waiting.push(socket);
-      this.#wake?.();
-    });
-    server.on('close', () => this.#wake?.());
-  }
-
-  async accept(): Promise<Socket> {
-    if (this.#wake !== null)
-      throw new NetworkError('SessionBusy', 'Another accept of this socket is waiting.');
-    try {
-      for (;;) {
-        const socket = this.#waiting.shift();
-        if (socket !== undefined) return socket;
-        if (!this.#server.listening) throw new NetworkError('NetworkClosed', 'The socket was closed.');
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
-      }
-    } finally {
-      this.#wake = null;
-    }
-  }
-
-  destroy(): void {
-    for (const socket of this.#waiting) socket.destroy();
-    this.#server.close();
-  }
-}
-
-/** A bound UDP socket: datagrams wait here until they are read. */
-class Datagrams {
-  readonly #handle: UdpHandle;
-  readonly #waiting: { readonly address: number; readonly port: number; readonly bytes: Uint8Array }[] = [];
-  #isClosed = false;
-  #wake: (() => void) | null = null;
-
-  constructor(handle: UdpHandle) {
-    this.#handle = handle;
-    handle.on('message', (message, { address, port }) => {
-      if (this.#waiting.length >= MOST_WAITING) return;
-      this.#waiting.push({ address: numberOf(address), port, bytes: new Uint8Array(message) });
-      this.#wake?.();
-    });
-    // A port that nobody listens on answers by ICMP: UDP promises nothing.
-    handle.on('error', () => {});
-  }
-
-  send(address: string, port: number, bytes: Uint8Array): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#handle.send(bytes, port, address, (error) => {
-        if (error === null) resolve();
-        else reject(toNetworkError(error));
-      });
-    });
-  }
-
-  async receive(): Promise<PortValue> {
-    if (this.#wake !== null) throw new NetworkError('SessionBusy', 'Another read of this socket is waiting.');
-    try {
-      for (;;) {
-        const datagram = this.#waiting.shift();
-        if (datagram !== undefined) return { ...datagram };
-        if (this.#isClosed) throw new NetworkError('NetworkClosed', 'The socket was closed.');
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
-      }
-    } finally {
-      this.#wake = null;
-    }
-  }
-
-  destroy(): void {
-    this.#isClosed = true;
-    this.#handle.close();
-    this.#wake?.();
-  }
+/** Port and backlog of a listener. */
+export function openListener(
+  { routes, address }: Pick<SocketOptions, 'routes' | 'address'>,
+  port: PortValue | undefined,
+  backlog: PortValue | undefined,
+): Promise<Listener> {
+  const most = Math.max(1, Math.min(MAX_BACKLOG, integerArgument(backlog, 'backlog', MAX_ADDRESS)));
+  return Listener.open(routes, address, portArgument(port), most);
 }
 
 type Endpoint = NetworkStream | Listener | Datagrams;
@@ -133,9 +51,12 @@ function expectKind<T extends Endpoint>(found: Endpoint, kind: new (...args: nev
   throw new NetworkError('NoSuchSession', 'The socket is of another kind.');
 }
 
-const localOf = (socket: Socket): { readonly [key: string]: PortValue } => ({
-  localAddress: numberOf(socket.localAddress ?? '0.0.0.0'),
-  localPort: socket.localPort ?? 0,
+const localOf = ({
+  localAddress,
+  localPort,
+}: Omit<Dialled, 'stream'>): { readonly [key: string]: PortValue } => ({
+  localAddress: isIPv4(localAddress) ? numberOf(localAddress) : 0,
+  localPort,
 });
 
 /** Names, TCP and UDP for apps, on the machine's own sockets. IPv4 only. */
@@ -149,16 +70,29 @@ export function socketCalls(options: SocketOptions, closed: AbortSignal) {
   const resolver = new Resolver({ timeout: options.connectTimeout, tries: 2 });
   if (options.nameServers.length > 0) resolver.setServers(options.nameServers);
 
+  const dialled = async (dial: () => Promise<Dialled>): Promise<PortValue> => {
+    let local: { readonly [key: string]: PortValue } = {};
+    const connection = await sockets.add(async () => {
+      const found = await dial();
+      local = localOf(found);
+      return new NetworkStream(found.stream);
+    });
+    return { connection, ...local };
+  };
+
   const calls = {
     /** Addresses of a name (RFC 1035, A records), and the seconds for which they hold. */
     async resolveName([name]: readonly PortValue[]): Promise<PortValue> {
       const host = textArgument(name, 'name', NAME);
+      if (isIPv4(host)) return { addresses: [numberOf(host)], ttl: OWN_TTL };
       if (options.nameServers.length === 0) {
         const address = await options.resolve(host);
         if (address === null || !isIPv4(address))
           throw new NetworkError('NameNotResolved', `There is no host named ${host}.`);
         return { addresses: [numberOf(address)], ttl: OWN_TTL };
       }
+      if (!options.routes.isWorldOpen)
+        throw new NetworkError('NameNotResolved', 'No interface that is up leads to a name server.');
       const answers = await resolver.resolve4(host, { ttl: true }).catch((error: unknown) => {
         throw new NetworkError('NameNotResolved', `There is no answer for ${host}.`, { cause: error });
       });
@@ -170,37 +104,24 @@ export function socketCalls(options: SocketOptions, closed: AbortSignal) {
         ttl: Math.min(...usable.map(({ ttl }) => ttl)),
       };
     },
-    async tcpConnect([address, port]: readonly PortValue[]): Promise<PortValue> {
-      const target = { host: addressArgument(address), port: portArgument(port) };
-      let local: { readonly [key: string]: PortValue } = {};
-      const connection = await sockets.add(async () => {
-        const socket = await connected(connect({ ...target, family: 4 }), options.connectTimeout, closed);
-        local = localOf(socket);
-        return new NetworkStream(socket);
-      });
-      return { connection, ...local };
+    tcpConnect([address, port]: readonly PortValue[]): Promise<PortValue> {
+      const { routes, connectTimeout } = options;
+      return dialled(() => routes.dial(addressArgument(address), portArgument(port), connectTimeout, closed));
     },
-    async tcpListen([port, backlog]: readonly PortValue[]): Promise<PortValue> {
-      const server = createServer();
-      const wanted = portArgument(port);
-      const most = Math.max(1, Math.min(MAX_BACKLOG, integerArgument(backlog, 'backlog', MAX_ADDRESS)));
-      return sockets.add(
-        () =>
-          new Promise((resolve, reject) => {
-            server.once('error', (error) => reject(toNetworkError(error)));
-            server.listen(wanted, options.address, () => resolve(new Listener(server, most)));
-          }),
-      );
+    tcpConnectHost([untrusted]: readonly PortValue[]): Promise<PortValue> {
+      return dialled(() => connectHost(parseHostTarget(untrusted), options, closed));
+    },
+    tcpListen([port, backlog]: readonly PortValue[]): Promise<PortValue> {
+      return sockets.add(() => openListener(options, port, backlog));
     },
     async tcpAccept([listener]: readonly PortValue[]): Promise<PortValue> {
-      const socket = await expectKind(sockets.get(listener), Listener).accept();
-      const peer = { address: numberOf(socket.remoteAddress ?? '0.0.0.0'), port: socket.remotePort ?? 0 };
-      const local = localOf(socket);
+      const accepted = await expectKind(sockets.get(listener), Listener).accept();
+      const { stream, address, port } = accepted;
       try {
-        const connection = await sockets.add(() => Promise.resolve(new NetworkStream(socket)));
-        return { connection, ...peer, ...local };
+        const connection = await sockets.add(() => Promise.resolve(new NetworkStream(stream)));
+        return { connection, address: numberOf(address), port, ...localOf(accepted) };
       } catch (error) {
-        socket.destroy();
+        stream.destroy();
         throw error;
       }
     },
@@ -216,21 +137,16 @@ export function socketCalls(options: SocketOptions, closed: AbortSignal) {
       expectKind(sockets.get(id), NetworkStream).endWriting();
       return null;
     },
-    async udpOpen([port]: readonly PortValue[]): Promise<PortValue> {
-      // Loaded here: few apps send datagrams.
-      const handle = process.getBuiltinModule('node:dgram').createSocket({ type: 'udp4' });
+    async udpOpen([port, on]: readonly PortValue[]): Promise<PortValue> {
+      if (on !== 'any' && on !== 'eth0') throw new NetworkError('BadArgument', 'On any interface, or eth0.');
       const wanted = portArgument(port);
-      const socket = await sockets.add(
-        () =>
-          new Promise<Datagrams>((resolve, reject) => {
-            handle.once('error', (error) => reject(toNetworkError(error)));
-            handle.bind({ port: wanted, address: options.address, exclusive: true }, () =>
-              resolve(new Datagrams(handle)),
-            );
-          }),
-      );
-      const local = handle.address();
-      return { socket, localAddress: numberOf(local.address), localPort: local.port };
+      let local: PortValue = {};
+      const socket = await sockets.add(async () => {
+        const datagrams = await Datagrams.open(options.routes, options.address, wanted, on === 'any');
+        local = datagrams.local;
+        return datagrams;
+      });
+      return { socket, ...local };
     },
     async udpSend([id, address, port, bytes]: readonly PortValue[]): Promise<PortValue> {
       const datagrams = expectKind(sockets.get(id), Datagrams);
@@ -258,31 +174,4 @@ export function socketCalls(options: SocketOptions, closed: AbortSignal) {
       for (const each of sockets.takeAll()) each.destroy();
     },
   };
-}
-
-/** Resolves when the socket is connected; within the time, and while the board's network is open. */
-function connected(socket: Socket, milliseconds: number, closed: AbortSignal): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      fail(new NetworkError('ConnectionTimeout', 'The peer did not answer in time.'));
-    }, milliseconds);
-    const onClosed = (): void => fail(new NetworkError('NetworkClosed', 'The network is closed.'));
-    const done = (): void => {
-      clearTimeout(timer);
-      closed.removeEventListener('abort', onClosed);
-    };
-    const fail = (error: unknown): void => {
-      done();
-      socket.destroy();
-      reject(toNetworkError(error));
-    };
-    closed.addEventListener('abort', onClosed, { once: true });
-    socket.once('error', fail);
-    socket.once('connect', () => {
-      done();
-      socket.off('error', fail);
-      socket.on('error', () => {});
-      resolve(socket);
-    });
-  });
 }

@@ -1,15 +1,13 @@
-import type { Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
+import type { Duplex } from 'node:stream';
 import { NetworkError, toNetworkError } from './network-errors.ts';
-import { exportKeyingMaterial } from './network-tls.ts';
 
 /** A connection of an app: bytes in, bytes out, one reader at a time. */
 export class NetworkStream {
-  readonly #socket: Socket;
+  readonly #socket: Duplex;
   #reading = false;
   #failure: NetworkError | null = null;
 
-  constructor(socket: Socket) {
+  constructor(socket: Duplex) {
     this.#socket = socket;
     socket.on('error', (error) => {
       this.#failure = toNetworkError(error);
@@ -26,6 +24,8 @@ export class NetworkStream {
         const chunk: unknown = waiting === 0 ? null : this.#socket.read(Math.min(most, waiting));
         if (chunk instanceof Buffer) return new Uint8Array(chunk);
         if (this.#failure !== null) throw this.#failure;
+        // Told by an event only a moment later.
+        if (this.#socket.errored !== null) throw toNetworkError(this.#socket.errored);
         if (this.#socket.readableEnded || this.#socket.destroyed) return new Uint8Array();
         await this.#change();
       }
@@ -55,7 +55,9 @@ export class NetworkStream {
 
   /** Sends what is waiting, then ends the connection. */
   close(): void {
-    this.#socket.destroySoon();
+    if ('destroySoon' in this.#socket && typeof this.#socket.destroySoon === 'function')
+      this.#socket.destroySoon();
+    else this.#socket.end(() => this.#socket.destroy());
   }
 
   /** Ends the connection at once. */
@@ -74,20 +76,5 @@ export class NetworkStream {
       // `readable` fires once a read has been asked for.
       this.#socket.read(0);
     });
-  }
-}
-
-/** A TLS connection of an app. */
-export class TlsStream extends NetworkStream {
-  readonly #tls: TLSSocket;
-
-  constructor(socket: TLSSocket) {
-    super(socket);
-    this.#tls = socket;
-  }
-
-  /** Keying material of this connection. */
-  exporter(label: string, length: number): Uint8Array {
-    return exportKeyingMaterial(this.#tls, label, length);
   }
 }

@@ -1,15 +1,20 @@
 import type { X509Certificate } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
+import type { Duplex } from 'node:stream';
 import tls, { type TLSSocket } from 'node:tls';
-import { PkiError, parseCertificate, verifyChain } from '@sevenfold/pki';
+import { commonName, PkiError, parseCertificate, verifyChain, type Certificate } from '@sevenfold/pki';
 import type { TlsTarget } from './network-arguments.ts';
 import { NetworkError, toNetworkError } from './network-errors.ts';
+import { openTunnel } from './network-proxy.ts';
+import { textOf, type Dialled, type Routes } from './network-routes.ts';
 
 /** How a board reaches the world. */
 export interface TlsOptions {
   /** Name → address; null: there is no such name. Default: the machine's resolver. */
   readonly resolve: (host: string) => Promise<string | null> | string | null;
+  /** The board's interfaces. */
+  readonly routes: Routes;
   /** Milliseconds for name, connection and handshake together. */
   readonly connectTimeout: number;
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
@@ -35,8 +40,34 @@ function pem(label: string, der: Uint8Array): string {
 }
 
 /**
+ * Opens a TCP connection to a host: by the address that the caller has resolved, by the board's resolver, or through a
+ * proxy, which then resolves the name.
+ */
+export async function connectHost(
+  target: Pick<TlsTarget, 'host' | 'port' | 'address' | 'proxy'>,
+  { resolve, routes, connectTimeout }: Pick<TlsOptions, 'resolve' | 'routes' | 'connectTimeout'>,
+  closed: AbortSignal,
+): Promise<Dialled> {
+  const { host, port } = target.proxy ?? target;
+  const address =
+    target.proxy === null && target.address !== null ? textOf(target.address) : await resolve(host);
+  if (address === null)
+    throw new NetworkError('NameNotResolved', `There is no host named ${host}.`, { field: 'host' });
+  const dialled = await routes.dial(address, port, connectTimeout, closed);
+  if (target.proxy === null) return dialled;
+  try {
+    await openTunnel(dialled.stream, target.host, target.port, target.proxy);
+    return dialled;
+  } catch (error) {
+    dialled.stream.destroy();
+    throw error;
+  }
+}
+
+/**
  * Opens a TLS connection whose server is authenticated by the target's roots alone (`ca` replaces the
- * machine's own roots) and by its `serverName` (RFC 9525). Resolves after the handshake; sends nothing.
+ * machine's own roots) and by its `serverName` (RFC 9525), or as a device by them. Resolves after the handshake; sends
+ * nothing.
  */
 export async function connectTls(
   target: TlsTarget,
@@ -44,45 +75,60 @@ export async function connectTls(
   signal: AbortSignal,
 ): Promise<TLSSocket> {
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(options.connectTimeout)]);
-  const address = await withDeadline(Promise.resolve(options.resolve(target.host)), deadline, signal);
-  if (address === null) {
-    throw new NetworkError('NameNotResolved', `There is no host named ${target.host}.`, { field: 'host' });
-  }
-  const socket = beginHandshake(target, address, options);
+  const dialling = connectHost(target, options, signal);
+  dialling.then(
+    // The one that comes when nobody waits for it any more.
+    ({ stream }) => deadline.aborted && stream.destroy(),
+    () => undefined,
+  );
+  const { stream } = await withDeadline(dialling, deadline, signal);
+  const socket = beginHandshake(target, stream, options);
   try {
     await withDeadline(handshake(socket), deadline, signal);
-    if (options.now !== null) judgeServer(socket, target, options.now());
+    if (target.peer === 'device') {
+      const deviceId = judgeDevice(socket, target.roots, options.now?.() ?? Date.now());
+      if (target.deviceId !== null && deviceId !== target.deviceId)
+        throw new NetworkError('ServerNotTrusted', 'It is another device.', { rule: target.deviceId });
+    }
+    if (target.peer === 'server' && options.now !== null) judgeServer(socket, target, options.now());
     // Losses between two calls are seen by the next call; without a listener they would end the process.
     socket.on('error', () => {});
     return socket;
   } catch (error) {
     socket.on('error', () => {});
     socket.destroy();
+    stream.destroy();
     throw error;
   }
 }
 
-function beginHandshake(target: TlsTarget, address: string, options: TlsOptions): TLSSocket {
+/** Certificates and key as OpenSSL takes them. */
+export function credentialsOf(
+  chain: readonly Uint8Array[],
+  key: Uint8Array,
+): { readonly cert: string; readonly key: string } {
+  return {
+    cert: chain.map((certificate) => pem('CERTIFICATE', certificate)).join(''),
+    key: pem('PRIVATE KEY', key),
+  };
+}
+
+function beginHandshake(target: TlsTarget, stream: Duplex, options: TlsOptions): TLSSocket {
   try {
     return tls.connect({
-      host: address,
-      port: target.port,
+      socket: stream,
       // SNI carries names only (RFC 6066 §3); the identity check below takes addresses as well.
       ...(isIP(target.serverName) === 0 ? { servername: target.serverName } : {}),
       checkServerIdentity: (_host, certificate) => tls.checkServerIdentity(target.serverName, certificate),
       ca: target.roots.map((root) => pem('CERTIFICATE', root)),
-      ...(target.client === null
-        ? {}
-        : {
-            cert: target.client.chain.map((certificate) => pem('CERTIFICATE', certificate)).join(''),
-            key: pem('PRIVATE KEY', target.client.key),
-          }),
+      ...(target.client === null ? {} : credentialsOf(target.client.chain, target.client.key)),
       ...(target.alpn.length === 0 ? {} : { ALPNProtocols: [...target.alpn] }),
       minVersion: options.minVersion,
       maxVersion: 'TLSv1.3',
-      rejectUnauthorized: options.now === null,
+      rejectUnauthorized: options.now === null && target.peer === 'server',
     });
   } catch (error) {
+    stream.destroy();
     const rule = 'certificates and key are well-formed and belong together';
     throw new NetworkError('BadArgument', 'The given certificates or key cannot be used.', {
       rule,
@@ -105,19 +151,40 @@ function handshake(socket: TLSSocket): Promise<void> {
 
 /** RFC 5280 §6 and RFC 9525 at the board's own time. Nothing was sent to the server yet but the handshake. */
 function judgeServer(socket: TLSSocket, target: TlsTarget, now: number): void {
+  const identity = tls.checkServerIdentity(target.serverName, socket.getPeerCertificate());
+  if (identity !== undefined) throw notTrusted(identity);
+  judgeChain(socket, target.roots, now, 'serverAuth');
+}
+
+/**
+ * The other end as a device: its certificate is one for clients, leads to the given roots and holds now. Gives the
+ * common name that it carries: the device's id.
+ */
+export function judgeDevice(socket: TLSSocket, roots: readonly Uint8Array[], now: number): string {
+  const { subject } = judgeChain(socket, roots, now, 'clientAuth');
+  const name = commonName(subject);
+  if (name === null) throw new NetworkError('ServerNotTrusted', 'The certificate names no device.');
+  return name;
+}
+
+function judgeChain(
+  socket: TLSSocket,
+  trusted: readonly Uint8Array[],
+  now: number,
+  purpose: 'serverAuth' | 'clientAuth',
+): Certificate {
   const presented: X509Certificate[] = [];
   let next = socket.getPeerX509Certificate();
   while (next !== undefined && presented.length < 8) {
     presented.push(next);
     next = next.issuerCertificate;
   }
-  const identity = tls.checkServerIdentity(target.serverName, socket.getPeerCertificate());
-  if (identity !== undefined) throw notTrusted(identity);
   try {
     const [leaf, ...intermediates] = presented.map(({ raw }) => parseCertificate(new Uint8Array(raw)));
-    if (leaf === undefined) throw new NetworkError('ServerNotTrusted', 'The server has no certificate.');
-    const roots = target.roots.map((root) => parseCertificate(root));
-    verifyChain({ leaf, intermediates, roots, now, purpose: 'serverAuth' });
+    if (leaf === undefined) throw new NetworkError('ServerNotTrusted', 'The peer has no certificate.');
+    const roots = trusted.map((root) => parseCertificate(root));
+    verifyChain({ leaf, intermediates, roots, now, purpose });
+    return leaf;
   } catch (error) {
     throw error instanceof PkiError ? notTrusted(error) : error;
   }
@@ -136,7 +203,7 @@ function notTrusted(error: Error): NetworkError {
 }
 
 /** Rejects when the deadline passes first: with NetworkClosed if the board's network was closed. */
-function withDeadline<T>(work: Promise<T>, deadline: AbortSignal, closed: AbortSignal): Promise<T> {
+export function withDeadline<T>(work: Promise<T>, deadline: AbortSignal, closed: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const stop = (): void => {
       reject(

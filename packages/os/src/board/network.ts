@@ -2,15 +2,21 @@ import type { PortValue } from '@sevenfold/formats';
 import {
   bytesArgument,
   integerArgument,
+  parseHttp2Request,
   parseHttpsRequest,
+  parseTlsService,
   parseTlsTarget,
   textArgument,
 } from './network-arguments.ts';
 import { NetworkError } from './network-errors.ts';
+import type { Http2Exchange } from './network-http2.ts';
 import { HttpsSession } from './network-https.ts';
-import { TlsStream } from './network-stream.ts';
-import { socketCalls } from './network-sockets.ts';
+import { numberOf, Routes } from './network-routes.ts';
+import { openListener, socketCalls } from './network-sockets.ts';
 import { NetworkTable } from './network-table.ts';
+import { TlsListener } from './network-tls-listener.ts';
+import { TlsStream } from './network-tls-stream.ts';
+import type { PrivateNetwork } from './private-network.ts';
 import { Radio, type AccessPoint } from './radio.ts';
 import { connectTls, systemResolve, type TlsOptions } from './network-tls.ts';
 
@@ -25,9 +31,18 @@ const NETWORK_CALLS = [
   'tlsWrite',
   'tlsClose',
   'tlsExporter',
+  'tlsProtocol',
+  'tlsListen',
+  'tlsAccept',
+  'tlsUnlisten',
+  'http2Request',
+  'http2Head',
+  'http2Read',
+  'http2Close',
   'setTime',
   'resolveName',
   'tcpConnect',
+  'tcpConnectHost',
   'tcpListen',
   'tcpAccept',
   'tcpRead',
@@ -40,6 +55,7 @@ const NETWORK_CALLS = [
   'radioScan',
   'radioJoin',
   'radioLeave',
+  'linkSet',
 ] as const;
 
 /** A board's network: TLS connections for apps, HTTPS sessions for the OS services, and the wall clock. */
@@ -79,10 +95,14 @@ export interface BoardNetworkOptions {
   readonly ownNetworks?: readonly string[];
   /** Sockets of apps at a time; default 64. */
   readonly maxSockets?: number;
+  /** The private network that is plugged into the board's Ethernet; default: the machine's network is. */
+  readonly privateNetwork?: PrivateNetwork;
   /** What the board's radio hears; default: nothing. */
   readonly accessPoints?: readonly AccessPoint[];
 }
 
+const MOST_TLS_LISTENERS = 4;
+const MOST_EXCHANGES = 32;
 const MAX_READ = 65_536;
 const MAX_WRITE = 1024 * 1024;
 const MAX_EXPORT = 255;
@@ -90,12 +110,24 @@ const EXPORTER_LABEL_FORM = /^[\x20-\x7e]{1,249}$/;
 
 /** Makes a board's network on the machine's own sockets. */
 export function createBoardNetwork(options: BoardNetworkOptions = {}): BoardNetwork {
+  const connectTimeout = options.connectTimeout ?? 10_000;
+  const routes = new Routes(options.privateNetwork?.plug() ?? null);
   const tlsOptions = (minVersion: TlsOptions['minVersion']): TlsOptions => ({
     resolve: options.resolve ?? systemResolve,
-    connectTimeout: options.connectTimeout ?? 10_000,
+    routes,
+    connectTimeout,
     minVersion,
     now: options.now ?? null,
   });
+  const socketOptions = {
+    resolve: options.resolve ?? systemResolve,
+    nameServers: options.nameServers ?? [],
+    address: options.address ?? '127.0.0.1',
+    ownNetworks: options.ownNetworks ?? ['192.168.35.0/24'],
+    connectTimeout,
+    maxSockets: options.maxSockets ?? 64,
+    routes,
+  };
   const limits = {
     maxResponse: options.maxResponse ?? 4 * 1024 * 1024,
     responseTimeout: options.responseTimeout ?? 30_000,
@@ -104,25 +136,25 @@ export function createBoardNetwork(options: BoardNetworkOptions = {}): BoardNetw
   const streams = new NetworkTable<TlsStream>('connection', options.maxConnections ?? 32);
   const closed = new AbortController();
   const radio = new Radio(options.accessPoints ?? []);
-  const sockets = socketCalls(
-    {
-      resolve: options.resolve ?? systemResolve,
-      nameServers: options.nameServers ?? [],
-      address: options.address ?? '127.0.0.1',
-      ownNetworks: options.ownNetworks ?? ['192.168.35.0/24'],
-      connectTimeout: options.connectTimeout ?? 10_000,
-      maxSockets: options.maxSockets ?? 64,
-    },
-    closed.signal,
-  );
+  const sockets = socketCalls(socketOptions, closed.signal);
+  const listeners = new NetworkTable<TlsListener>('listener', MOST_TLS_LISTENERS);
+  const exchanges = new NetworkTable<Http2Exchange>('exchange', MOST_EXCHANGES);
 
   const calls: Record<
     (typeof NETWORK_CALLS)[number],
     (args: readonly PortValue[]) => Promise<PortValue> | PortValue
   > = {
     radioScan: ([targets]) => radio.scan(targets),
-    radioJoin: ([target]) => radio.join(target),
-    radioLeave: () => null,
+    radioJoin([target]) {
+      radio.join(target);
+      routes.setJoined(true);
+      return null;
+    },
+    radioLeave() {
+      routes.setJoined(false);
+      return null;
+    },
+    linkSet: (args) => routes.setLink(args),
     httpsOpen: ([untrusted]) =>
       sessions.add(async () => {
         const target = parseTlsTarget(untrusted);
@@ -168,6 +200,37 @@ export function createBoardNetwork(options: BoardNetworkOptions = {}): BoardNetw
           textArgument(label, 'label', EXPORTER_LABEL_FORM),
           integerArgument(length, 'length', MAX_EXPORT),
         ),
+    tlsProtocol: ([id]) => streams.get(id).protocol,
+    tlsListen: ([untrusted]) =>
+      listeners.add(async () => {
+        const service = parseTlsService(untrusted);
+        const listener = await openListener(socketOptions, service.port, service.backlog);
+        return new TlsListener(listener, service, connectTimeout, options.now ?? Date.now);
+      }),
+    async tlsAccept([id]) {
+      const { stream, deviceId, address, port } = await listeners.get(id).accept();
+      try {
+        const connection = await streams.add(() => Promise.resolve(new TlsStream(stream)));
+        return { connection, deviceId, address: numberOf(address), port };
+      } catch (error) {
+        stream.destroy();
+        throw error;
+      }
+    },
+    tlsUnlisten([id]) {
+      listeners.take(id).destroy();
+      return null;
+    },
+    http2Request: ([id, untrusted]) => {
+      const session = streams.get(id).http2();
+      return exchanges.add(async () => session.request(parseHttp2Request(untrusted)));
+    },
+    http2Head: ([id]) => exchanges.get(id).head(),
+    http2Read: ([id, most]) => exchanges.get(id).read(Math.max(1, integerArgument(most, 'most', MAX_READ))),
+    http2Close([id]) {
+      exchanges.take(id).destroy();
+      return null;
+    },
     setTime: ([milliseconds]) => {
       const time = integerArgument(milliseconds, 'milliseconds', 8.64e15);
       options.setTime?.(time);
@@ -187,7 +250,10 @@ export function createBoardNetwork(options: BoardNetworkOptions = {}): BoardNetw
     close() {
       closed.abort();
       for (const session of sessions.takeAll()) session.close();
+      for (const exchange of exchanges.takeAll()) exchange.destroy();
       for (const stream of streams.takeAll()) stream.destroy();
+      for (const listener of listeners.takeAll()) listener.destroy();
+      routes.wire?.unplug();
       sockets.close();
       return Promise.resolve();
     },

@@ -12,6 +12,7 @@ import { requireUnclaimed } from './claims.ts';
 import type { Connections } from './connections.ts';
 import { KernelError } from './errors.ts';
 import type { FailureLog } from './failures.ts';
+import type { Http2Exchanges } from './http2.ts';
 import type { Sockets } from './sockets.ts';
 import type { SystemEvents } from './system-events.ts';
 import type { Drivers } from './drivers/drivers.ts';
@@ -26,6 +27,7 @@ export interface ApplicationHost {
   readonly log: (line: string) => void;
   readonly drivers: Drivers;
   readonly connections: Connections;
+  readonly exchanges: Http2Exchanges;
   readonly sockets: Sockets;
   readonly systemEvents: SystemEvents;
   readonly failures: FailureLog;
@@ -260,10 +262,11 @@ export class Applications {
     compartment.isEnded = true;
     compartment.leave();
     this.#host.systemEvents.forget(compartment);
-    const { hardware, drivers, connections, sockets, log } = this.#host;
+    const { hardware, drivers, connections, exchanges, sockets, log } = this.#host;
     for (const step of [
       () => hardware.call('stopCompartment', compartment.id),
       () => drivers.release(compartment),
+      () => exchanges.release(compartment),
       () => connections.release(compartment),
       () => sockets.release(compartment),
     ]) {

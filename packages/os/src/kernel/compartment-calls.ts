@@ -84,7 +84,27 @@ export const COMPARTMENT_CALLS = {
     args: ['PEM: bytes, at most 16384'],
     returns: 'null; servers of this app are judged by these from now on',
   },
-  tlsConnect: { args: ['host', 'port', 'identity: "none" | "device"'], returns: 'number: connection' },
+  tlsConnect: {
+    args: [
+      '{host, port, identity: "none" | "device", isHttp: boolean, isDirect: boolean, peer: string | null}',
+    ],
+    returns:
+      'number: connection; isHttp: HTTP/2 is offered; isDirect: past the proxy; peer: a device of the tenant, this one or (empty) any',
+  },
+  tlsProtocol: { args: ['connection'], returns: '"h2" | "http/1.1" | ""' },
+  tlsListen: {
+    args: ['port', 'backlog'],
+    returns: 'number: listener; devices of the same tenant come, nobody else',
+  },
+  tlsAccept: { args: ['listener'], returns: '{connection, deviceId, address, port}; waits for a device' },
+  tlsUnlisten: { args: ['listener'], returns: 'null' },
+  http2Request: {
+    args: ['connection', '{method, path, fields: [[name, value]], body: bytes | null}'],
+    returns: 'number: exchange, with the host of the connection',
+  },
+  http2Head: { args: ['exchange'], returns: '{status, fields: [[name, value]]}; waits for it' },
+  http2Read: { args: ['exchange', 'most'], returns: 'bytes; empty at the end; waits for data' },
+  http2Close: { args: ['exchange'], returns: 'null' },
   tlsRead: { args: ['connection', 'most'], returns: 'bytes; empty at the end; waits for data' },
   tlsWrite: { args: ['connection', 'bytes'], returns: 'null' },
   tlsClose: { args: ['connection'], returns: 'null' },
@@ -105,6 +125,7 @@ export const COMPARTMENT_CALLS = {
   reboot: { args: [], returns: 'null; every app gets SIGTERM, then the device restarts' },
   netResolve: { args: ['name'], returns: '[IPv4 addresses as numbers] of a name that the manifest names' },
   netConnect: { args: ['address', 'port'], returns: '{socket, localAddress, localPort}' },
+  netConnectHost: { args: ['host', 'port'], returns: 'as netConnect; through the device’s proxy' },
   netListen: { args: ['port', 'backlog'], returns: '{socket}' },
   netAccept: { args: ['socket'], returns: '{socket, address, port, localAddress, localPort}; waits' },
   netRead: { args: ['socket', 'most'], returns: 'bytes; empty at the end; waits for data' },

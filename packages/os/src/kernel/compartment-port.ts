@@ -19,7 +19,8 @@ import type { Applications } from './applications.ts';
 import { COMPARTMENT_CALLS } from './compartment-calls.ts';
 import type { ApplicationEnd, Compartment } from './compartments.ts';
 import { KernelError } from './errors.ts';
-import { readRoots, type Connections } from './connections.ts';
+import { readRoots, type Connections, type TlsWish } from './connections.ts';
+import type { Http2Exchanges } from './http2.ts';
 import type { Sockets } from './sockets.ts';
 import type { Drivers } from './drivers/drivers.ts';
 import { armPowerDown, setPowerProfile } from './drivers/power-driver.ts';
@@ -35,6 +36,7 @@ export interface CompartmentServices {
   /** Sets the real-time clock, for an app that may. */
   readonly setHardwareClock: (compartment: Compartment) => Promise<null>;
   readonly connections: Connections;
+  readonly exchanges: Http2Exchanges;
   readonly sockets: Sockets;
   readonly storage: MutableStorage;
   readonly settings: DeviceSettings;
@@ -51,6 +53,7 @@ export interface CompartmentServices {
 const LONGEST_LINE = 1023;
 const MOST_ENTROPY = 256;
 const LONGEST_HOST = 253;
+const LONGEST_DEVICE_ID = 128;
 const LARGEST_ROOTS = 16_384;
 const LARGEST_TRANSFER = 65_536;
 const MOST_FRAMES = 64;
@@ -82,6 +85,29 @@ function endArgument(untrusted: PortValue | undefined): ApplicationEnd {
   };
 }
 
+function wishArgument(untrusted: PortValue | undefined): TlsWish {
+  const { host, port, identity, isHttp, isDirect, peer } = recordArgument(untrusted, 'target', [
+    'host',
+    'port',
+    'identity',
+    'isHttp',
+    'isDirect',
+    'peer',
+  ]);
+  return {
+    host: textArgument(host, 'target.host', LONGEST_HOST),
+    port: uintArgument(port, 'target.port', { min: 1, max: MOST_PORT }),
+    identity: choiceArgument(identity, 'target.identity', ['none', 'device']),
+    isHttp: isHttp === true,
+    isDirect: isDirect === true,
+    // The empty id is any device.
+    peer:
+      peer === null
+        ? null
+        : { deviceId: textArgument(peer, 'target.peer', LONGEST_DEVICE_ID).toLowerCase() || null },
+  };
+}
+
 function requireCapability(field: string, isThere: boolean): void {
   if (!isThere)
     throw new KernelError('AccessDenied', `The manifest does not name ${field}.`, {
@@ -91,7 +117,7 @@ function requireCapability(field: string, isThere: boolean): void {
 
 /** Answers the calls of compartments that run; each only for what it itself holds and its manifest names. */
 export function serveCompartments(services: CompartmentServices): PortHandler {
-  const { applications, connections, sockets, storage, monitor } = services;
+  const { applications, connections, exchanges, sockets, storage, monitor } = services;
   const of =
     (answer: CompartmentAnswer): CallImplementation =>
     (args, caller) => {
@@ -101,6 +127,7 @@ export function serveCompartments(services: CompartmentServices): PortHandler {
       return answer(compartment, ...args);
     };
   const connectionOf = (value: PortValue | undefined): number => uintArgument(value, 'connection');
+  const exchangeOf = (value: PortValue | undefined): number => uintArgument(value, 'exchange');
   const socketOf = (value: PortValue | undefined): number => uintArgument(value, 'socket');
   const portOf = (value: PortValue | undefined): number => uintArgument(value, 'port', { max: MOST_PORT });
   const peripherals = mapCalls(peripheralCalls(services.drivers), of);
@@ -136,14 +163,29 @@ export function serveCompartments(services: CompartmentServices): PortHandler {
       compartment.tlsRoots = readRoots(bytesArgument(pem, 'pem', { max: LARGEST_ROOTS }));
       return null;
     }),
-    tlsConnect: of((compartment, host, port, identity) =>
-      connections.connect(
+    tlsConnect: of((compartment, untrusted) => connections.connect(compartment, wishArgument(untrusted))),
+    tlsProtocol: of((compartment, connection) => connections.protocol(compartment, connectionOf(connection))),
+    tlsListen: of((compartment, port, backlog) =>
+      connections.listen(compartment, portOf(port), uintArgument(backlog, 'backlog', U32)),
+    ),
+    tlsAccept: of((compartment, listener) =>
+      connections.accept(compartment, uintArgument(listener, 'listener')),
+    ),
+    tlsUnlisten: of((compartment, listener) =>
+      connections.closeListener(compartment, uintArgument(listener, 'listener')),
+    ),
+    http2Request: of((compartment, connection, request) =>
+      exchanges.request(compartment, connectionOf(connection), request),
+    ),
+    http2Head: of((compartment, exchange) => exchanges.head(compartment, exchangeOf(exchange))),
+    http2Read: of((compartment, exchange, most) =>
+      exchanges.read(
         compartment,
-        textArgument(host, 'host', LONGEST_HOST),
-        uintArgument(port, 'port', { min: 1, max: 65_535 }),
-        choiceArgument(identity, 'identity', ['none', 'device']),
+        exchangeOf(exchange),
+        uintArgument(most, 'most', { min: 1, max: LARGEST_TRANSFER }),
       ),
     ),
+    http2Close: of((compartment, exchange) => exchanges.close(compartment, exchangeOf(exchange))),
     tlsRead: of((compartment, connection, most) =>
       connections.read(
         compartment,
@@ -219,6 +261,9 @@ export function serveCompartments(services: CompartmentServices): PortHandler {
     ),
     netConnect: of((compartment, address, port) =>
       sockets.connect(compartment, uintArgument(address, 'address', U32), portOf(port)),
+    ),
+    netConnectHost: of((compartment, host, port) =>
+      sockets.connectHost(compartment, textArgument(host, 'host', LONGEST_HOST), portOf(port)),
     ),
     netListen: of((compartment, port, backlog) =>
       sockets.listen(compartment, portOf(port), uintArgument(backlog, 'backlog', U32)),

@@ -27,8 +27,27 @@ const isWithin = (address: number, [base, bits]: readonly [number, number]): boo
   Math.floor(address / 2 ** (32 - bits)) === Math.floor(base / 2 ** (32 - bits));
 
 /** An IPv4 address as it stands in a manifest. */
-function addressText(address: number): string {
+export function addressText(address: number): string {
   return [24, 16, 8, 0].map((shift) => (address >>> shift) & 0xff).join('.');
+}
+
+/** A name as a manifest has it. */
+function plainName(untrusted: string): string {
+  return untrusted.toLowerCase().replace(/\.$/, '');
+}
+
+/** The number of an address in dotted decimal, without anything else; null: it is a name. */
+export function literalAddress(text: string): number | null {
+  if (!/^(?:(?:0|[1-9]\d{0,2})\.){3}(?:0|[1-9]\d{0,2})$/.test(text)) return null;
+  const parts = text.split('.').map(Number);
+  return parts.some((part) => part > 255) ? null : parts.reduce((sum, part) => sum * 256 + part, 0);
+}
+
+function requireUsable(name: string, addresses: readonly number[]): readonly number[] {
+  const usable = addresses.filter((address) => !NEVER.some((network) => isWithin(address, network)));
+  if (usable.length === 0)
+    throw new KernelError('NameNotResolved', `${name} has no address outside the device.`);
+  return usable;
 }
 
 function readAnswer(answer: PortValue): { readonly addresses: readonly number[]; readonly ttl: number } {
@@ -57,10 +76,36 @@ export class Firewall {
     this.#clock = clock;
   }
 
+  /** Refuses with AccessDenied a host that the manifest does not name. */
+  requireNamed(compartment: Compartment, untrustedName: string): void {
+    if (!compartment.application.capabilities.allowedConnections.includes(plainName(untrustedName))) {
+      throw new KernelError('AccessDenied', 'The manifest does not name this host.', {
+        field: 'Capabilities.AllowedConnections',
+      });
+    }
+  }
+
+  /** Where a host of the manifest is: an address stands for itself, a name for the first that the OS was answered. */
+  async addressOf(compartment: Compartment, host: string): Promise<number> {
+    this.requireNamed(compartment, host);
+    const literal = literalAddress(host);
+    if (literal !== null) return literal;
+    const [first = 0] = await this.resolve(compartment, host);
+    return first;
+  }
+
+  /** Where a host is that the device itself was told of: its proxy. Never the device itself. */
+  async addressOfOwn(host: string): Promise<number> {
+    const literal = literalAddress(host);
+    if (literal !== null) return requireUsable(host, [literal])[0] ?? 0;
+    const { addresses } = readAnswer(await this.#hardware.call('resolveName', plainName(host)));
+    return requireUsable(host, addresses)[0] ?? 0;
+  }
+
   /** Addresses of a name that the manifest names. */
   async resolve(compartment: Compartment, untrustedName: string): Promise<readonly number[]> {
-    const name = untrustedName.toLowerCase().replace(/\.$/, '');
-    this.#requireNamed(compartment, name);
+    const name = plainName(untrustedName);
+    this.requireNamed(compartment, untrustedName);
     const known = this.#pinsOf(compartment).get(name);
     if (known !== undefined && known.until > this.#clock.monotonic()) return known.addresses;
     return this.#ask(compartment, name);
@@ -98,9 +143,7 @@ export class Firewall {
 
   async #ask(compartment: Compartment, name: string): Promise<readonly number[]> {
     const { addresses, ttl } = readAnswer(await this.#hardware.call('resolveName', name));
-    const usable = addresses.filter((address) => !NEVER.some((network) => isWithin(address, network)));
-    if (usable.length === 0)
-      throw new KernelError('NameNotResolved', `${name} has no address outside the device.`);
+    const usable = requireUsable(name, addresses);
     const holds = Math.min(MOST_TTL, Math.max(LEAST_TTL, ttl)) * 1000;
     this.#pinsOf(compartment).set(name, { addresses: usable, until: this.#clock.monotonic() + holds });
     return usable;
@@ -113,13 +156,5 @@ export class Firewall {
       this.#pins.set(compartment, pins);
     }
     return pins;
-  }
-
-  #requireNamed(compartment: Compartment, name: string): void {
-    if (!compartment.application.capabilities.allowedConnections.includes(name)) {
-      throw new KernelError('AccessDenied', 'The manifest does not name this host.', {
-        field: 'Capabilities.AllowedConnections',
-      });
-    }
   }
 }

@@ -52,6 +52,15 @@ const waits = scriptModule(
     },
   ],
 );
+/** What an app asks for when it speaks TLS. */
+const tlsWish = (identity: string) => ({
+  host: 'cloud.test',
+  port: 443,
+  identity,
+  isHttp: false,
+  isDirect: false,
+  peer: null,
+});
 const traps = buildModule({ start: [...op.i32(0x7fffffff), ...op.i32(1), ...op.store] });
 
 const app = (list: PortValue): Readonly<Record<string, PortValue>> => {
@@ -226,7 +235,7 @@ describe('the life of an app', () => {
     isHolding = true;
     const opening = [
       world.callAs('compartment:1', 'gpioOpen', 8, 'output', 1),
-      world.callAs('compartment:1', 'tlsConnect', 'cloud.test', 443, 'none'),
+      world.callAs('compartment:1', 'tlsConnect', tlsWish('none')),
     ].map((call) => call.catch((error: { code: string }) => error.code));
     await world.clock.advance(0);
     expect(held).toHaveLength(2);
@@ -252,7 +261,7 @@ describe('the life of an app', () => {
     const identity = (tenantId: string) =>
       world.services('setClientIdentity', { tenantId, chain: [Uint8Array.of(1)], key: Uint8Array.of(2) });
     const connect = (as: string) =>
-      world.callAs('compartment:1', 'tlsConnect', 'cloud.test', 443, as) as Promise<number>;
+      world.callAs('compartment:1', 'tlsConnect', tlsWish(as)) as Promise<number>;
     await identity(TENANT);
     const [named, nameless] = [await connect('device'), await connect('none')];
     // A new certificate of the same tenant ends nothing.

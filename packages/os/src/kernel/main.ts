@@ -9,10 +9,11 @@ import {
 import { Applications } from './applications.ts';
 import { readBootFacts, readDeviceId, readInstalledApplications } from './boot-facts.ts';
 import { serveCompartments, serveHardware } from './compartment-port.ts';
-import { Connections } from './connections.ts';
+import { Connections, type ProxyRecord } from './connections.ts';
 import { CredentialStore } from './credentials.ts';
 import { KernelError } from './errors.ts';
-import { Firewall } from './firewall.ts';
+import { addressText, Firewall } from './firewall.ts';
+import { Http2Exchanges } from './http2.ts';
 import { FailureLog } from './failures.ts';
 import { ApplicationLog } from './log-limit.ts';
 import { Drivers } from './drivers/drivers.ts';
@@ -90,8 +91,20 @@ export async function start(handle: StageHandle): Promise<void> {
   const drivers = new Drivers(hardware);
   await followRtc(drivers, hardware, log);
   const deviceId = readDeviceId(await monitor.call('identity'));
-  const connections = new Connections(hardware, certStore.tlsRoots, deviceId);
-  const sockets = new Sockets(hardware, clock, new Firewall(hardware, clock));
+  const settings = new DeviceSettings({ monitor, hardware, clock, deviceId, log });
+  await settings.load();
+  const firewall = new Firewall(hardware, clock);
+  const proxyFor = async (host: string): Promise<ProxyRecord | null> => {
+    const proxy = settings.proxyFor(host);
+    if (proxy === null) return null;
+    // Its name is resolved here: no answer makes a connection end on the device itself.
+    const address = addressText(await firewall.addressOfOwn(proxy.host));
+    return { host: address, port: proxy.port, ...proxy.credentials };
+  };
+  const { tlsRoots: roots } = certStore;
+  const connections = new Connections({ hardware, roots, deviceId, firewall, proxyFor });
+  const exchanges = new Http2Exchanges(hardware, connections);
+  const sockets = new Sockets({ hardware, clock, firewall, proxyFor });
   const systemEvents = new SystemEvents(clock);
   const failures = new FailureLog(monitor, clock, boot.osVersion);
   const applications = new Applications({
@@ -101,6 +114,7 @@ export async function start(handle: StageHandle): Promise<void> {
     log,
     drivers,
     connections,
+    exchanges,
     sockets,
     systemEvents,
     osVersion: boot.osVersion,
@@ -112,20 +126,13 @@ export async function start(handle: StageHandle): Promise<void> {
     await applications.stopAll();
     await monitor.call('restart');
   };
-  const settings = new DeviceSettings({
-    monitor,
-    hardware,
-    clock,
-    deviceId,
-    log,
-  });
-  await settings.load();
   const applicationLog = new ApplicationLog(clock, log);
   const services = serveServices({
     monitor,
     hardware,
     applications,
     connections,
+    proxyFor,
     systemEvents,
     failures,
     restart,
@@ -141,6 +148,7 @@ export async function start(handle: StageHandle): Promise<void> {
       return null;
     },
     connections,
+    exchanges,
     sockets,
     systemEvents,
     hardware,

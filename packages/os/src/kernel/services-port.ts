@@ -15,7 +15,7 @@ import {
   type PortValue,
 } from '@sevenfold/formats';
 import type { Applications } from './applications.ts';
-import type { ClientIdentity, Connections } from './connections.ts';
+import type { ClientIdentity, Connections, ProxyRecord } from './connections.ts';
 import type { SystemEvents } from './system-events.ts';
 import type { CredentialStore } from './credentials.ts';
 import type { FailureLog } from './failures.ts';
@@ -26,6 +26,8 @@ export interface ServicesHost {
   readonly hardware: Port;
   readonly applications: Applications;
   readonly connections: Connections;
+  /** The device's proxy for a host; null: none. */
+  readonly proxyFor: (host: string) => Promise<ProxyRecord | null>;
   readonly systemEvents: SystemEvents;
   readonly credentials: CredentialStore;
   readonly failures: FailureLog;
@@ -53,12 +55,18 @@ function identityArgument(untrusted: PortValue | undefined): ClientIdentity | nu
 const isServices = (caller: string): boolean => caller === 'services';
 
 /** Answers the OS services: the kernel's own calls, and those of the monitor that pass through unchanged. */
-export function serveServices(host: ServicesHost): PortHandler {
-  const { monitor, hardware, applications, connections, credentials, systemEvents, failures, restart } = host;
+export function serveServices(services: ServicesHost): PortHandler {
+  const { proxyFor } = services;
+  const { monitor, hardware, applications, connections, credentials, systemEvents, failures, restart } =
+    services;
   const componentOf = (value: PortValue | undefined): string =>
     textArgument(value, 'componentId', LONGEST_ID);
   const own = serveCalls(KERNEL_CALLS, isServices, {
-    httpsOpen: (args) => hardware.call('httpsOpen', ...args),
+    async httpsOpen([target]) {
+      const host = typeof target === 'object' && target !== null ? Reflect.get(target, 'host') : null;
+      const proxy = typeof host === 'string' ? await proxyFor(host) : null;
+      return hardware.call('httpsOpen', proxy === null ? (target ?? null) : { ...Object(target), proxy });
+    },
     httpsExporter: (args) => hardware.call('httpsExporter', ...args),
     httpsRequest: (args) => hardware.call('httpsRequest', ...args),
     httpsClose: (args) => hardware.call('httpsClose', ...args),

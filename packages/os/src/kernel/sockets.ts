@@ -1,5 +1,6 @@
 import { isBytes, type Clock, type Port, type PortValue } from '@sevenfold/formats';
 import type { Compartment } from './compartments.ts';
+import type { ProxyRecord } from './connections.ts';
 import { KernelError } from './errors.ts';
 import type { Firewall } from './firewall.ts';
 
@@ -33,18 +34,29 @@ function numberIn(fields: Fields, name: string): number {
   return value;
 }
 
+/** What sockets stand on. */
+export interface SocketsHost {
+  readonly hardware: Port;
+  readonly clock: Clock;
+  readonly firewall: Firewall;
+  /** The device's proxy for a host; null: none. */
+  readonly proxyFor: (host: string) => Promise<ProxyRecord | null>;
+}
+
 /** TCP and UDP of apps, behind each one's firewall. */
 export class Sockets {
   readonly #hardware: Port;
   readonly #clock: Clock;
   readonly #firewall: Firewall;
+  readonly #proxyFor: (host: string) => Promise<ProxyRecord | null>;
   readonly #open = new Map<number, OpenSocket>();
   readonly #opening = new WeakMap<Compartment, number>();
 
-  constructor(hardware: Port, clock: Clock, firewall: Firewall) {
+  constructor({ hardware, clock, firewall, proxyFor }: SocketsHost) {
     this.#hardware = hardware;
     this.#clock = clock;
     this.#firewall = firewall;
+    this.#proxyFor = proxyFor;
   }
 
   async resolve(compartment: Compartment, name: string): Promise<PortValue> {
@@ -57,6 +69,16 @@ export class Sockets {
     return this.#add(compartment, 'stream', 'connection', () =>
       this.#hardware.call('tcpConnect', address, port),
     );
+  }
+
+  /** As `connect` to a host of the manifest, through the device's proxy where one stands between. */
+  async connectHost(compartment: Compartment, host: string, port: number): Promise<PortValue> {
+    this.#firewall.requireNamed(compartment, host);
+    return this.#add(compartment, 'stream', 'connection', async () => {
+      const proxy = await this.#proxyFor(host);
+      const address = proxy === null ? await this.#firewall.addressOf(compartment, host) : null;
+      return this.#hardware.call('tcpConnectHost', { host, port, address, proxy });
+    });
   }
 
   async listen(compartment: Compartment, port: number, backlog: number): Promise<PortValue> {
@@ -93,7 +115,7 @@ export class Sockets {
       compartment,
       'datagram',
       'socket',
-      () => this.#hardware.call('udpOpen', port),
+      () => this.#hardware.call('udpOpen', port, 'any'),
       port !== 0,
     );
   }

@@ -1,4 +1,4 @@
-import { utf8Decode, utf8Encode } from '@sevenfold/formats';
+import { utf8Encode } from '@sevenfold/formats';
 import type { ImportsAnswered } from '../import-table.ts';
 import { EpollFile } from './epoll-file.ts';
 import { CallRefused } from './errno.ts';
@@ -8,20 +8,18 @@ import { NON_BLOCKING } from './open-file.ts';
 import type { SystemCall } from './system-calls.ts';
 import { peripheralCalls, peripheralSettings } from './peripheral-calls.ts';
 import { TimerFile } from './timer-file.ts';
-import { TlsFile } from './tls-file.ts';
+import type { TlsCall } from './tls-calls.ts';
 import type { Waiting } from './waiting.ts';
 import { nanoseconds } from './wasi-process.ts';
 
 const NS_PER_MS = 1_000_000;
-const LONGEST_HOST = 253;
-const LARGEST_ROOTS = 16_384;
 const LONGEST_MESSAGE = 4096;
 const MOST_EVENTS = 64;
 const EPOLL_EVENT_SIZE = 16;
 
 type Sevenfold = 'sevenfold';
-/** Bound by `net-calls.ts` and `system-calls.ts`. */
-type BoundElsewhere = `socket_${string}` | 'resolve' | SystemCall;
+/** Bound by `net-calls.ts`, `tls-calls.ts` and `system-calls.ts`. */
+type BoundElsewhere = `socket_${string}` | 'resolve' | TlsCall | SystemCall;
 
 /** The Applibs calls that are answered inside. */
 export function applibsCalls(guest: Guest) {
@@ -55,7 +53,7 @@ export function applibsCalls(guest: Guest) {
 
 /** The Applibs calls that cross to the kernel or wait. */
 export function waitingApplibsCalls(guest: Guest, waiting: Waiting) {
-  const { memory, fds, clock, kernel, waker, options } = guest;
+  const { memory, fds, clock, kernel, options } = guest;
   return {
     ...peripheralCalls(guest),
     async log_write(pointer: number, length: number) {
@@ -98,25 +96,6 @@ export function waitingApplibsCalls(guest: Guest, waiting: Waiting) {
       const text = utf8Encode(`${id}\0`);
       if (text.length > size >>> 0) throw new CallRefused('ERANGE');
       memory.write(out, text);
-    },
-    async tls_roots(pointer: number, length: number) {
-      if (length >>> 0 > LARGEST_ROOTS) throw new CallRefused('EINVAL');
-      await kernel.call('tlsRoots', memory.copy(pointer, length));
-    },
-    async tls_connect(
-      pointer: number,
-      length: number,
-      port: number,
-      identity: number,
-      flags: number,
-      out: number,
-    ) {
-      if (length >>> 0 > LONGEST_HOST) throw new CallRefused('EINVAL');
-      const bytes = memory.copy(pointer, length);
-      memory.bytes(out, 4);
-      fds.reserve();
-      const host = utf8Decode(bytes);
-      memory.write32(out, fds.add(await TlsFile.connect(kernel, waker, { host, port, identity }, flags)));
     },
   } satisfies Readonly<
     Record<

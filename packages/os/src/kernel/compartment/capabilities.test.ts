@@ -100,6 +100,31 @@ const APPLIBS: Record<Exclude<keyof (typeof IMPORT_TABLE)['sevenfold'], 'check_f
   device_id: needs({ DeviceAuthentication: TENANT }, 'success', 3000, 100),
   tls_connect: needs(HOSTS, 'success', NAME, HOST.length, 443, 0, 0, OUT),
   // What is no PEM; whoever may not connect has no use for roots.
+  tls_protocol: {
+    before: [call('tls_connect', NAME, HOST.length, 443, 0, 0, OUT)],
+    ...needs(HOSTS, 'success', 'loaded', 3000),
+    denied: 'EBADF',
+  },
+  tls_connect_device: needs(
+    { ...HOSTS, DeviceAuthentication: TENANT },
+    'EAGAIN',
+    NAME,
+    HOST.length,
+    443,
+    NAME,
+    0,
+    0,
+    OUT,
+  ),
+  // The device of these tests has no certificate: so far and no further.
+  tls_listen: needs({ ...server, DeviceAuthentication: TENANT }, 'EAGAIN', 8080, 1, 0, OUT),
+  tls_accept: free('EBADF', 99, 0, 3000, 129, OUT),
+  // The network of these tests agrees on no HTTP/2.
+  http2_open: {
+    before: [call('tls_connect', NAME, HOST.length, 443, 0, 0, OUT)],
+    ...needs(HOSTS, 'EINVAL', 'loaded', NAME, 5, NAME, -1, 0, OUT),
+    denied: 'EBADF',
+  },
   tls_roots: free('EINVAL', NAME, 5),
   socket_open: free('success', ...tcp.args),
   socket_address: { before: [tcp], ...free('success', 'loaded', 0, 3000) },
@@ -107,6 +132,10 @@ const APPLIBS: Record<Exclude<keyof (typeof IMPORT_TABLE)['sevenfold'], 'check_f
   socket_option_set: { before: [tcp], ...free('success', 'loaded', 4, 1) },
   socket_bind: { before: [udp], ...needs(server, 'success', 'loaded', 0, 8081) },
   socket_connect: { before: [tcp], ...needs(HOSTS, 'success', 'loaded', LAN, 80) },
+  socket_connect_host: {
+    before: [tcp],
+    ...needs(HOSTS, 'success', 'loaded', NAME, HOST.length, 80),
+  },
   socket_listen: {
     before: [tcp, call('socket_bind', 4, 0, 8080)],
     ...needs(server, 'success', 'loaded', 1),
@@ -187,7 +216,8 @@ const EVERYTHING: Manifest = Object.fromEntries(
 const network = {
   handle(method: string): Promise<PortValue> {
     if (method === 'resolveName') return Promise.resolve({ addresses: [LAN], ttl: 60 });
-    if (method === 'tcpConnect') return Promise.resolve({ connection: 1, localAddress: 1, localPort: 1 });
+    if (method === 'tcpConnect' || method === 'tcpConnectHost')
+      return Promise.resolve({ connection: 1, localAddress: 1, localPort: 1 });
     if (method === 'udpOpen') return Promise.resolve({ socket: 2, localAddress: 1, localPort: 1 });
     return Promise.resolve(method === 'tcpListen' ? 3 : null);
   },

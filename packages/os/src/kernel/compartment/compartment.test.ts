@@ -102,6 +102,9 @@ describe('TLS', () => {
     expect(world.servers[0]?.target).toEqual({
       host: 'broker.test',
       port: 8883,
+      // Where the OS itself was told that it is; there is no proxy.
+      address: 0x7f000001,
+      proxy: null,
       serverName: 'broker.test',
       roots: [TLS_ROOT],
       clientChain: identity.chain,

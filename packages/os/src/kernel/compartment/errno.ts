@@ -8,6 +8,7 @@ export const ERRNO = {
   EALREADY: 7,
   EBADF: 8,
   EBUSY: 10,
+  ECONNABORTED: 13,
   ECONNREFUSED: 14,
   ECONNRESET: 15,
   EDESTADDRREQ: 17,
@@ -26,6 +27,7 @@ export const ERRNO = {
   EMSGSIZE: 35,
   ENAMETOOLONG: 37,
   ENETDOWN: 38,
+  ENETUNREACH: 40,
   ENOBUFS: 42,
   ENODEV: 43,
   ENOENT: 44,
@@ -94,6 +96,8 @@ const ERRNO_OF_CODE: Readonly<Record<string, ErrnoName>> = {
   ServerNotTrusted: 'EPROTO',
   HandshakeRefused: 'EPROTO',
   NetworkClosed: 'ENETDOWN',
+  NetworkUnreachable: 'ENETUNREACH',
+  ProxyRefused: 'ECONNABORTED',
 };
 
 function codeOf(error: unknown): string {

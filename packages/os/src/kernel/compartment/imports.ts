@@ -5,6 +5,7 @@ import type { Guest } from './guest.ts';
 import { netCalls, socketCalls, waitingNetCalls } from './net-calls.ts';
 import { systemCalls, waitingSystemCalls } from './system-calls.ts';
 import { Waiting } from './waiting.ts';
+import { tlsCalls, waitingTlsCalls } from './tls-calls.ts';
 import { engine, type HostFunction } from './wasm-engine.ts';
 import { fileCalls, waitingFileCalls } from './wasi-files.ts';
 import { processCalls, waitingProcessCalls } from './wasi-process.ts';
@@ -53,6 +54,8 @@ export function bindImports(guest: Guest): Readonly<Record<string, Readonly<Reco
       ...waitingApplibsCalls(guest, waiting),
       ...netCalls(guest),
       ...waitingNetCalls(guest),
+      ...tlsCalls(guest),
+      ...waitingTlsCalls(guest),
       ...systemCalls(guest),
       ...waitingSystemCalls(guest),
     },

@@ -105,6 +105,11 @@ export function waitingNetCalls(guest: Guest) {
       socketAt(guest, fd).bind(endpoint(address, port)),
     socket_connect: (fd: number, address: number, port: number) =>
       socketAt(guest, fd).connect(endpoint(address, port)),
+    async socket_connect_host(fd: number, pointer: number, length: number, port: number) {
+      const socket = socketAt(guest, fd);
+      if (length >>> 0 > LONGEST_NAME || port <= 0 || port > MOST_PORT) throw new CallRefused('EINVAL');
+      await socket.connectHost(utf8Decode(memory.copy(pointer, length)), port);
+    },
     socket_listen: (fd: number, backlog: number) => socketAt(guest, fd).listen(backlog),
     async socket_send_to(
       fd: number,

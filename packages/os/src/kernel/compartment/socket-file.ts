@@ -54,6 +54,11 @@ export abstract class SocketFile extends OpenFile {
     throw new CallRefused('ENOTSUP');
   }
 
+  /** As `connect`, by name and through the device's proxy. */
+  connectHost(_host: string, _port: number): Promise<void> {
+    throw new CallRefused('ENOTSUP');
+  }
+
   shutdown(): Promise<void> {
     throw new CallRefused('ENOTCONN');
   }
@@ -102,13 +107,21 @@ export class StreamSocket extends SocketFile {
     this.local = local;
   }
 
-  async connect(peer: Endpoint): Promise<void> {
+  connect(peer: Endpoint): Promise<void> {
+    return this.#open(peer, () => this.#kernel.call('netConnect', peer.address, peer.port));
+  }
+
+  override connectHost(host: string, port: number): Promise<void> {
+    return this.#open({ ...NOWHERE, port }, () => this.#kernel.call('netConnectHost', host, port));
+  }
+
+  async #open(peer: Endpoint, open: () => Promise<PortValue>): Promise<void> {
     if (this.#listener !== null) throw new CallRefused('ENOTSUP');
     if (this.#stream !== null) throw new CallRefused(this.peer === null ? 'EALREADY' : 'EISCONN');
     const stream = new ConnectionStream(this.#kernel, this.#waker, CALLS);
     this.#stream = stream;
     const opening = stream.open(async () => {
-      const fields = fieldsOf(await this.#kernel.call('netConnect', peer.address, peer.port));
+      const fields = fieldsOf(await open());
       this.local = endpointOf(fields, 'localAddress', 'localPort');
       this.peer = peer;
       return Number(fields['socket']);

@@ -1,6 +1,7 @@
 import type { Clock, Port } from '@sevenfold/formats';
 import { KernelError } from '../errors.ts';
 import type { FieldReader, FieldWriter } from './fields.ts';
+import { ProxySettings } from './proxy.ts';
 import { querySntp, type SntpAnswer } from './sntp-client.ts';
 
 /** Interfaces of a device, constant within a boot: name, and `Networking_InterfaceMedium`. */
@@ -15,14 +16,10 @@ const SERVICE = 'azspheresvc';
 const STATUS = { up: 1, connected: 2, address: 4, internet: 8 } as const;
 const LONGEST_NAME = 64;
 const LONGEST_HOST = 255;
-const LONGEST_SECRET = 63;
 const MOST_SERVERS = 3;
 /** The time server of devices whose app chose none. */
 const DEFAULT_TIME_SERVER = 'time.sevenfold.invalid';
 const MODES = ['default', 'automatic', 'custom'] as const;
-/** `Networking_ProxyOptions_Enabled`; `Networking_ProxyStatus` bits. */
-const PROXY_ENABLED = 2;
-const PROXY_STATUS = { enabled: 1, ready: 4 } as const;
 const HOST = /^[A-Za-z0-9.-]*$/;
 
 interface Addresses {
@@ -40,18 +37,13 @@ interface InterfaceState {
   hardwareAddress: Uint8Array | null;
   addresses: Addresses;
   isReleased: boolean;
+  /** Leads to a private network, and not into the world. */
+  isPrivate: boolean;
+  /** What a DHCP server gave; null: nothing. */
+  lease: { readonly address: number; readonly mask: number } | null;
 }
 
-interface Proxy {
-  readonly options: number;
-  readonly address: string;
-  readonly port: number;
-  readonly authentication: number;
-  readonly username: string;
-  readonly password: string;
-  readonly exceptions: string;
-}
-
+const NO_LEASE = { address: 0, mask: 0 };
 const DYNAMIC: Addresses = {
   isStatic: false,
   address: 0,
@@ -79,13 +71,20 @@ export class Networking {
   #timeServers: readonly string[] = [];
   #hasFallback = true;
   #lastSync: SntpAnswer | null = null;
-  #proxy: Proxy | null = null;
+  readonly proxy = new ProxySettings();
 
   constructor(host: NetworkingHost) {
     this.#host = host;
     for (const { name } of INTERFACES) {
       const addresses = DYNAMIC;
-      this.#interfaces.set(name, { isEnabled: true, hardwareAddress: null, addresses, isReleased: false });
+      this.#interfaces.set(name, {
+        isEnabled: true,
+        hardwareAddress: null,
+        addresses,
+        isReleased: false,
+        isPrivate: false,
+        lease: null,
+      });
     }
   }
 
@@ -102,9 +101,25 @@ export class Networking {
     }
   }
 
-  enable(reader: FieldReader): void {
+  /** Down: the board ends what is open over it, and carries nothing more. */
+  async enable(reader: FieldReader): Promise<void> {
     const name = this.#owned(reader);
     this.#find(name).isEnabled = reader.flag();
+    await this.#tellBoard(name);
+  }
+
+  /** Brings the board's interfaces into the state that was kept. */
+  async begin(): Promise<void> {
+    for (const { name } of INTERFACES) if (name !== SERVICE) await this.#tellBoard(name);
+  }
+
+  async #tellBoard(name: string): Promise<void> {
+    const state = this.#find(name);
+    const { isEnabled, addresses } = state;
+    const { address, mask } = addresses.isStatic ? addresses : (state.lease ?? NO_LEASE);
+    const answer = await this.#host.hardware.call('linkSet', name, isEnabled, address, mask);
+    state.isPrivate =
+      typeof answer === 'object' && answer !== null && Reflect.get(answer, 'leadsTo') === 'wire';
   }
 
   status(reader: FieldReader): number {
@@ -112,12 +127,14 @@ export class Networking {
   }
 
   #statusOf(name: string): number {
-    const { isEnabled, addresses, isReleased } = this.#find(name);
+    const { isEnabled, addresses, isReleased, isPrivate, lease } = this.#find(name);
     if (!isEnabled) return 0;
     if (name === SERVICE) return STATUS.up | STATUS.connected | STATUS.address;
     if (name === 'wlan0' && !this.#host.isWifiConnected()) return STATUS.up;
-    const hasAddress = addresses.isStatic || !isReleased;
-    return STATUS.up | STATUS.connected | (hasAddress ? STATUS.address | STATUS.internet : 0);
+    // On a private network somebody has to give one; the machine's own network has one for every board.
+    const hasAddress = addresses.isStatic || (isPrivate ? lease !== null : !isReleased);
+    const reaches = isPrivate ? STATUS.address : STATUS.address | STATUS.internet;
+    return STATUS.up | STATUS.connected | (hasAddress ? reaches : 0);
   }
 
   hardwareAddress(reader: FieldReader): Uint8Array {
@@ -140,11 +157,12 @@ export class Networking {
     this.#find(name).hardwareAddress = address;
   }
 
-  applyAddresses(reader: FieldReader): void {
+  async applyAddresses(reader: FieldReader): Promise<void> {
     const name = this.#owned(reader);
     const state = this.#find(name);
     state.addresses = readAddresses(reader);
     state.isReleased = false;
+    await this.#tellBoard(name);
   }
 
   release(reader: FieldReader): void {
@@ -223,20 +241,6 @@ export class Networking {
       throw new KernelError('BadSetting', 'The lease is no address of this network.');
   }
 
-  setProxy(reader: FieldReader): void {
-    this.#proxy = readProxy(reader);
-  }
-
-  proxy(writer: FieldWriter): void {
-    if (this.#proxy === null) throw new KernelError('NoSuchFile', 'There is no proxy.');
-    writeProxy(this.#proxy, writer);
-  }
-
-  get proxyStatus(): number {
-    const isEnabled = this.#proxy !== null && (this.#proxy.options & PROXY_ENABLED) !== 0;
-    return isEnabled ? PROXY_STATUS.enabled | (this.isReady ? PROXY_STATUS.ready : 0) : 0;
-  }
-
   save(writer: FieldWriter): void {
     for (const { name } of INTERFACES) {
       const { isEnabled, hardwareAddress, addresses } = this.#find(name);
@@ -248,8 +252,7 @@ export class Networking {
     }
     writer.flag(this.#isTimeSynced).number(MODES.indexOf(this.#mode)).flag(this.#hasFallback);
     writer.text(this.#timeServers[0] ?? '').text(this.#timeServers[1] ?? '');
-    writer.flag(this.#proxy !== null);
-    if (this.#proxy !== null) writeProxy(this.#proxy, writer);
+    this.proxy.save(writer);
   }
 
   load(reader: FieldReader): void {
@@ -264,7 +267,7 @@ export class Networking {
     this.#mode = MODES[reader.number(MODES.length - 1)] ?? 'default';
     this.#hasFallback = reader.flag();
     this.#timeServers = [reader.text(LONGEST_HOST), reader.text(LONGEST_HOST)].filter((name) => name !== '');
-    this.#proxy = reader.flag() ? readProxy(reader) : null;
+    this.proxy.load(reader);
   }
 
   #find(name: string): InterfaceState {
@@ -296,21 +299,4 @@ function readAddresses(reader: FieldReader): Addresses {
   const servers = Array.from({ length: reader.number(MOST_SERVERS) }, () => reader.number());
   if (servers.includes(0)) throw new KernelError('BadSetting', 'A name server has an address.');
   return { isStatic, address, mask, gateway, isDnsAutomatic, servers };
-}
-
-function readProxy(reader: FieldReader): Proxy {
-  return {
-    options: reader.number(3),
-    address: reader.text(LONGEST_HOST),
-    port: reader.number(65_535),
-    authentication: reader.number(1),
-    username: reader.text(LONGEST_SECRET),
-    password: reader.text(LONGEST_SECRET),
-    exceptions: reader.text(LONGEST_HOST),
-  };
-}
-
-function writeProxy(proxy: Proxy, writer: FieldWriter): void {
-  writer.number(proxy.options).text(proxy.address).number(proxy.port).number(proxy.authentication);
-  writer.text(proxy.username).text(proxy.password).text(proxy.exceptions);
 }

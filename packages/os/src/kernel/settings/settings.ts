@@ -11,6 +11,7 @@ import { KernelError } from '../errors.ts';
 import { Certificates } from './certificates.ts';
 import { FieldReader, FieldWriter } from './fields.ts';
 import { Networking } from './networking.ts';
+import type { ProxyAddress } from './proxy.ts';
 import { Wifi } from './wifi.ts';
 
 /** Where the kernel keeps its own settings among the contents of apps, and the form they have. */
@@ -54,8 +55,18 @@ export class DeviceSettings {
     ]);
   }
 
+  /** The device's proxy for a host; null: none. */
+  proxyFor(host: string): ProxyAddress | null {
+    return this.#networking.proxy.forHost(host);
+  }
+
   /** Takes up what was kept. What cannot be read is left behind, as on a new device. */
   async load(): Promise<void> {
+    await this.#read();
+    await this.#networking.begin();
+  }
+
+  async #read(): Promise<void> {
     try {
       const content = await this.#host.monitor.call('mutableRead', OWN_CONTENT);
       if (!isBytes(content)) return;
@@ -128,15 +139,18 @@ export class DeviceSettings {
       [13, { ...open, answer: (_, writer) => networking.lastSync(writer) }],
       [14, { needs: ['sntpService'], answer: (reader) => networking.startTimeServer(reader) }],
       [15, { needs: ['dhcpService'], answer: (reader) => networking.startAddressServer(reader) }],
-      [16, { ...configured, answer: (reader) => networking.setProxy(reader) }],
+      [16, { ...configured, answer: (reader) => networking.proxy.set(reader) }],
       [
         17,
         {
           needs: ['networkConfig', 'readNetworkProxyConfig'],
-          answer: (_, writer) => networking.proxy(writer),
+          answer: (_, writer) => networking.proxy.write(writer),
         },
       ],
-      [18, { ...open, answer: (_, writer) => void writer.number(networking.proxyStatus) }],
+      [
+        18,
+        { ...open, answer: (_, writer) => void writer.number(networking.proxy.status(networking.isReady)) },
+      ],
     ];
   }
 

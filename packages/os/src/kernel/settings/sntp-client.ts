@@ -47,7 +47,7 @@ async function ask(hardware: Port, clock: Clock, server: string): Promise<number
   const { addresses } = recordOf(await hardware.call('resolveName', server));
   const address = Array.isArray(addresses) ? (addresses as readonly PortValue[])[0] : undefined;
   if (typeof address !== 'number') return null;
-  const { socket } = recordOf(await hardware.call('udpOpen', 0));
+  const { socket } = recordOf(await hardware.call('udpOpen', 0, 'any'));
   if (typeof socket !== 'number') return null;
   try {
     const packet = new Uint8Array(PACKET);

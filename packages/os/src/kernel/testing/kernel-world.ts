@@ -49,6 +49,8 @@ export interface WorldOptions {
   readonly onConnect?: (server: TestServer) => void;
   /** Answers what the hardware here does not know: names and sockets. */
   readonly network?: { handle(method: string, args: readonly PortValue[]): Promise<PortValue> };
+  /** TLS as well is that of `network`. */
+  readonly hasRealTls?: boolean;
   /** How the two programs are started; absent: as plain functions of this realm. */
   readonly startKernel?: (handle: StageHandle) => Promise<void>;
   readonly startCompartment?: (handle: StageHandle) => Promise<void>;
@@ -256,13 +258,20 @@ export class KernelWorld {
       }
       case 'bus':
         return this.#bus('kernel', method, args);
+      case 'resolveName':
+        if (this.#options.network !== undefined) return this.#options.network.handle(method, args);
+        return { addresses: [0x7f00_0001], ttl: 60 };
+      case 'linkSet':
+        if (this.#options.network !== undefined) return this.#options.network.handle(method, args);
+        return { leadsTo: 'world' };
       case 'tlsConnect':
+        if (this.#options.hasRealTls === true) break;
         return this.#connect(first as TestServer['target']);
-      default:
-        if (this.#options.network !== undefined && !method.startsWith('tls'))
-          return this.#options.network.handle(method, args);
-        return this.#tls(method, Number(first), second);
     }
+    const { network, hasRealTls } = this.#options;
+    if (network !== undefined && (hasRealTls === true || !method.startsWith('tls')))
+      return network.handle(method, args);
+    return this.#tls(method, Number(first), second);
   }
 
   async #start(id: number, module: Uint8Array, options: PortValue): Promise<null> {
@@ -326,6 +335,7 @@ export class KernelWorld {
     const server = this.servers[connection - 1];
     if (server === undefined) throw refusal('NoSuchSession');
     if (method === 'tlsRead') return this.#reads[connection - 1]?.() ?? new Uint8Array(0);
+    if (method === 'tlsProtocol') return '';
     if (method === 'tlsWrite') {
       server.received.push(bytes as Uint8Array);
       return null;

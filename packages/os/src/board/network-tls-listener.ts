@@ -1,0 +1,117 @@
+import tls, { TLSSocket } from 'node:tls';
+import type { TlsService } from './network-arguments.ts';
+import { NetworkError } from './network-errors.ts';
+import type { Accepted, Listener } from './network-listener.ts';
+import { credentialsOf, judgeDevice, withDeadline } from './network-tls.ts';
+
+/** Handshakes under way, and peers that wait to be accepted; whoever comes then is sent away. */
+const MOST_HANDSHAKES = 8;
+const MOST_WAITING = 4;
+
+/** A device that has proved who it is. */
+export interface AcceptedDevice extends Accepted {
+  readonly stream: TLSSocket;
+  readonly deviceId: string;
+}
+
+/** A port on which devices are met by TLS, both sides showing who they are. Handshakes go on side by side. */
+export class TlsListener {
+  readonly #listener: Listener;
+  readonly #service: TlsService;
+  readonly #context: tls.SecureContext;
+  readonly #timeout: number;
+  readonly #now: () => number;
+  readonly #waiting: AcceptedDevice[] = [];
+  #shaking = 0;
+  #isClosed = false;
+  #wake: (() => void) | null = null;
+
+  constructor(listener: Listener, service: TlsService, timeout: number, now: () => number) {
+    this.#listener = listener;
+    this.#service = service;
+    this.#timeout = timeout;
+    this.#now = now;
+    try {
+      this.#context = tls.createSecureContext({
+        ...credentialsOf(service.chain, service.key),
+        minVersion: 'TLSv1.3',
+      });
+    } catch (cause) {
+      listener.destroy();
+      throw new NetworkError('BadArgument', 'The given certificates or key cannot be used.', { cause });
+    }
+    void this.#serve();
+  }
+
+  async #serve(): Promise<void> {
+    while (!this.#isClosed) {
+      try {
+        const accepted = await this.#listener.accept();
+        if (this.#shaking >= MOST_HANDSHAKES || this.#waiting.length >= MOST_WAITING)
+          accepted.stream.destroy();
+        else void this.#meet(accepted);
+      } catch {
+        // Closed: nobody comes any more.
+        return;
+      }
+    }
+  }
+
+  /** Whoever does not prove to be a device of the roots is sent away, and nobody is told. */
+  async #meet(accepted: Accepted): Promise<void> {
+    const socket = new TLSSocket(accepted.stream, {
+      isServer: true,
+      secureContext: this.#context,
+      requestCert: true,
+      // Judged below, at the board's own time.
+      rejectUnauthorized: false,
+    });
+    socket.on('error', () => {});
+    this.#shaking += 1;
+    try {
+      await withDeadline(secured(socket), AbortSignal.timeout(this.#timeout), AbortSignal.any([]));
+      const deviceId = judgeDevice(socket, this.#service.roots, this.#now());
+      if (this.#isClosed) throw new NetworkError('NetworkClosed', 'The socket was closed.');
+      this.#waiting.push({ ...accepted, stream: socket, deviceId });
+      this.#wake?.();
+    } catch {
+      socket.destroy();
+      accepted.stream.destroy();
+    } finally {
+      this.#shaking -= 1;
+    }
+  }
+
+  async accept(): Promise<AcceptedDevice> {
+    if (this.#wake !== null)
+      throw new NetworkError('SessionBusy', 'Another accept of this socket is waiting.');
+    try {
+      for (;;) {
+        const accepted = this.#waiting.shift();
+        if (accepted !== undefined) return accepted;
+        if (this.#isClosed) throw new NetworkError('NetworkClosed', 'The socket was closed.');
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+      }
+    } finally {
+      this.#wake = null;
+    }
+  }
+
+  destroy(): void {
+    this.#isClosed = true;
+    this.#listener.destroy();
+    for (const { stream } of this.#waiting) stream.destroy();
+    this.#wake?.();
+  }
+}
+
+function secured(socket: TLSSocket): Promise<void> {
+  return new Promise((resolve, reject) => {
+    // Node's name for the end of the handshake on the server's side.
+    socket.once('secure', resolve);
+    socket.once('error', reject);
+    socket.once('close', () => reject(new NetworkError('ConnectionLost', 'The peer hung up.')));
+  });
+}
