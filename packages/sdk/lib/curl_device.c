@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "curl_internal.h"
+
 CURLcode DeviceAuth_CurlSslFunc(CURL *curlHandle, void *sslctx, void *userCtx)
 {
     (void)curlHandle;
@@ -33,6 +35,7 @@ int Networking_Curl_SetDefaultProxy(CURL *curlHandle)
         if ((options & Networking_ProxyOptions_Enabled) != 0) {
             snprintf(proxy, sizeof proxy, "%s:%u", Networking_Proxy_GetProxyAddress(config), port);
             curl_easy_setopt(curlHandle, CURLOPT_PROXY, proxy);
+            curl_use_device_proxy(curlHandle);
         }
     }
     int error = errno;

@@ -87,11 +87,18 @@ CURL *curl_easy_init(void)
     return curl;
 }
 
+void curl_use_device_proxy(CURL *curl)
+{
+    curl->usesProxy = curl->proxy != NULL;
+}
+
 static void free_all(CURL *curl)
 {
     if (curl->fd != -1) {
         close(curl->fd);
     }
+    curl_session_leave(curl, false);
+    curl_sessions_end(curl);
     char *texts[] = {curl->url,   curl->method,       curl->agent,   curl->range,       curl->cainfo,  curl->copiedFields,
                      curl->proxy, curl->effectiveUrl, curl->request, curl->contentType, curl->location,     curl->held};
     for (size_t index = 0; index < sizeof texts / sizeof texts[0]; index++) {
@@ -200,8 +207,15 @@ static CURLcode set_long(CURL *curl, CURLoption option, long value)
     case CURLOPT_REDIR_PROTOCOLS:
         curl->protocols &= value;
         return CURLE_OK;
-    /* A preference: 1.1 is what there is. */
+    /* HTTP/2 is agreed on in TLS, and falls back to 1.1; without that agreement nothing is sent. */
     case CURLOPT_HTTP_VERSION:
+        if (value == CURL_HTTP_VERSION_1_0 || value < CURL_HTTP_VERSION_NONE || value > CURL_HTTP_VERSION_2TLS) {
+            return CURLE_NOT_BUILT_IN;
+        }
+        curl->version = value;
+        return CURLE_OK;
+    case CURLOPT_PIPEWAIT:
+        curl->waitsForPipe = value != 0;
         return CURLE_OK;
     case CURLOPT_PROXYTYPE:
         return value == CURLPROXY_HTTP ? CURLE_OK : CURLE_NOT_BUILT_IN;
@@ -224,6 +238,7 @@ static CURLcode set_pointer(CURL *curl, CURLoption option, void *value)
     case CURLOPT_CAINFO:
         return set_text(&curl->cainfo, value);
     case CURLOPT_PROXY:
+        curl->usesProxy = false;
         return set_text(&curl->proxy, value);
     case CURLOPT_COPYPOSTFIELDS:
         return set_fields(curl, value);
@@ -312,6 +327,9 @@ CURLcode curl_easy_getinfo(CURL *curl, CURLINFO info, ...)
         return CURLE_OK;
     case CURLINFO_PRIVATE:
         *(void **)out = curl->private;
+        return CURLE_OK;
+    case CURLINFO_HTTP_VERSION:
+        *(long *)out = curl->answered;
         return CURLE_OK;
     case CURLINFO_RESPONSE_CODE:
         *(long *)out = curl->status;

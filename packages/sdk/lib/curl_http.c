@@ -1,4 +1,4 @@
-/* One HTTP/1.1 exchange (RFC 9110, RFC 9112) as a state machine that never waits. */
+/* One HTTP exchange (RFC 9110, RFC 9112; over HTTP/2 see curl_http2.c) as a state machine that never waits. */
 #include "curl_internal.h"
 
 #include <errno.h>
@@ -33,6 +33,12 @@ static void hang_up(CURL *curl)
         close(curl->fd);
         curl->fd = -1;
     }
+    curl_session_leave(curl, false);
+}
+
+bool curl_offers_http2(const CURL *curl)
+{
+    return curl->isTls && curl->version != CURL_HTTP_VERSION_1_0 && curl->version != CURL_HTTP_VERSION_1_1;
 }
 
 static void end(CURL *curl, CURLcode result)
@@ -132,6 +138,7 @@ static CURLcode write_request(CURL *curl, const char *path)
     size_t bodyLength = 0;
     const char *method = "GET";
     bool sendsBody = curl->isPost && !curl->isGet;
+    curl->sendsBody = sendsBody;
     if (sendsBody) {
         method = "POST";
         bodyLength = curl->fieldsSize >= 0 ? (size_t)curl->fieldsSize : curl->fields == NULL ? 0 : strlen(curl->fields);
@@ -222,13 +229,28 @@ static CURLcode open_tls(CURL *curl)
     if (result != CURLE_OK) {
         return result;
     }
-    int error =
-        host_tls_connect(curl->host, strlen(curl->host), curl->port, (int)identity, HOST_NON_BLOCKING, &curl->fd);
+    int flags = HOST_NON_BLOCKING | (curl_offers_http2(curl) ? HOST_TLS_HTTP2 : 0) |
+                (curl->usesProxy ? 0 : HOST_TLS_DIRECT);
+    int error = host_tls_connect(curl->host, strlen(curl->host), curl->port, (int)identity, flags, &curl->fd);
     return error == 0 ? CURLE_OK : code_of(error, CURLE_COULDNT_CONNECT);
+}
+
+/* A tunnel through the device's proxy, which resolves the name. */
+static CURLcode open_tunnel(CURL *curl)
+{
+    curl->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    if (curl->fd == -1) {
+        return code_of(errno, CURLE_COULDNT_CONNECT);
+    }
+    int error = host_socket_connect_host(curl->fd, curl->host, strlen(curl->host), curl->port);
+    return error == 0 || error == EINPROGRESS ? CURLE_OK : code_of(error, CURLE_COULDNT_CONNECT);
 }
 
 static CURLcode open_plain(CURL *curl)
 {
+    if (curl->usesProxy) {
+        return open_tunnel(curl);
+    }
     char port[8];
     struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
@@ -248,13 +270,14 @@ static void begin_at(CURL *curl, const char *url)
     CURLcode result;
     hang_up(curl);
     const char *path = read_url(curl, url, &result);
-    if (result == CURLE_OK && curl->proxy != NULL && *curl->proxy != '\0') {
+    if (result == CURLE_OK && curl->proxy != NULL && *curl->proxy != '\0' && !curl->usesProxy) {
         result = CURLE_NOT_BUILT_IN;
     }
     if (result == CURLE_OK) {
         result = write_request(curl, path);
     }
-    if (result == CURLE_OK) {
+    curl->isShared = false;
+    if (result == CURLE_OK && !(curl_offers_http2(curl) && curl_session_join(curl))) {
         result = curl->isTls ? open_tls(curl) : open_plain(curl);
     }
     if (result != CURLE_OK) {
@@ -274,6 +297,7 @@ static void begin_at(CURL *curl, const char *url)
 
 void curl_begin(CURL *curl)
 {
+    curl->answered = CURL_HTTP_VERSION_NONE;
     int64_t patience = curl->timeoutMs > 0 ? curl->timeoutMs : INT64_MAX / 2;
     curl->deadline = curl_now() + patience;
     curl->redirects = 0;
@@ -286,7 +310,7 @@ void curl_begin(CURL *curl)
 
 int curl_wants(const CURL *curl)
 {
-    if (curl->isPaused) {
+    if (curl->isPaused || curl->fd == -1) {
         return CURL_POLL_NONE;
     }
     if (curl->stage == CURL_CONNECTING || curl->stage == CURL_SENDING) {
@@ -295,9 +319,28 @@ int curl_wants(const CURL *curl)
     return curl->stage == CURL_HEAD || curl->stage == CURL_BODY ? CURL_POLL_IN : CURL_POLL_NONE;
 }
 
+/* Over HTTP/2, if the server speaks it. False: it would wait, or it is over. */
+static bool ask_http2(CURL *curl, bool *outIsAsked)
+{
+    int error = curl_session_request(curl);
+    *outIsAsked = error == 0;
+    if (error == 0) {
+        curl->stage = CURL_HEAD;
+    } else if (error != ENOPROTOOPT && error != EAGAIN) {
+        end(curl, code_of(error, CURLE_COULDNT_CONNECT));
+    }
+    return error == 0 || error == ENOPROTOOPT;
+}
+
 /* Sends what there is to send. False: it would wait, or it is over. */
 static bool send_on(CURL *curl)
 {
+    if (curl->stage == CURL_CONNECTING && curl_offers_http2(curl)) {
+        bool isAsked = false;
+        if (!ask_http2(curl, &isAsked) || isAsked) {
+            return isAsked;
+        }
+    }
     while (curl->sent < curl->requestLength) {
         ssize_t count = write(curl->fd, curl->request + curl->sent, curl->requestLength - curl->sent);
         if (count == -1) {
@@ -336,7 +379,7 @@ static void note_header(CURL *curl, char *line)
     char *value;
     if ((value = value_of(line, "Content-Length")) != NULL) {
         curl->contentLength = strtoll(value, NULL, 10);
-    } else if ((value = value_of(line, "Transfer-Encoding")) != NULL && strcasecmp(value, "chunked") == 0) {
+    } else if (curl->session == NULL && (value = value_of(line, "Transfer-Encoding")) != NULL && strcasecmp(value, "chunked") == 0) {
         curl->framing = CURL_CHUNK_SIZE;
     } else if ((value = value_of(line, "Content-Type")) != NULL) {
         free(curl->contentType);
@@ -422,10 +465,12 @@ static bool take_head_line(CURL *curl)
         }
     }
     if (curl->status == 0) {
-        if (sscanf(line, "HTTP/1.%*d %3ld", &curl->status) != 1 || curl->status < 100) {
+        bool isHttp2 = curl->session != NULL;
+        if (sscanf(line, isHttp2 ? "HTTP/2 %3ld" : "HTTP/1.%*d %3ld", &curl->status) != 1 || curl->status < 100) {
             end(curl, CURLE_WEIRD_SERVER_REPLY);
             return false;
         }
+        curl->answered = isHttp2 ? CURL_HTTP_VERSION_2_0 : CURL_HTTP_VERSION_1_1;
         curl->framing = CURL_UNTIL_CLOSE;
         return true;
     }
@@ -540,6 +585,20 @@ static bool take(CURL *curl, char *bytes, size_t length)
     return true;
 }
 
+/* A connection that others had before had come to its end: tries once more with one of its own. */
+static bool retry(CURL *curl)
+{
+    if (!curl->isShared || curl->status != 0 || curl->lineLength != 0) {
+        return false;
+    }
+    curl_forget_socket(curl);
+    close(curl->fd);
+    curl->fd = -1;
+    curl_session_leave(curl, true);
+    begin_at(curl, curl->effectiveUrl);
+    return true;
+}
+
 static void end_of_stream(CURL *curl)
 {
     if (curl->stage == CURL_BODY && curl->framing == CURL_UNTIL_CLOSE) {
@@ -586,7 +645,7 @@ static void receive_on(CURL *curl)
         if (count == 0) {
             end_of_stream(curl);
         } else if (count == -1) {
-            if (errno != EAGAIN && errno != EINTR) {
+            if (errno != EAGAIN && errno != EINTR && !retry(curl)) {
                 end(curl, code_of(errno, CURLE_RECV_ERROR));
             }
             return;
@@ -596,9 +655,9 @@ static void receive_on(CURL *curl)
     }
 }
 
-void curl_go_on(CURL *curl)
+static void go_on(CURL *curl)
 {
-    if (curl->stage == CURL_DONE || curl->stage == CURL_IDLE) {
+    if (curl->stage == CURL_DONE || curl->stage == CURL_IDLE || curl->stage == CURL_PIPE_WAIT) {
         return;
     }
     if (curl_now() >= curl->deadline) {
@@ -612,4 +671,12 @@ void curl_go_on(CURL *curl)
         return;
     }
     receive_on(curl);
+}
+
+void curl_go_on(CURL *curl)
+{
+    /* An exchange that begins on a connection that is there already has nothing to wait for. */
+    do {
+        go_on(curl);
+    } while (curl->stage == CURL_CONNECTING && curl->fd == -1);
 }

@@ -8,8 +8,11 @@
 #define CURL_LONGEST_HOST 253
 #define CURL_LONGEST_LINE 4096
 
-enum curl_stage { CURL_IDLE, CURL_CONNECTING, CURL_SENDING, CURL_HEAD, CURL_BODY, CURL_DONE };
+/* CURL_PIPE_WAIT: another transfer may soon have a connection that this one can share. */
+enum curl_stage { CURL_IDLE, CURL_PIPE_WAIT, CURL_CONNECTING, CURL_SENDING, CURL_HEAD, CURL_BODY, CURL_DONE };
 enum curl_framing { CURL_UNTIL_CLOSE, CURL_LENGTH, CURL_CHUNK_SIZE, CURL_CHUNK, CURL_CHUNK_END, CURL_TRAILER };
+
+struct curl_session;
 
 struct Curl_easy {
     /* Options; texts are the app's own as libcurl has it, but copied. */
@@ -20,6 +23,10 @@ struct Curl_easy {
     char *cainfo;
     char *copiedFields;
     char *proxy;
+    /* The proxy is the device's own, which the OS knows the way through. */
+    bool usesProxy;
+    long version;
+    bool waitsForPipe;
     const char *fields;
     long fieldsSize;
     struct curl_slist *headers;
@@ -52,6 +59,12 @@ struct Curl_easy {
     uint16_t port;
     bool isTls;
     bool isGet;
+    bool sendsBody;
+    /* Of HTTP/2: the connection, and whether others had it before. */
+    struct curl_session *session;
+    bool isShared;
+    /* 11 or 20, of the answer. */
+    int answered;
     int fd;
     char *request;
     size_t requestLength;
@@ -81,6 +94,18 @@ struct Curl_easy {
     void *socketContext;
 };
 
+/* Whether HTTP/2 is asked for. */
+bool curl_offers_http2(const CURL *curl);
+/* Takes part in a connection of HTTP/2 that the handle has to this server. */
+bool curl_session_join(CURL *curl);
+/* Lets go of it; `isBroken`: it is of no use to others either. */
+void curl_session_leave(CURL *curl, bool isBroken);
+/* Sends the request over HTTP/2: 0, EAGAIN while the connection opens, ENOPROTOOPT where the server speaks HTTP/1 only. */
+int curl_session_request(CURL *curl);
+/* Closes the connections of a handle that ends. */
+void curl_sessions_end(const void *owner);
+/* The OS's proxy stands between this handle and its servers. */
+void curl_use_device_proxy(CURL *curl);
 /* Milliseconds that only rise. */
 int64_t curl_now(void);
 /* Begins the exchange that the options describe. */

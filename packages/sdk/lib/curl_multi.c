@@ -4,6 +4,8 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 
 #define MOST_WAITS 16
 
@@ -39,7 +41,7 @@ CURLMcode curl_multi_setopt(CURLM *multi, CURLMoption option, ...)
     case CURLMOPT_TIMERDATA:
         multi->timerData = va_arg(args, void *);
         break;
-    /* Each exchange has a connection of its own. */
+    /* Over HTTP/2 a connection is shared, over HTTP/1 each exchange has its own. */
     case CURLMOPT_PIPELINING:
     case CURLMOPT_MAXCONNECTS:
         break;
@@ -142,14 +144,47 @@ CURLMcode curl_multi_remove_handle(CURLM *multi, CURL *curl)
     return CURLM_BAD_EASY_HANDLE;
 }
 
+/* Whether another transfer is about to have a connection that this one could share. */
+static bool is_worth_waiting(const CURLM *multi, const CURL *curl)
+{
+    if (!curl->waitsForPipe || curl->url == NULL) {
+        return false;
+    }
+    const char *path = strstr(curl->url, "://");
+    size_t origin = path == NULL ? 0 : (size_t)(path + 3 - curl->url) + strcspn(path + 3, "/?#");
+    for (const CURL *other = multi->first; other != NULL; other = other->next) {
+        bool isOpening = other->stage == CURL_CONNECTING && other->session == NULL && curl_offers_http2(other);
+        if (other != curl && isOpening && other->effectiveUrl != NULL &&
+            strncasecmp(other->effectiveUrl, curl->url, origin) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void step(CURLM *multi, CURL *curl)
 {
-    if (curl->stage == CURL_IDLE) {
+    if (curl->stage == CURL_IDLE || curl->stage == CURL_PIPE_WAIT) {
+        if (is_worth_waiting(multi, curl)) {
+            curl->stage = CURL_PIPE_WAIT;
+            return;
+        }
         curl_begin(curl);
     }
     curl_go_on(curl);
     /* A redirect has begun another exchange, which may go on at once. */
     tell_socket(multi, curl);
+}
+
+/* Those that waited for another's connection, which has come or will not. */
+static void step_waiting(CURLM *multi)
+{
+    for (CURL *curl = multi->first, *next; curl != NULL; curl = next) {
+        next = curl->next;
+        if (curl->stage == CURL_PIPE_WAIT) {
+            step(multi, curl);
+        }
+    }
 }
 
 static int running(const CURLM *multi)
@@ -167,6 +202,7 @@ CURLMcode curl_multi_perform(CURLM *multi, int *outRunning)
         next = curl->next;
         step(multi, curl);
     }
+    step_waiting(multi);
     *outRunning = running(multi);
     tell_timer(multi);
     return CURLM_OK;
@@ -184,6 +220,7 @@ CURLMcode curl_multi_socket_action(CURLM *multi, curl_socket_t socket, int event
             step(multi, curl);
         }
     }
+    step_waiting(multi);
     *outRunning = running(multi);
     tell_timer(multi);
     return CURLM_OK;
@@ -265,6 +302,7 @@ CURLMcode curl_multi_cleanup(CURLM *multi)
     while (multi->first != NULL) {
         curl_multi_remove_handle(multi, multi->first);
     }
+    curl_sessions_end(multi);
     free(multi);
     return CURLM_OK;
 }

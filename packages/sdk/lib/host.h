@@ -72,6 +72,24 @@ HOST_CALL(device_id) int host_device_id(char *outText, size_t size);
 /* flags: HOST_NON_BLOCKING returns at once; the descriptor is writable when the handshake is done, or has failed. */
 HOST_CALL(tls_connect) int host_tls_connect(const char *host, size_t length, int port, int identity, int flags,
                                             int *outFd);
+/* Beside HOST_NON_BLOCKING: HTTP/2 is offered; past the device's proxy. */
+#define HOST_TLS_HTTP2 0x100
+#define HOST_TLS_DIRECT 0x200
+/* What both sides agreed to speak: ENOTCONN before the handshake is done. */
+#define HOST_PROTOCOL_HTTP2 2
+HOST_CALL(tls_protocol) int host_tls_protocol(int fd, int *outProtocol);
+/* To another device of the tenant: the one with this id, or any where its length is 0. */
+HOST_CALL(tls_connect_device)
+int host_tls_connect_device(const char *host, size_t length, int port, const char *id, size_t idLength, int flags,
+                            int *outFd);
+HOST_CALL(tls_listen) int host_tls_listen(int port, int backlog, int flags, int *outFd);
+/* outId: at least 129 bytes. */
+HOST_CALL(tls_accept) int host_tls_accept(int fd, int flags, char *outId, size_t size, int *outFd);
+/* A request on a connection that agreed on HTTP/2. head: texts that each end in NUL, method, path, then names and
+ * values; bodyLength -1: no body. Reads of outFd give the head of the answer as HTTP/1 would write it, and the body. */
+HOST_CALL(http2_open)
+int host_http2_open(int fd, const char *head, size_t headLength, const void *body, int bodyLength, int flags,
+                    int *outFd);
 /* Roots (PEM) that servers are judged by from now on, in place of the device's. */
 HOST_CALL(tls_roots) int host_tls_roots(const char *pem, size_t length);
 /* Sockets, IPv4 only. Addresses are numbers (127.0.0.1 is 0x7f000001), types wasi-libc's SOCK_STREAM and SOCK_DGRAM.
@@ -84,6 +102,8 @@ HOST_CALL(socket_open) int host_socket_open(int type, int flags, int *outFd);
 HOST_CALL(socket_bind) int host_socket_bind(int fd, uint32_t address, int port);
 /* EINPROGRESS on a non-blocking socket. */
 HOST_CALL(socket_connect) int host_socket_connect(int fd, uint32_t address, int port);
+/* As socket_connect, by the name of a host of the manifest, and through the device's proxy. */
+HOST_CALL(socket_connect_host) int host_socket_connect_host(int fd, const char *host, size_t length, int port);
 HOST_CALL(socket_listen) int host_socket_listen(int fd, int backlog);
 HOST_CALL(socket_address) int host_socket_address(int fd, int isPeer, struct host_endpoint *out);
 HOST_CALL(socket_send_to)

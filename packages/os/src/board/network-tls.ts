@@ -1,6 +1,6 @@
 import type { X509Certificate } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
-import { isIP } from 'node:net';
+import { isIP, isIPv4 } from 'node:net';
 import type { Duplex } from 'node:stream';
 import tls, { type TLSSocket } from 'node:tls';
 import { commonName, PkiError, parseCertificate, verifyChain, type Certificate } from '@sevenfold/pki';
@@ -50,7 +50,11 @@ export async function connectHost(
 ): Promise<Dialled> {
   const { host, port } = target.proxy ?? target;
   const address =
-    target.proxy === null && target.address !== null ? textOf(target.address) : await resolve(host);
+    target.proxy === null && target.address !== null
+      ? textOf(target.address)
+      : isIPv4(host)
+        ? host
+        : await resolve(host);
   if (address === null)
     throw new NetworkError('NameNotResolved', `There is no host named ${host}.`, { field: 'host' });
   const dialled = await routes.dial(address, port, connectTimeout, closed);

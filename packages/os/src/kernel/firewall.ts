@@ -37,7 +37,7 @@ function plainName(untrusted: string): string {
 }
 
 /** The number of an address in dotted decimal, without anything else; null: it is a name. */
-export function literalAddress(text: string): number | null {
+function literalAddress(text: string): number | null {
   if (!/^(?:(?:0|[1-9]\d{0,2})\.){3}(?:0|[1-9]\d{0,2})$/.test(text)) return null;
   const parts = text.split('.').map(Number);
   return parts.some((part) => part > 255) ? null : parts.reduce((sum, part) => sum * 256 + part, 0);

@@ -1,4 +1,5 @@
-/* HTTP for apps, with the names of libcurl: easy and multi interface, HTTP/1.1 over TCP and TLS. TLS is the OS's: a
+/* HTTP for apps, with the names of libcurl: easy and multi interface, HTTP/1.1 over TCP, HTTP/2 or 1.1 over TLS, as
+ * the server likes. The proxy is the device's (applibs/networking_curl.h). TLS and HTTP/2 are the OS's: a
  * certificate of the device is named by DeviceAuth_GetCertificatePath, its key never seen, and servers are always
  * checked. Hosts are those of AllowedConnections in the manifest. What is not offered is CURLE_UNKNOWN_OPTION or
  * CURLE_NOT_BUILT_IN, never ignored in silence. */
@@ -137,6 +138,7 @@ typedef enum {
     CURLOPT_NOPROXY = CURLOPTTYPE_OBJECTPOINT + 177,
     CURLOPT_PROTOCOLS = CURLOPTTYPE_LONG + 181,
     CURLOPT_REDIR_PROTOCOLS = CURLOPTTYPE_LONG + 182,
+    CURLOPT_PIPEWAIT = CURLOPTTYPE_LONG + 237,
     CURLOPT_XFERINFODATA = CURLOPTTYPE_OBJECTPOINT + 57,
     CURLOPT_XFERINFOFUNCTION = CURLOPTTYPE_FUNCTIONPOINT + 219
 } CURLoption;
@@ -145,8 +147,14 @@ typedef enum {
 #define CURLOPT_WRITEHEADER CURLOPT_HEADERDATA
 
 #define CURL_HTTP_VERSION_NONE 0
+#define CURL_HTTP_VERSION_1_0 1
 #define CURL_HTTP_VERSION_1_1 2
 #define CURL_HTTP_VERSION_2_0 3
+#define CURL_HTTP_VERSION_2 CURL_HTTP_VERSION_2_0
+#define CURL_HTTP_VERSION_2TLS 4
+#define CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE 5
+#define CURLPIPE_NOTHING 0L
+#define CURLPIPE_MULTIPLEX 2L
 #define CURLPROXY_HTTP 0
 
 typedef enum {
@@ -155,6 +163,7 @@ typedef enum {
     CURLINFO_CONTENT_TYPE = 0x100000 + 18,
     CURLINFO_PRIVATE = 0x100000 + 21,
     CURLINFO_SIZE_DOWNLOAD_T = 0x600000 + 8,
+    CURLINFO_HTTP_VERSION = 0x200000 + 46,
     CURLINFO_CONTENT_LENGTH_DOWNLOAD_T = 0x600000 + 15
 } CURLINFO;
 #define CURLINFO_HTTP_CODE CURLINFO_RESPONSE_CODE

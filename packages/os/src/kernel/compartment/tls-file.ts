@@ -10,7 +10,7 @@ const CALLS = { read: 'tlsRead', write: 'tlsWrite', close: 'tlsClose' } as const
 const OFFERS_HTTP2 = 0x100;
 const IS_DIRECT = 0x200;
 /** What `tls_protocol` tells. */
-export const PROTOCOLS: readonly string[] = ['', 'http/1.1', 'h2'];
+const PROTOCOLS: readonly string[] = ['', 'http/1.1', 'h2'];
 
 /** Whom an app wants to speak TLS with, and as whom. */
 export interface TlsTarget {
