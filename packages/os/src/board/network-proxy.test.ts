@@ -4,7 +4,7 @@ import tls from 'node:tls';
 import type { PortValue } from '@sevenfold/formats';
 import { toPem } from '@sevenfold/pki';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { makeIdentity, type Identity } from '../../../pki/src/testing/authorities.fixture.ts';
+import { makeIdentity, type Identity } from './testing/identities.fixture.ts';
 import { createBoardNetwork, type BoardNetwork } from './network.ts';
 import { startProxy, type TestProxy } from './testing/proxy.fixture.ts';
 

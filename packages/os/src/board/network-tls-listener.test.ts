@@ -2,12 +2,11 @@ import { connect as connectTcp } from 'node:net';
 import type { PortValue } from '@sevenfold/formats';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import {
-  ATTESTED,
   makeAuthorities,
   makeIdentity,
   type Authorities,
   type Identity,
-} from '../../../pki/src/testing/authorities.fixture.ts';
+} from './testing/identities.fixture.ts';
 import { createBoardNetwork, type BoardNetwork } from './network.ts';
 import { PrivateNetwork } from './private-network.ts';
 
@@ -24,8 +23,8 @@ const networks: BoardNetwork[] = [];
 beforeAll(async () => {
   all = await makeAuthorities({ now: NOW });
   other = await makeAuthorities({ now: NOW });
-  first = await makeIdentity('device', idOf('a1'), all.tenantCa, { attestation: ATTESTED, now: NOW });
-  second = await makeIdentity('device', idOf('b2'), all.tenantCa, { attestation: ATTESTED, now: NOW });
+  first = await makeIdentity('device', idOf('a1'), all.tenantCa, { now: NOW });
+  second = await makeIdentity('device', idOf('b2'), all.tenantCa, { now: NOW });
 });
 afterEach(async () => {
   for (const network of networks.splice(0)) await network.close();
