@@ -1,9 +1,10 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { appImagePackage, billOf, imageIdOf } from '../packages/service/src/images/testing-images.ts';
 
 const command = join(import.meta.dirname, '../packages/cli/bin/sevenfold.mjs');
 const folder = mkdtempSync(join(tmpdir(), 'sevenfold-cli-'));
@@ -75,6 +76,19 @@ describe('the command line against a service of its own', () => {
     expect((await sevenfold('device-group', 'list')).stdout).toMatch(/Kitchen +Retail +UpdateAll/);
     expect((await sevenfold('device', 'list')).stdout).toBe('No device claimed yet.\n');
     expect((await sevenfold('ca-certificate', 'list')).stdout).toMatch(/Active .*Sevenfold tenant/);
+  });
+
+  it('keeps an image with what it was linked from, and shows it', async () => {
+    const [image, bill, copy] = ['app.imagepackage', 'app.cdx.json', 'copy'].map((name) =>
+      join(folder, name),
+    );
+    writeFileSync(image ?? '', appImagePackage());
+    writeFileSync(bill ?? '', billOf(imageIdOf(1), 'libfoo'));
+    const added = await sevenfold('image', 'add', image ?? '', '--sbom', bill ?? '');
+    expect(added.stdout).toMatch(/MATERIALS\n.* yes\n/);
+    const shown = await sevenfold('image', 'show', imageIdOf(1), '--sbom', copy ?? '');
+    expect(shown.stdout).toMatch(/library +libfoo +1\.2/);
+    expect(readFileSync(copy ?? '').equals(billOf(imageIdOf(1), 'libfoo'))).toBe(true);
   });
 
   it('refuses what is wrong with code, field and rule, and a non-zero exit code', async () => {

@@ -144,11 +144,17 @@ function pathOf(route: Route, tenantId: string, ids: Household): string {
     .replaceAll(/\{\w+\}/g, 'ab');
 }
 
+function billOf(imageId: string): Uint8Array {
+  const component = { type: 'application', name: 'stolen', version: imageId };
+  return utf8Encode(JSON.stringify({ bomFormat: 'CycloneDX', specVersion: '1.6', metadata: { component } }));
+}
+
 /** A body that the route would take from its owner. */
 function bodyOf(route: Route, ids: Household): Uint8Array | null {
   if (route.body.kind === 'none') return null;
   if (route.body.kind === 'bytes') {
-    return route.name === 'uploadSymbols' ? encodeSymbolMap({ functions: [], lines: [] }) : appPackage();
+    if (route.name === 'uploadSymbols') return encodeSymbolMap({ functions: [], lines: [] });
+    return route.name === 'uploadMaterials' ? billOf(ids.imageId) : appPackage();
   }
   const bodies: Readonly<Record<string, object>> = {
     createProduct: { name: 'Stolen' },

@@ -16,7 +16,13 @@ export { ALL_ROUTES, ROUTES, type RouteName } from './routes.ts';
 export type { AuditEntry, Principal } from './routes/access.ts';
 export type { TenantCertificate } from './routes/certificates.ts';
 export type { ErrorGroup, ErrorGroupDetail } from './routes/errors.ts';
-export { MOST_IMAGE_BYTES, MOST_SYMBOL_BYTES, type Deployment, type Image } from './routes/images.ts';
+export {
+  MOST_IMAGE_BYTES,
+  MOST_SYMBOL_BYTES,
+  type Deployment,
+  type Image,
+  type ImageMaterials,
+} from './routes/images.ts';
 export {
   MOST_ENDORSEMENT_BYTES,
   MOST_OS_IMAGE_BYTES,

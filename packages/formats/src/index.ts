@@ -43,5 +43,6 @@ export * from './device-protocol/symbol-map.ts';
 export * from './app-capabilities.ts';
 export * from './app-manifest.ts';
 export * from './app-manifest-packer.ts';
+export * from './bill-of-materials.ts';
 export * from './hardware-definition.ts';
 export * from './json.ts';

@@ -29,7 +29,7 @@ import {
   type KeyPair,
 } from '@sevenfold/pki';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { appImagePackage, imageIdOf, systemImagePackage } from './images/testing-images.ts';
+import { appImagePackage, billOf, imageIdOf, systemImagePackage } from './images/testing-images.ts';
 import { startService, type RunningService } from './service.ts';
 
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
@@ -123,12 +123,19 @@ describe('the service', () => {
     const imageParams = { tenantId, imageId: image.imageId };
     const withSymbols = await client.call(ROUTES.uploadSymbols, { params: imageParams, body: symbols });
     expect(withSymbols).toEqual({ ...image, hasSymbols: true });
+    const bill = billOf(image.imageId, 'libfoo');
+    const complete = await client.call(ROUTES.uploadMaterials, { params: imageParams, body: bill });
+    expect(complete).toEqual({ ...image, hasSymbols: true, hasMaterials: true });
+    expect(await client.call(ROUTES.materials, { params: imageParams })).toMatchObject({
+      document: base64(bill),
+      components: [{ type: 'library', name: 'libfoo', version: '1.2', purl: null }],
+    });
     const groupParams = { tenantId, deviceGroupId };
     const deployed = await client.call(ROUTES.createDeployment, {
       params: groupParams,
       body: { imageIds: [image.imageId] },
     });
-    expect(deployed.images).toEqual([withSymbols]);
+    expect(deployed.images).toEqual([complete]);
     expect(await client.call(ROUTES.errorGroups, { params })).toEqual({ items: [], next: null });
 
     const { principalId } = await client.call(ROUTES.me);

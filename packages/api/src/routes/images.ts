@@ -1,4 +1,4 @@
-import { FLASH_MAP } from '@sevenfold/formats';
+import { FLASH_MAP, MOST_BILL_BYTES } from '@sevenfold/formats';
 import { z } from 'zod';
 import { defineRoute, json, octets } from '../contract.ts';
 import { guid, imageType, listOf, page, sha256Hex, time } from '../primitives.ts';
@@ -23,8 +23,25 @@ const image = z.object({
   buildTime: time,
   uploadedAt: time,
   hasSymbols: z.boolean(),
+  hasMaterials: z.boolean(),
 });
 export type Image = z.infer<typeof image>;
+
+/** What an image was linked from: the CycloneDX document as it was uploaded, and what was read in it. */
+const materials = z.object({
+  digest: sha256Hex,
+  document: z.base64(),
+  specVersion: z.string(),
+  components: z.array(
+    z.object({
+      type: z.string(),
+      name: z.string(),
+      version: z.string().nullable(),
+      purl: z.string().nullable(),
+    }),
+  ),
+});
+export type ImageMaterials = z.infer<typeof materials>;
 
 /** The images that a device group's devices shall run: all of them, and no other application. */
 const deployment = z.object({
@@ -80,6 +97,27 @@ export const IMAGE_ROUTES = {
     params: imageParams,
     body: octets(MOST_SYMBOL_BYTES),
     reply: image,
+  }),
+  uploadMaterials: defineRoute({
+    name: 'uploadMaterials',
+    summary: 'Upload the bill of materials of an image: CycloneDX JSON 1.4 to 1.6, of this very image id',
+    method: 'PUT',
+    path: '/v1/tenants/{tenantId}/images/{imageId}/sbom',
+    permission: 'Contributor',
+    scope: 'tenant',
+    params: imageParams,
+    body: octets(MOST_BILL_BYTES),
+    reply: image,
+  }),
+  materials: defineRoute({
+    name: 'getMaterials',
+    summary: 'The bill of materials of an image',
+    method: 'GET',
+    path: '/v1/tenants/{tenantId}/images/{imageId}/sbom',
+    permission: 'Reader',
+    scope: 'tenant',
+    params: imageParams,
+    reply: materials,
   }),
   deployments: defineRoute({
     name: 'listDeployments',

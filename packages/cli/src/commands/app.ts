@@ -79,7 +79,7 @@ export const appCommands: RouteMap<CliContext> = buildRouteMap({
       docs: {
         brief: 'Build the app of this folder into an image package',
         fullDescription:
-          'Compiles every C and C++ source of the folder, links it with the SDK and packs it with its manifest and the folder `resources`. Writes out/NAME.imagepackage, its symbols for `image add --symbols`, its bill of materials (CycloneDX) and its debug information.',
+          'Compiles every C and C++ source of the folder, links it with the SDK and packs it with its manifest and the folder `resources`. Writes out/NAME.imagepackage, its symbols for `image add --symbols`, its bill of materials (CycloneDX) for `--sbom`, and its debug information.',
       },
       parameters: {
         flags: { ...buildFlags, out: { ...textFlag('Where to write', 'DIR'), optional: true } },

@@ -1,5 +1,6 @@
+import { writeFile } from 'node:fs/promises';
 import { buildCommand, buildRouteMap, type RouteMap } from '@stricli/core';
-import { ROUTES, type Deployment, type Image, type OsRelease } from '@sevenfold/api';
+import { ROUTES, type Deployment, type Image, type ImageMaterials, type OsRelease } from '@sevenfold/api';
 import {
   allItems,
   findDeviceGroup,
@@ -31,9 +32,32 @@ const formatImages = (images: readonly Image[]): string =>
       { heading: 'BYTES', value: (image) => String(image.size) },
       { heading: 'UPLOADED', value: (image) => image.uploadedAt },
       { heading: 'SYMBOLS', value: (image) => (image.hasSymbols ? 'yes' : 'no') },
+      { heading: 'MATERIALS', value: (image) => (image.hasMaterials ? 'yes' : 'no') },
     ],
     'No image uploaded yet.',
   );
+
+/** One image, and what it was linked from where that is known. */
+const formatShown = ({
+  image,
+  materials,
+}: {
+  readonly image: Image;
+  readonly materials: ImageMaterials | null;
+}): string => {
+  if (materials === null) return formatImages([image]);
+  const bill = formatTable(
+    materials.components,
+    [
+      { heading: 'KIND', value: ({ type }) => type },
+      { heading: 'LINKED', value: ({ name }) => name },
+      { heading: 'VERSION', value: ({ version }) => version ?? '' },
+      { heading: 'PACKAGE', value: ({ purl }) => purl ?? '' },
+    ],
+    'Its bill of materials is empty.',
+  );
+  return `${formatImages([image])}\n${bill}`;
+};
 
 const PACKAGE_FILE = { brief: 'The image package', placeholder: 'FILE' } as const;
 
@@ -49,21 +73,52 @@ export const imageCommands: RouteMap<CliContext> = buildRouteMap({
         formatImages,
       ),
     }),
-    add: buildCommand<TenantFlags & { readonly symbols?: string }, [string], CliContext>({
+    show: buildCommand<TenantFlags & { readonly sbom?: string }, [string], CliContext>({
+      docs: { brief: 'Show an image and what it was linked from' },
+      parameters: {
+        flags: {
+          ...tenantFlags,
+          sbom: { ...textFlag('Write its bill of materials (CycloneDX) there', 'FILE'), optional: true },
+        },
+        positional: positionals({ brief: 'The image id', placeholder: 'IMAGE' }),
+      },
+      func: inTenant(async (client, tenantId, { sbom }, imageId) => {
+        const params = { tenantId, imageId };
+        const image = await client.call(ROUTES.image, { params });
+        const materials = image.hasMaterials ? await client.call(ROUTES.materials, { params }) : null;
+        if (sbom !== undefined) {
+          if (materials === null) throw new CliError('NotFound', `${imageId} has no bill of materials.`);
+          await writeFile(sbom, Buffer.from(materials.document, 'base64'));
+        }
+        return { image, materials };
+      }, formatShown),
+    }),
+    add: buildCommand<
+      TenantFlags & { readonly symbols?: string; readonly sbom?: string },
+      [string],
+      CliContext
+    >({
       docs: { brief: 'Upload an image package; the service signs it' },
       parameters: {
-        flags: { ...tenantFlags, symbols: { ...textFlag('Its symbol map', 'FILE'), optional: true } },
+        flags: {
+          ...tenantFlags,
+          symbols: { ...textFlag('Its symbol map', 'FILE'), optional: true },
+          sbom: { ...textFlag('Its bill of materials (CycloneDX)', 'FILE'), optional: true },
+        },
         positional: positionals(PACKAGE_FILE),
       },
       func: inTenant(
-        async (client, tenantId, { symbols }, path) => {
-          const image = await client.call(ROUTES.uploadImage, {
+        async (client, tenantId, { symbols, sbom }, path) => {
+          let image = await client.call(ROUTES.uploadImage, {
             params: { tenantId },
             body: await readInput(path),
           });
-          if (symbols === undefined) return image;
           const params = { tenantId, imageId: image.imageId };
-          return client.call(ROUTES.uploadSymbols, { params, body: await readInput(symbols) });
+          if (symbols !== undefined)
+            image = await client.call(ROUTES.uploadSymbols, { params, body: await readInput(symbols) });
+          if (sbom !== undefined)
+            image = await client.call(ROUTES.uploadMaterials, { params, body: await readInput(sbom) });
+          return image;
         },
         (image) => formatImages([image]),
       ),

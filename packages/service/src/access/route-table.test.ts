@@ -47,6 +47,8 @@ const EXPECTED: Readonly<Record<string, string>> = {
   uploadImage: '..xx.xx.',
   getImage: '.xxxxxx.',
   uploadSymbols: '..xx.xx.',
+  uploadMaterials: '..xx.xx.',
+  getMaterials: '.xxxxxx.',
   listDeployments: '.xxxxxx.',
   createDeployment: '..xx.xx.',
   listSiliconMakers: '.xxx....',

@@ -14,6 +14,7 @@ export interface StoredImage {
   readonly buildTime: number;
   readonly uploadedAt: number;
   readonly symbolsDigest: string | null;
+  readonly materialsDigest: string | null;
 }
 
 export function toStoredImage(row: ImageRow): StoredImage {
@@ -28,6 +29,7 @@ export function toStoredImage(row: ImageRow): StoredImage {
     buildTime: row.buildTime * 1000,
     uploadedAt: row.uploadedAt,
     symbolsDigest: row.symbolsDigest,
+    materialsDigest: row.materialsDigest,
   };
 }
 

@@ -1,4 +1,9 @@
-import { decodeSymbolMap, type SymbolMap } from '@sevenfold/formats';
+import {
+  decodeSymbolMap,
+  parseBillOfMaterials,
+  type BillOfMaterials,
+  type SymbolMap,
+} from '@sevenfold/formats';
 import type { Kysely } from 'kysely';
 import type { ServiceContext } from '../service-context.ts';
 import { ServiceError } from '../service-error.ts';
@@ -6,7 +11,7 @@ import type { Database } from '../store/database.ts';
 import type { Store } from '../store/store.ts';
 import { rowsToFetch, toPage } from '../store/paging.ts';
 import { toStoredImage, type StoredImage } from './image.ts';
-import { hasSymbols, selectImage, selectImages, setSymbols } from './queries.ts';
+import { hasDocument, selectImage, selectImages, setDocument, type DocumentColumn } from './queries.ts';
 
 /** The image of that id, whose ever it is; null where there is none. Inside of a work, `db` is its transaction. */
 export async function findImage(db: Kysely<Database>, imageId: string): Promise<StoredImage | null> {
@@ -44,24 +49,61 @@ export async function uploadSymbols(
 ): Promise<StoredImage> {
   await getImage(context.store.read, tenantId, imageId);
   decodeSymbolMap(untrustedSymbols);
-  return inTurn(context.store, async () => {
-    const { store, blobs } = context;
-    const { symbolsDigest: former } = await getImage(store.read, tenantId, imageId);
-    const digest = await blobs.put(untrustedSymbols);
+  return keepDocument(context, tenantId, imageId, 'symbolsDigest', untrustedSymbols);
+}
+
+/** Keeps the bill of materials (CycloneDX JSON, untrusted) of an image, as `uploadSymbols` does with symbols. */
+export async function uploadMaterials(
+  context: Pick<ServiceContext, 'store' | 'blobs'>,
+  tenantId: string,
+  imageId: string,
+  untrustedBill: Uint8Array,
+): Promise<StoredImage> {
+  await getImage(context.store.read, tenantId, imageId);
+  parseBillOfMaterials(untrustedBill, imageId);
+  return keepDocument(context, tenantId, imageId, 'materialsDigest', untrustedBill);
+}
+
+/** The bill of materials of an image, as it came and as it was read. `NotFound` where none was uploaded. */
+export async function getMaterials(
+  context: Pick<ServiceContext, 'store' | 'blobs'>,
+  tenantId: string,
+  imageId: string,
+): Promise<{ readonly document: Uint8Array; readonly digest: string; readonly bill: BillOfMaterials }> {
+  const { materialsDigest: digest } = await getImage(context.store.read, tenantId, imageId);
+  if (digest === null) {
+    throw new ServiceError('NotFound', `No bill of materials was uploaded for the image "${imageId}".`, {
+      field: 'imageId',
+    });
+  }
+  const document = await context.blobs.read(digest);
+  return { document, digest, bill: parseBillOfMaterials(document, imageId) };
+}
+
+async function keepDocument(
+  { store, blobs }: Pick<ServiceContext, 'store' | 'blobs'>,
+  tenantId: string,
+  imageId: string,
+  column: DocumentColumn,
+  document: Uint8Array,
+): Promise<StoredImage> {
+  return inTurn(store, async () => {
+    const { [column]: former } = await getImage(store.read, tenantId, imageId);
+    const digest = await blobs.put(document);
     const image = await store.write(async (tx) => {
-      await setSymbols(tx, imageId, digest);
+      await setDocument(tx, imageId, column, digest);
       return getImage(tx, tenantId, imageId);
     });
-    // What was replaced would lie there for ever: a disk could be filled with it, 8 MiB a request.
-    if (former !== null && !(await hasSymbols(store.read, former))) await blobs.remove(former);
+    // What was replaced would lie there for ever: a disk could be filled with it, megabytes a request.
+    if (former !== null && !(await hasDocument(store.read, column, former))) await blobs.remove(former);
     return image;
   });
 }
 
-/** The last upload of symbols to each store. */
+/** The last upload of a document to each store. */
 const turns = new WeakMap<Store, Promise<unknown>>();
 
-/** One upload of symbols after the other: a blob that is let go of is not just being given to another image. */
+/** One upload of a document after the other: a blob that is let go of is not just being given to another image. */
 function inTurn<T>(store: Store, work: () => Promise<T>): Promise<T> {
   const turn = (turns.get(store) ?? Promise.resolve()).then(work);
   turns.set(

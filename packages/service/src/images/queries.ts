@@ -34,13 +34,12 @@ export async function countImages(db: Db, tenantId: string): Promise<number> {
   return count;
 }
 
-/** Whether any image has these symbols. */
-export async function hasSymbols(db: Db, symbolsDigest: string): Promise<boolean> {
-  const row = await db
-    .selectFrom('images')
-    .select('imageId')
-    .where('symbolsDigest', '=', symbolsDigest)
-    .executeTakeFirst();
+/** A document that an image may have beside its package, by the column that holds its digest. */
+export type DocumentColumn = 'symbolsDigest' | 'materialsDigest';
+
+/** Whether any image has this document. */
+export async function hasDocument(db: Db, column: DocumentColumn, digest: string): Promise<boolean> {
+  const row = await db.selectFrom('images').select('imageId').where(column, '=', digest).executeTakeFirst();
   return row !== undefined;
 }
 
@@ -48,6 +47,15 @@ export async function insertImage(db: Db, row: ImageRow): Promise<void> {
   await db.insertInto('images').values(row).execute();
 }
 
-export async function setSymbols(db: Db, imageId: string, symbolsDigest: string): Promise<void> {
-  await db.updateTable('images').set({ symbolsDigest }).where('imageId', '=', imageId).execute();
+export async function setDocument(
+  db: Db,
+  imageId: string,
+  column: DocumentColumn,
+  digest: string,
+): Promise<void> {
+  await db
+    .updateTable('images')
+    .set({ [column]: digest })
+    .where('imageId', '=', imageId)
+    .execute();
 }

@@ -2,10 +2,13 @@ import type { Image } from '@sevenfold/api';
 import { toTime, type Handlers } from '../http/handlers.ts';
 import type { ServiceContext } from '../service-context.ts';
 import type { StoredImage } from './image.ts';
-import { getImage, listImages, uploadSymbols } from './images.ts';
+import { getImage, getMaterials, listImages, uploadMaterials, uploadSymbols } from './images.ts';
 import { uploadImage } from './upload-image.ts';
 
-type ImageHandlers = Pick<Handlers, 'images' | 'uploadImage' | 'image' | 'uploadSymbols'>;
+type ImageHandlers = Pick<
+  Handlers,
+  'images' | 'uploadImage' | 'image' | 'uploadSymbols' | 'uploadMaterials' | 'materials'
+>;
 
 /** Answers the image routes of `IMAGE_ROUTES`. */
 export function imageHandlers(
@@ -20,6 +23,17 @@ export function imageHandlers(
     image: async ({ params }) => toImage(await getImage(context.store.read, params.tenantId, params.imageId)),
     uploadSymbols: async ({ params, body }) =>
       toImage(await uploadSymbols(context, params.tenantId, params.imageId, body)),
+    uploadMaterials: async ({ params, body }) =>
+      toImage(await uploadMaterials(context, params.tenantId, params.imageId, body)),
+    async materials({ params: { tenantId, imageId } }) {
+      const { document, digest, bill } = await getMaterials(context, tenantId, imageId);
+      return {
+        digest,
+        document: Buffer.from(document).toString('base64'),
+        specVersion: bill.specVersion,
+        components: [...bill.components],
+      };
+    },
   };
 }
 
@@ -35,5 +49,6 @@ export function toImage(image: StoredImage): Image {
     buildTime: toTime(image.buildTime),
     uploadedAt: toTime(image.uploadedAt),
     hasSymbols: image.symbolsDigest !== null,
+    hasMaterials: image.materialsDigest !== null,
   };
 }

@@ -17,6 +17,8 @@ export interface ImageTables {
     buildTime: number;
     uploadedAt: number;
     symbolsDigest: string | null;
+    /** Of the bill of materials, as it was uploaded. */
+    materialsDigest: string | null;
   };
 }
 
@@ -27,6 +29,13 @@ export const IMAGES_SCHEMA: CapabilitySchema = {
       name: 'index-symbols',
       async apply(db) {
         await db.schema.createIndex('imagesBySymbols').on('images').column('symbolsDigest').execute();
+      },
+    },
+    {
+      name: 'keep-materials',
+      async apply(db) {
+        await db.schema.alterTable('images').addColumn('materialsDigest', 'text').execute();
+        await db.schema.createIndex('imagesByMaterials').on('images').column('materialsDigest').execute();
       },
     },
   ],

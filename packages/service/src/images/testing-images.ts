@@ -27,6 +27,15 @@ export interface AppImageChanges {
   readonly buildTime?: number;
 }
 
+/** A bill of materials of an image that was linked from one library. */
+export function billOf(imageId: string, library: string): Uint8Array {
+  const component = { type: 'application', name: 'blink', version: imageId };
+  const components = [{ type: 'library', name: library, version: '1.2' }];
+  return utf8Encode(
+    JSON.stringify({ bomFormat: 'CycloneDX', specVersion: '1.6', metadata: { component }, components }),
+  );
+}
+
 /** A well-formed application package, signed by a developer's key. */
 export function appImagePackage(changes: AppImageChanges = {}): Uint8Array {
   const componentId = changes.componentId ?? COMPONENT_ID;

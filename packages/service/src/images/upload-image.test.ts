@@ -1,14 +1,27 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { encodeSymbolMap, parseImagePackage, signedBytesOf, SYSTEM_COMPONENT_IDS } from '@sevenfold/formats';
+import {
+  encodeSymbolMap,
+  FormatError,
+  parseImagePackage,
+  signedBytesOf,
+  SYSTEM_COMPONENT_IDS,
+} from '@sevenfold/formats';
 import { generateKeyPair, sha256, thumbprint, verifySignature } from '@sevenfold/pki';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { registerPlatformKey } from '../deployments/platform-keys.ts';
 import { uploadOsImage } from '../deployments/os-images.ts';
 import { openTestService, type TestService } from '../test-service.ts';
 import { imageSigningKey } from './image-signer.ts';
-import { getImage, listImages, reportedImages, uploadSymbols } from './images.ts';
-import { appImagePackage, imageIdOf, systemImagePackage } from './testing-images.ts';
+import {
+  getImage,
+  getMaterials,
+  listImages,
+  reportedImages,
+  uploadMaterials,
+  uploadSymbols,
+} from './images.ts';
+import { appImagePackage, billOf, imageIdOf, systemImagePackage } from './testing-images.ts';
 import { uploadImage } from './upload-image.ts';
 
 const TENANT = '6f1b0d6e-0000-4000-8000-000000000001';
@@ -135,7 +148,7 @@ describe('uploading an application image', () => {
     await uploadImage(service, OTHER, build(8), 4);
   });
 
-  it('keeps the symbols that images have, and none that were replaced, however they come', async () => {
+  it('keeps the symbols and bills that images have, and none that were replaced, however they come', async () => {
     await imageSigningKey(service.keys);
     const ids = [1, 2].map(imageIdOf);
     for (const imageId of ids) await uploadImage(service, TENANT, appImagePackage({ imageId }));
@@ -144,13 +157,20 @@ describe('uploading an application image', () => {
       encodeSymbolMap({ functions: [{ index, name: 'main' }], lines: [] }),
     );
     await Promise.all(
-      maps.flatMap((map) => ids.map((imageId) => uploadSymbols(service, TENANT, imageId, map))),
+      maps.flatMap((map, index) =>
+        ids.flatMap((imageId) => [
+          uploadSymbols(service, TENANT, imageId, map),
+          uploadMaterials(service, TENANT, imageId, billOf(imageId, `part ${index}`)),
+        ]),
+      ),
     );
     const named = new Set<string>();
     for (const imageId of ids) {
-      const { symbolsDigest } = await getImage(service.store.read, TENANT, imageId);
-      expect(await service.blobs.has(symbolsDigest ?? '')).toBe(true);
-      named.add(symbolsDigest ?? '');
+      const { symbolsDigest, materialsDigest } = await getImage(service.store.read, TENANT, imageId);
+      for (const digest of [symbolsDigest, materialsDigest]) {
+        expect(await service.blobs.has(digest ?? '')).toBe(true);
+        named.add(digest ?? '');
+      }
     }
     const files = await readdir(path.join(service.folder, 'blobs'), { recursive: true });
     const kept = files.map((file) => path.basename(file)).filter((name) => name.length === 64);
@@ -165,6 +185,25 @@ describe('uploading an application image', () => {
     const image = await uploadImage(service, TENANT, appImagePackage());
     expect(await service.blobs.has(image.digest)).toBe(true);
     expect(await count()).toBe(1);
+  });
+
+  it('keeps the bill of materials of an image as it came, for its tenant alone', async () => {
+    const imageId = imageIdOf(1);
+    await uploadImage(service, TENANT, appImagePackage());
+    await expect(getMaterials(service, TENANT, imageId)).rejects.toMatchObject({ code: 'NotFound' });
+    const [bill, foreign] = [billOf(imageId, 'libfoo'), billOf(imageIdOf(2), 'libfoo')];
+    for (const wrong of [foreign, Uint8Array.of(1, 2)])
+      await expect(uploadMaterials(service, TENANT, imageId, wrong)).rejects.toBeInstanceOf(FormatError);
+    for (const call of [
+      () => uploadMaterials(service, OTHER, imageId, bill),
+      () => getMaterials(service, OTHER, imageId),
+    ])
+      await expect(call()).rejects.toMatchObject({ code: 'NotFound' });
+    const { materialsDigest } = await uploadMaterials(service, TENANT, imageId, bill);
+    const kept = await getMaterials(service, TENANT, imageId);
+    expect(kept.digest).toBe(materialsDigest);
+    expect(Buffer.from(kept.document).equals(bill)).toBe(true);
+    expect(kept.bill.components).toMatchObject([{ type: 'library', name: 'libfoo' }]);
   });
 
   it('keeps symbols for failures of its tenant, and refuses what is no symbol map', async () => {

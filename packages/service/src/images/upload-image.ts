@@ -51,6 +51,7 @@ export async function uploadImage(
       buildTime,
       uploadedAt: context.clock.now(),
       symbolsDigest: null,
+      materialsDigest: null,
     };
     await insertImage(tx, row);
     return toStoredImage(row);

@@ -46,7 +46,7 @@ async function buildBlink(
   return buildApps(builds);
 }
 
-/** Uploads an app with its symbols and deploys it, alone, to a device group. */
+/** Uploads an app with its symbols and its bill of materials and deploys it, alone, to a device group. */
 export async function deploy(
   client: Client,
   journal: Journal,
@@ -55,10 +55,9 @@ export async function deploy(
 ): Promise<Image> {
   const { tenantId, deviceGroupId } = target;
   const uploaded = await client.call(ROUTES.uploadImage, { params: { tenantId }, body: app.imagePackage });
-  const image = await client.call(ROUTES.uploadSymbols, {
-    params: { tenantId, imageId: uploaded.imageId },
-    body: encodeSymbolMap(app.symbols),
-  });
+  const params = { tenantId, imageId: uploaded.imageId };
+  await client.call(ROUTES.uploadSymbols, { params, body: encodeSymbolMap(app.symbols) });
+  const image = await client.call(ROUTES.uploadMaterials, { params, body: app.materials });
   journal.acknowledge({ kind: 'image', id: image.imageId, within: tenantId });
   const deployment = await client.call(ROUTES.createDeployment, {
     params: { tenantId, deviceGroupId },
