@@ -42,7 +42,12 @@ function isLiteral(expression: Expression): boolean {
   const { type } = expression;
   if (type === 'Literal' || type === 'Identifier') return true;
   if (type === 'UnaryExpression') return isLiteral(expression.argument);
-  if (type === 'MemberExpression') return expression.object.type === 'Identifier' && !expression.computed;
+  if (type === 'MemberExpression') {
+    const { object, computed } = expression;
+    return (
+      !computed && (object.type === 'Identifier' || object.type === 'MemberExpression') && isLiteral(object)
+    );
+  }
   if (type === 'TemplateLiteral') return expression.expressions.every(isLiteral);
   if (type === 'BinaryExpression') {
     const { left, right } = expression;

@@ -1,18 +1,10 @@
 import { MOST_CAPABILITY_BYTES } from '../device-capability.ts';
+import type { ArgumentRule, CallRow } from './argument-rules.ts';
+
 /**
  * Pluton's mailbox: every command, the sizes of its arguments, the states in which it is allowed, and what it may be
- * refused with. The dispatcher of the runtime obeys this table and nothing else; `docs/pluton.md` explains it.
+ * refused with. The runtime answers by this table and nothing else; `docs/pluton.md` explains it.
  */
-
-/** What one argument of a command must be. Sizes in bytes; texts in UTF-16 units. */
-export type ArgumentRule =
-  | { readonly kind: 'bytes'; readonly name: string; readonly min: number; readonly max: number }
-  /** `null` is allowed as well. */
-  | { readonly kind: 'optionalBytes'; readonly name: string; readonly min: number; readonly max: number }
-  | { readonly kind: 'uint'; readonly name: string; readonly max: number }
-  | { readonly kind: 'text'; readonly name: string; readonly max: number }
-  | { readonly kind: 'flag'; readonly name: string }
-  | { readonly kind: 'choice'; readonly name: string; readonly of: readonly string[] };
 
 /**
  * Where a boot stands: `booting` from the start of the Security Monitor, which is verified and measured by then;
@@ -24,12 +16,11 @@ export type BootPhase = 'booting' | 'running';
 export type Lifecycle = 'Blank' | 'Module1Complete' | 'DeviceComplete';
 
 /** One command. */
-export interface CommandRow {
+export interface CommandRow extends CallRow {
   readonly args: readonly ArgumentRule[];
-  readonly returns: string;
   readonly phases: readonly BootPhase[];
   readonly lifecycles: readonly Lifecycle[];
-  /** What it is refused with beside the dispatcher's CallerNotAllowed, UnknownCall, BadArgument, WrongPhase and WrongLifecycle. */
+  /** What it is refused with beside CallerNotAllowed, UnknownCall, BadArgument, WrongPhase and WrongLifecycle. */
   readonly errors: readonly string[];
 }
 export type CommandTable = Readonly<Record<string, CommandRow>>;
@@ -53,6 +44,8 @@ const LARGEST_MESSAGE = 64 * 1024;
 export const MOST_SEALED = 32 * 1024;
 /** What a box needs beside its text: policy, salt, tag. */
 const BOX_OVERHEAD = 1024;
+/** Longest box in bytes. */
+export const MOST_BOX = MOST_SEALED + BOX_OVERHEAD;
 /** Longest name of whoever owns sealed bytes. */
 const MOST_OWNER = 96;
 
@@ -158,7 +151,7 @@ export const PLUTON_COMMANDS = {
     errors: ['EntropyFailure'],
   },
   unseal: {
-    args: [text('owner', MOST_OWNER), upTo('box', MOST_SEALED + BOX_OVERHEAD, 1)],
+    args: [text('owner', MOST_OWNER), upTo('box', MOST_BOX, 1)],
     returns: 'bytes: the plaintext',
     phases: ANY_PHASE,
     lifecycles: ANY_LIFECYCLE,

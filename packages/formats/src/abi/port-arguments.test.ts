@@ -5,11 +5,11 @@ import {
   choiceArgument,
   listArgument,
   recordArgument,
-  serveCalls,
   textArgument,
   uintArgument,
 } from './port-arguments.ts';
 import type { PortValue } from './port.ts';
+import { serveCalls } from './serve-calls.ts';
 
 const bad = (field: string) => expect.objectContaining({ code: 'BadArgument', field });
 

@@ -1,7 +1,7 @@
 import { isBytes } from '../bytes.ts';
 import { SevenfoldError } from '../errors.ts';
-import type { CallTable } from './calls.ts';
-import type { PortHandler, PortValue } from './port.ts';
+import { isGuid } from '../guid.ts';
+import type { PortValue } from './port.ts';
 
 /** How a call itself can be wrong, whatever it asks for. */
 export type PortErrorCode = 'UnknownCall' | 'BadArgument' | 'CallerNotAllowed';
@@ -50,6 +50,12 @@ export function textArgument(untrusted: PortValue | undefined, field: string, ma
   return untrusted;
 }
 
+/** A GUID in lower case. */
+export function guidArgument(untrusted: PortValue | undefined, field: string): string {
+  if (typeof untrusted !== 'string' || !isGuid(untrusted)) throw bad(field, 'a GUID in lower case');
+  return untrusted;
+}
+
 export function booleanArgument(untrusted: PortValue | undefined, field: string): boolean {
   if (typeof untrusted !== 'boolean') throw bad(field, 'true or false');
   return untrusted;
@@ -93,43 +99,4 @@ export function choiceArgument<Choice extends string>(
   const choice = choices.find((known) => known === untrusted);
   if (choice === undefined) throw bad(field, `one of ${choices.join(', ')}`);
   return choice;
-}
-
-/** Answers one call; its arguments have the right number and are otherwise untrusted. */
-export type CallImplementation = (
-  args: readonly PortValue[],
-  caller: string,
-) => PortValue | Promise<PortValue>;
-
-/**
- * A handler that answers exactly the calls of `table`, to callers that `mayCall` lets through, with exactly as many
- * arguments as the table says. Everything else is refused with a `PortError`.
- */
-export function serveCalls<Table extends CallTable>(
-  table: Table,
-  mayCall: (caller: string) => boolean,
-  implementations: { readonly [Name in keyof Table]: CallImplementation },
-): PortHandler {
-  return async (caller, method, args) => {
-    if (!mayCall(caller))
-      throw new PortError('CallerNotAllowed', `${caller} may not call here.`, { field: 'caller' });
-    const row = Object.hasOwn(table, method) ? table[method] : undefined;
-    const implementation = row === undefined ? undefined : implementations[method];
-    if (row === undefined || implementation === undefined) {
-      throw new PortError('UnknownCall', `There is no call ${JSON.stringify(method.slice(0, 64))}.`, {
-        field: 'method',
-      });
-    }
-    if (args.length !== row.args.length) {
-      throw new PortError(
-        'BadArgument',
-        `${method} takes ${row.args.length} arguments, not ${args.length}.`,
-        {
-          field: 'args',
-          rule: row.args.join(', '),
-        },
-      );
-    }
-    return implementation(args, caller);
-  };
 }

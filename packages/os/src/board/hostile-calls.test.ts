@@ -7,6 +7,7 @@ import {
   SYSTEM_IMAGE_TYPES,
   parseImagePackage,
   toHex,
+  nameOf,
   type CallTable,
   type PortValue,
 } from '@sevenfold/formats';
@@ -146,7 +147,7 @@ function attempts(apps: readonly Uint8Array[], kernel: Uint8Array): (granted: Gr
       case 'label':
         return 'x';
       default:
-        return /bytes|message|box/.test(argument)
+        return /bytes|message|box|record/.test(argument)
           ? new Uint8Array(below(8) === 0 ? 9000 : below(300)).fill(below(256))
           : pick(junk);
     }
@@ -154,10 +155,10 @@ function attempts(apps: readonly Uint8Array[], kernel: Uint8Array): (granted: Gr
   const tables: readonly (readonly [prefix: string, name: string, args: readonly string[]])[] = [
     ...Object.entries(MONITOR_CALLS as CallTable)
       .filter(([name]) => name !== 'restart')
-      .map(([name, { args }]) => ['', name, args] as const),
+      .map(([name, { args }]) => ['', name, args.map(nameOf)] as const),
     ...Object.entries(hardware)
       .filter(([name]) => !isOfTheNetwork.test(name) && name !== 'startCompartment')
-      .map(([name, { args }]) => ['hw.', name, args] as const),
+      .map(([name, { args }]) => ['hw.', name, args.map(nameOf)] as const),
     ['', 'programFlash', ['offset', 'bytes']],
     ['', 'constructor', []],
     ['hw.', 'configureFirewall', ['rules']],

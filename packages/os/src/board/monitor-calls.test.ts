@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { MONITOR_CALLS, type PortValue } from '@sevenfold/formats';
+import { MONITOR_CALLS, type MonitorCallRow, type PortValue } from '@sevenfold/formats';
 import { makeDevice, manufactureBits, settled, stage, type TestDevice } from './testing/device.fixture.ts';
 import { APP_COMPONENT, makeRelease, makeSystemImage } from './testing/release.fixture.ts';
+import { largest, wrong } from './testing/rule-values.fixture.ts';
 
-const rows = Object.entries(MONITOR_CALLS);
+const rows = Object.entries(MONITOR_CALLS as Readonly<Record<string, MonitorCallRow>>);
 const codeOf = async (work: Promise<unknown>): Promise<string> =>
   work.then(
     () => 'answered',
@@ -41,6 +42,26 @@ async function running(): Promise<TestDevice> {
 }
 
 describe('the table of the Security Monitor’s calls', () => {
+  it('is obeyed: no call is reached with anything past any bound of its arguments', async () => {
+    const device = await running();
+    let refused = 0;
+    for (const [name, { args }] of rows) {
+      const right = args.map(largest);
+      for (const [index, rule] of args.entries()) {
+        for (const [field, bad] of wrong(rule)) {
+          const given = right.map((value, at) => (at === index ? bad : value));
+          await expect(device.call(name, ...given), `${name} ${field}`).rejects.toMatchObject({
+            code: 'BadArgument',
+            field,
+          });
+          refused += 1;
+        }
+      }
+    }
+    expect(refused).toBeGreaterThan(300);
+    await device.board.powerOff();
+  });
+
   it('has thirty rows at most, and each says when it is allowed', () => {
     expect(rows.length).toBeLessThanOrEqual(30);
     expect(new Set(rows.map(([, { when }]) => when))).toEqual(new Set(['any', 'settled', 'running']));

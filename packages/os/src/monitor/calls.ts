@@ -1,34 +1,24 @@
 import {
   CAPABILITY_COMPONENT_ID,
-  FLASH_MAP,
   IMAGE_TYPES,
   MONITOR_CALLS,
-  NORMAL_WORLD_COUNTERS,
   SYSTEM_IMAGE_FILES,
-  bytesArgument,
-  choiceArgument,
-  isGuid,
-  listArgument,
-  recordArgument,
   serveCalls,
-  textArgument,
   toProblem,
-  uintArgument,
-  PortError,
   type BootReport,
   type CallImplementation,
+  type CallImplementations,
   type Port,
   type PortHandler,
-  type PortValue,
 } from '@sevenfold/formats';
 import { verifyStage, type BootChain } from './boot-chain.ts';
 import { MonitorError } from './errors.ts';
 import type { Images } from './images.ts';
-import { MOST_MUTABLE, type MutableStorage } from './mutable.ts';
+import type { MutableStorage } from './mutable.ts';
 import { serially, type PlutonPort } from './ports.ts';
-import { MOST_RECORD, type RecordLog } from './records.ts';
+import type { RecordLog } from './records.ts';
 import type { BootFacts, Slots } from './slots.ts';
-import { MOST_STAGINGS, type Stagings } from './staging.ts';
+import type { Stagings } from './staging.ts';
 
 /** What the monitor answers from. */
 export interface MonitorState {
@@ -50,19 +40,8 @@ export interface MonitorState {
   readonly log: (line: string) => void;
 }
 
-const STAGING = { max: 0xffffffff } as const;
-const MOST_IDS = 1024;
-const WATCHDOG = { min: 1, max: 600_000 } as const;
-
-function componentId(untrusted: PortValue | undefined, field = 'componentId'): string {
-  const text = textArgument(untrusted, field, 36);
-  if (!isGuid(text))
-    throw new PortError('BadArgument', `${field} must be a GUID in lower case.`, { field, rule: 'a GUID' });
-  return text;
-}
-
 /** Whose sealed bytes these are: whatever the normal world says, they are the normal world's. */
-const ownerOf = (label: PortValue | undefined): string => `normal world/${textArgument(label, 'label', 64)}`;
+const ownerOf = (label: string): string => `normal world/${label}`;
 
 /** Nothing that was counted before an update can be undone after it. What keeps that from being done is no reason to fail. */
 async function anchorCounters({ pluton, log }: MonitorState): Promise<void> {
@@ -71,25 +50,27 @@ async function anchorCounters({ pluton, log }: MonitorState): Promise<void> {
   });
 }
 
-const stagingId = (untrusted: PortValue | undefined): number => uintArgument(untrusted, 'stagingId', STAGING);
-
 /**
- * The Security Monitor's whole interface: `MONITOR_CALLS`, for the kernel alone. The kernel counts as hostile: every
- * argument is checked for its shape here, and what changes flash happens one call after the other.
+ * The Security Monitor's whole interface: `MONITOR_CALLS`, for the kernel alone. The kernel counts as hostile: no call
+ * sees arguments, or a state, that its row does not allow, and what changes flash happens one call after the other.
  */
 export function serveMonitor(state: MonitorState): PortHandler {
   const { hardware, pluton, slots, stagings, images, records, mutable } = state;
   const inOrder = serially();
   const ordered =
-    (work: CallImplementation): CallImplementation =>
+    <Args extends readonly unknown[]>(work: CallImplementation<Args>): CallImplementation<Args> =>
     (args, caller) =>
       inOrder(async () => work(args, caller));
   const toPluton =
     (method: string): CallImplementation =>
     (args) =>
       pluton.port.call(method, ...args);
-
-  const answer = serveCalls(MONITOR_CALLS, (caller) => caller === 'kernel', {
+  const admit = (method: keyof typeof MONITOR_CALLS): void => {
+    const { when } = MONITOR_CALLS[method];
+    if (when === 'settled') slots.requireSettled();
+    if (when === 'running') requireRunning(state.report);
+  };
+  const calls: CallImplementations<typeof MONITOR_CALLS> = {
     identity: toPluton('identity'),
     bootInfo: async () => ({
       busFaults: await hardware.call('busFaults'),
@@ -109,48 +90,22 @@ export function serveMonitor(state: MonitorState): PortHandler {
     loadCertStore: () => state.certStore,
     loadCompartmentProgram: () => state.compartmentProgram,
     listImages: ordered(() => images.list()),
-    loadApplication: ordered(([component]) => images.loadApplication(componentId(component))),
+    loadApplication: ordered(([component]) => images.loadApplication(component)),
 
-    stageBegin: ordered(([untrusted]) => {
-      const fields = recordArgument(untrusted, 'image', [
-        'imageType',
-        'componentId',
-        'imageId',
-        'size',
-        'digest',
-      ]);
-      return stagings.begin({
-        imageType: uintArgument(fields.imageType, 'imageType', { max: 0xffff }),
-        componentId: componentId(fields.componentId),
-        imageId: componentId(fields.imageId, 'imageId'),
-        size: uintArgument(fields.size, 'size', { min: 1, max: 0xffffffff }),
-        digest: bytesArgument(fields.digest, 'digest', { length: 32 }),
-      });
-    }),
+    stageBegin: ordered(([image]) => stagings.begin(image)),
     stageWrite: ordered(async ([id, offset, bytes]) => {
-      await stagings.write(
-        stagingId(id),
-        uintArgument(offset, 'offset'),
-        bytesArgument(bytes, 'bytes', { max: 65_536 }),
-      );
+      await stagings.write(id, offset, bytes);
       return null;
     }),
     stageFinish: ordered(async ([id]) => {
-      await stagings.finish(stagingId(id));
+      await stagings.finish(id);
       return null;
     }),
     stageAbort: ordered(([id]) => {
-      stagings.abort(stagingId(id));
+      stagings.abort(id);
       return null;
     }),
-    commit: ordered(async ([untrustedIds, untrustedRemoved]) => {
-      const ids = listArgument(untrustedIds, 'stagingIds', MOST_STAGINGS, (id) => stagingId(id));
-      const removed = listArgument(
-        untrustedRemoved,
-        'removeComponentIds',
-        FLASH_MAP.applications.most,
-        componentId,
-      );
+    commit: ordered(async ([ids, removed]) => {
       const next = stagings.committable(ids);
       const restartRequired = await slots.commit(next, removed, await images.requireFit(next));
       stagings.forget(ids);
@@ -166,49 +121,33 @@ export function serveMonitor(state: MonitorState): PortHandler {
     }),
     restart: ordered(() => hardware.call('reset', 'Restart')),
 
-    recordAppend: ordered(([record]) =>
-      records.append(bytesArgument(record, 'record', { max: MOST_RECORD })),
-    ),
-    recordList: ordered(([most]) => records.list(uintArgument(most, 'most', { max: MOST_IDS }))),
+    recordAppend: ordered(([record]) => records.append(record)),
+    recordList: ordered(([most]) => records.list(most)),
     recordRemove: ordered(async ([ids]) => {
-      await records.remove(
-        listArgument(ids, 'ids', MOST_IDS, (id, field) => uintArgument(id, field, STAGING)),
-      );
+      await records.remove(ids);
       return null;
     }),
-    mutableRead: ordered(([component]) => mutable.read(componentId(component))),
-    mutableWrite: ordered(async ([component, untrusted]) => {
-      const id = componentId(component);
-      if (untrusted === null) return mutable.delete(id);
-      const bytes = bytesArgument(untrusted, 'bytes', { max: MOST_MUTABLE });
+    mutableRead: ordered(([component]) => mutable.read(component)),
+    mutableWrite: ordered(async ([component, bytes]) => {
+      if (bytes === null) return mutable.delete(component);
       // Kept only if it would hold at the next boot, where it is asked again.
-      if (id === CAPABILITY_COMPONENT_ID) await pluton.openCapability(bytes, false);
-      return mutable.write(id, bytes);
+      if (component === CAPABILITY_COMPONENT_ID) await pluton.openCapability(bytes, false);
+      return mutable.write(component, bytes);
     }),
 
-    watchdogKick: ([milliseconds]) =>
-      hardware.call('setWatchdog', uintArgument(milliseconds, 'milliseconds', WATCHDOG)),
+    watchdogKick: ([milliseconds]) => hardware.call('setWatchdog', milliseconds),
     attest: toPluton('attest'),
-    verifySigned: ([use, ...rest]) =>
-      pluton.port.call('verifySigned', choiceArgument(use, 'use', ['plan']), ...rest),
+    verifySigned: toPluton('verifySigned'),
     createSessionKey: toPluton('createSessionKey'),
     signWithSessionKey: toPluton('signWithSessionKey'),
     exportSessionKey: toPluton('exportSessionKey'),
-    seal: ([policy, label, bytes]) => pluton.port.call('seal', policy ?? null, ownerOf(label), bytes ?? null),
-    unseal: ([label, box]) => pluton.port.call('unseal', ownerOf(label), box ?? null),
-    counter: ([name, increment]) =>
-      pluton.port.call('counter', choiceArgument(name, 'name', NORMAL_WORLD_COUNTERS), increment ?? null),
+    seal: ([policy, label, bytes]) => pluton.port.call('seal', policy, ownerOf(label), bytes),
+    unseal: ([label, box]) => pluton.port.call('unseal', ownerOf(label), box),
+    counter: toPluton('counter'),
     sha256: toPluton('sha256'),
-    random: ([length]) => pluton.port.call('random', length ?? null, false),
-  });
-  return async (caller, method, args) => {
-    const row: { readonly when: string } | undefined = Object.hasOwn(MONITOR_CALLS, method)
-      ? MONITOR_CALLS[method as keyof typeof MONITOR_CALLS]
-      : undefined;
-    if (caller === 'kernel' && row?.when === 'settled') slots.requireSettled();
-    if (caller === 'kernel' && row?.when === 'running') requireRunning(state.report);
-    return answer(caller, method, args);
+    random: ([length]) => pluton.port.call('random', length, false),
   };
+  return serveCalls(MONITOR_CALLS, (caller) => caller === 'kernel', calls, admit);
 }
 
 /** What speaks in the name of everything that runs waits until all of that is measured. */

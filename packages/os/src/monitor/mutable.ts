@@ -10,8 +10,6 @@ import {
 import { MonitorError } from './errors.ts';
 import { isWorn, type FlashPort } from './ports.ts';
 
-/** Longest content of one component in bytes. */
-export const MOST_MUTABLE = 65_536;
 const { offset: REGION, length: REGION_LENGTH } = FLASH_MAP.mutable;
 const SECTORS = REGION_LENGTH / FLASH_SECTOR;
 const MAGIC = 0x31554d53; // "SMU1", little-endian

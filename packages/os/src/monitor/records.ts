@@ -1,9 +1,15 @@
-import { FLASH_MAP, FLASH_PAGE, FLASH_SECTOR, concatBytes, crc32, viewOf } from '@sevenfold/formats';
+import {
+  FLASH_MAP,
+  FLASH_PAGE,
+  FLASH_SECTOR,
+  MOST_RECORD,
+  concatBytes,
+  crc32,
+  viewOf,
+} from '@sevenfold/formats';
 import { MonitorError } from './errors.ts';
 import { isWorn, type FlashPort } from './ports.ts';
 
-/** Longest record in bytes. */
-export const MOST_RECORD = 3800;
 const { offset: REGION, length: REGION_LENGTH } = FLASH_MAP.records;
 const SECTORS = REGION_LENGTH / FLASH_SECTOR;
 const PAGES = FLASH_SECTOR / FLASH_PAGE;

@@ -2,6 +2,7 @@ import {
   FLASH_MAP,
   FLASH_SECTOR,
   IMAGE_TYPES,
+  MOST_STAGINGS,
   SLOT_COMPLETE_MARK,
   SLOT_PROGRESS_MARKS,
   SYSTEM_COMPONENT_IDS,
@@ -18,9 +19,6 @@ import { MonitorError } from './errors.ts';
 import type { FlashPort, PlutonPort } from './ports.ts';
 import { findImage, isSameImage, placeApplication, readPackage, type AnySlot } from './places.ts';
 import type { CommitImage, Slots } from './slots.ts';
-
-/** As many as a device can have images of: one of each type of the system, and apps. */
-export const MOST_STAGINGS = SYSTEM_IMAGE_TYPES.length + FLASH_MAP.applications.most;
 
 interface Staging {
   readonly id: number;

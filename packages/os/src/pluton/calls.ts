@@ -1,13 +1,17 @@
 import {
   PLUTON_COMMANDS,
+  serveCalls,
   toHex,
+  type BootPhase,
   type BootReport,
+  type CallImplementations,
+  type CommandRow,
+  type CommandTable,
   type PortHandler,
   type PortValue,
 } from '@sevenfold/formats';
 import { attestationToken } from './attestation.ts';
 import type { Counters } from './counters.ts';
-import { dispatch } from './dispatcher.ts';
 import { PlutonError } from './errors.ts';
 import type { PlutonHardwarePort } from './hardware.ts';
 import type { ImageVerifier } from './images.ts';
@@ -32,23 +36,23 @@ export function servePluton({ hardware, verifier, counters, boot, report }: Plut
     phase: () => verifier.phase,
     lifecycle: async () => (await hardware.fuses()).manufacturingState,
   };
-  return dispatch(PLUTON_COMMANDS, state, {
+  return serveCommands(PLUTON_COMMANDS, state, {
     async identity() {
       const spki = await hardware.identityKey();
       const { chipSku, manufacturingState } = await hardware.fuses();
       return { deviceId: toHex(await hardware.sha256(spki)), spki, chipSku, manufacturingState };
     },
-    async verifyImage(untrusted, imageType, measure) {
+    async verifyImage([untrusted, imageType, measure]) {
       const image = await verifier.verify(untrusted, imageType, measure);
       if (measure) await verifier.measure(image);
       const { imageId, componentId, name, digest, signerId, securityVersion } = image;
       return { imageId, componentId, name, digest, signerId, securityVersion };
     },
-    attest: (challenge) => attestationToken(hardware, challenge),
-    verifySigned: (use, message, signature, keyId) => verifier.isSigned(use, message, signature, keyId),
-    openCapability: async (file, inForce) =>
+    attest: ([challenge]) => attestationToken(hardware, challenge),
+    verifySigned: ([use, message, signature, keyId]) => verifier.isSigned(use, message, signature, keyId),
+    openCapability: async ([file, inForce]) =>
       verifier.openCapability(file, toHex(await hardware.sha256(await hardware.identityKey())), inForce),
-    async createSessionKey(ticket) {
+    async createSessionKey([ticket]) {
       const salt = ticket === null ? null : await unseal(hardware, 'session-key', TICKETS, ticket);
       // The key depends on what runs as well: even with its salt, other software gets another one.
       const key = await hardware.makeKey(await attestedState(hardware), salt);
@@ -58,18 +62,18 @@ export function servePluton({ hardware, verifier, counters, boot, report }: Plut
         ticket: ticket ?? (await seal(hardware, 'session-key', TICKETS, 'measured', key.salt)),
       };
     },
-    signWithSessionKey: (keyId, message) => hardware.signKey(keyId, message),
-    exportSessionKey: (keyId) => hardware.exportKey(keyId),
+    signWithSessionKey: ([keyId, message]) => hardware.signKey(keyId, message),
+    exportSessionKey: ([keyId]) => hardware.exportKey(keyId),
     generalKey: () => hardware.generalKey(),
-    signRecord: (record) => hardware.signRecord(record),
-    openDelivery: (ephemeral, context, box) => hardware.openDelivery(ephemeral, context, box),
-    seal: (policy, owner, plaintext) => seal(hardware, 'data', owner, policy, plaintext),
-    unseal: (owner, box) => unseal(hardware, 'data', owner, box),
-    counter: (name, increment) => counters.counter(name, increment),
+    signRecord: ([record]) => hardware.signRecord(record),
+    openDelivery: ([ephemeral, context, box]) => hardware.openDelivery(ephemeral, context, box),
+    seal: ([policy, owner, plaintext]) => seal(hardware, 'data', owner, policy, plaintext),
+    unseal: ([owner, box]) => unseal(hardware, 'data', owner, box),
+    counter: ([name, increment]) => counters.counter(name, increment),
     anchorCounters: () => counters.anchor(),
-    sha256: (message) => hardware.sha256(message),
-    random: (length, fresh) => hardware.random(length, fresh),
-    async raiseSecurityVersion(imageType, version) {
+    sha256: ([message]) => hardware.sha256(message),
+    random: ([length, fresh]) => hardware.random(length, fresh),
+    async raiseSecurityVersion([imageType, version]) {
       const running = (await hardware.measurements()).filter((entry) => entry.imageType === imageType);
       // A counter that runs ahead of what runs would lock the device out.
       if (!running.some((entry) => entry.securityVersion >= version)) {
@@ -83,5 +87,48 @@ export function servePluton({ hardware, verifier, counters, boot, report }: Plut
     },
     measurements: () => hardware.measurements(),
     bootReport: () => ({ ...boot, stages: report.stages, failures: report.failures }),
+  });
+}
+
+/** Where the device stands. */
+interface DeviceState {
+  /** Null: the monitor is not measured yet. */
+  phase(): BootPhase | null;
+  /** Manufacturing state; asked only for commands that are not allowed in every one. */
+  lifecycle(): Promise<string>;
+}
+
+const LIFECYCLES = 3;
+
+/** Answers the commands of a table, to the monitor alone, in exactly the states that the table says. */
+export function serveCommands<Table extends CommandTable>(
+  table: Table,
+  state: DeviceState,
+  commands: CallImplementations<Table>,
+): PortHandler {
+  const admit = (method: keyof Table): void | Promise<void> => {
+    const row: CommandRow | undefined = table[method];
+    return row && isInState(String(method), row, state);
+  };
+  return serveCalls(table, (caller) => caller === 'monitor', commands, admit);
+}
+
+function isInState(method: string, row: CommandRow, state: DeviceState): void | Promise<void> {
+  const phase = state.phase();
+  if (phase === null || !row.phases.includes(phase)) {
+    throw new PlutonError(
+      'WrongPhase',
+      `${method} is not allowed while the device is ${phase ?? 'starting'}.`,
+      { rule: row.phases.join(' or ') },
+    );
+  }
+  if (row.lifecycles.length < LIFECYCLES) return isInLifecycle(method, row.lifecycles, state);
+}
+
+async function isInLifecycle(method: string, allowed: readonly string[], state: DeviceState): Promise<void> {
+  const lifecycle = await state.lifecycle();
+  if (allowed.includes(lifecycle)) return;
+  throw new PlutonError('WrongLifecycle', `${method} is not allowed on a chip that is ${lifecycle}.`, {
+    rule: allowed.join(' or '),
   });
 }

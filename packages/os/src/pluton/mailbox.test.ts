@@ -1,32 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { PLUTON_COMMANDS, type ArgumentRule, type CommandRow, type PortValue } from '@sevenfold/formats';
-import { dispatch, type Commands } from './dispatcher.ts';
+import { PLUTON_COMMANDS, type CallImplementations, type CommandRow } from '@sevenfold/formats';
+import { largest, wrong } from '../board/testing/rule-values.fixture.ts';
+import { serveCommands } from './calls.ts';
 
 const table: Readonly<Record<string, CommandRow>> = PLUTON_COMMANDS;
 const rows = Object.entries(table);
 
-/** A right argument for a rule, as large as it may be. */
-function largest(rule: ArgumentRule): PortValue {
-  if (rule.kind === 'bytes' || rule.kind === 'optionalBytes') return new Uint8Array(rule.max);
-  if (rule.kind === 'uint') return rule.max;
-  if (rule.kind === 'text') return 'x'.repeat(rule.max);
-  return rule.kind === 'flag' ? true : (rule.of[0] ?? '');
-}
-
-/** What the same rule must refuse: each just past one of its bounds, and other types. */
-function wrong(rule: ArgumentRule): readonly PortValue[] {
-  const others: readonly PortValue[] = [1.5, -1, 2n, [], {}, [new Uint8Array(32)]];
-  if (rule.kind === 'bytes' || rule.kind === 'optionalBytes') {
-    const short = rule.min > 0 ? [new Uint8Array(rule.min - 1)] : [];
-    const none = rule.kind === 'bytes' ? [null] : [];
-    return [...others, 'text', ...none, ...short, new Uint8Array(rule.max + 1)];
-  }
-  if (rule.kind === 'uint') return [...others, null, '1', Math.min(rule.max + 1, 2 ** 53)];
-  if (rule.kind === 'text') return [...others, null, 'x'.repeat(rule.max + 1), new Uint8Array(1)];
-  return [...others, null, 0, 'true', 'nothing of the kind'];
-}
-
-/** A dispatcher over commands that only say that they were reached. */
+/** A mailbox over commands that only say that they were reached. */
 function mailbox(phase: 'booting' | 'running' | null, lifecycle = 'DeviceComplete') {
   const reached: string[] = [];
   const commands = Object.fromEntries(
@@ -37,9 +17,9 @@ function mailbox(phase: 'booting' | 'running' | null, lifecycle = 'DeviceComplet
         return null;
       },
     ]),
-  ) as Commands<typeof table>;
+  ) as CallImplementations<typeof table>;
   const state = { phase: () => phase, lifecycle: () => Promise.resolve(lifecycle) };
-  return { call: dispatch(table, state, commands), reached };
+  return { call: serveCommands(table, state, commands), reached };
 }
 
 describe('Pluton’s command table', () => {
@@ -52,11 +32,11 @@ describe('Pluton’s command table', () => {
       expect(reached).toEqual([name]);
       let refused = 0;
       for (const [index, rule] of row.args.entries()) {
-        for (const bad of wrong(rule)) {
+        for (const [field, bad] of wrong(rule)) {
           const args = right.map((value, at) => (at === index ? bad : value));
           await expect(call('monitor', name, args)).rejects.toMatchObject({
             code: 'BadArgument',
-            field: rule.name,
+            field,
           });
           refused += 1;
         }
