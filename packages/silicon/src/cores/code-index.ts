@@ -21,23 +21,26 @@ export class CodeIndex {
   add(derived: Derived): void {
     if (derived.first >= XIP_OFFSET) return;
     this.#memory.markCode(derived.first, derived.end - derived.first);
-    for (const granule of granulesOf(derived)) {
-      const here = this.#granules.get(granule) ?? new Set();
-      here.add(derived);
-      this.#granules.set(granule, here);
+    const [from, to] = granulesOf(derived.first, derived.end);
+    for (let granule = from; granule <= to; granule++) {
+      const here = this.#granules.get(granule);
+      if (here === undefined) this.#granules.set(granule, new Set([derived]));
+      else here.add(derived);
     }
   }
 
   /** Drops what was made from any of these bytes; says whether there was anything. */
   overwrite(offset: number, length: number): boolean {
     const hit = new Set<Derived>();
-    for (const granule of granulesOf({ first: offset, end: offset + length })) {
+    const [from, to] = granulesOf(offset, offset + length);
+    for (let granule = from; granule <= to; granule++) {
       for (const derived of this.#granules.get(granule) ?? []) {
         if (derived.first < offset + length && offset < derived.end) hit.add(derived);
       }
     }
     for (const derived of hit) {
-      for (const granule of granulesOf(derived)) this.#granules.get(granule)?.delete(derived);
+      const [low, high] = granulesOf(derived.first, derived.end);
+      for (let granule = low; granule <= high; granule++) this.#granules.get(granule)?.delete(derived);
       derived.drop();
     }
     return hit.size > 0;
@@ -51,8 +54,8 @@ export class CodeIndex {
   }
 }
 
-function granulesOf({ first, end }: { readonly first: number; readonly end: number }): readonly number[] {
-  const from = first >> GRANULE_SHIFT;
-  const to = (end - 1) >> GRANULE_SHIFT;
-  return Array.from({ length: to - from + 1 }, (_, index) => from + index);
-}
+/** The first and the last granule of the bytes from `first` up to `end`. */
+const granulesOf = (first: number, end: number): readonly [number, number] => [
+  first >> GRANULE_SHIFT,
+  (end - 1) >> GRANULE_SHIFT,
+];

@@ -87,8 +87,22 @@ function operandsOf(pattern: Pattern, code: number): Operands {
 
 const advance = (it: number): number => ((it & 7) === 0 ? 0 : (it & 0xe0) | ((it << 1) & 0x1f));
 
+/** Instructions that were decoded: programs repeat themselves, and both engines ask. Random code has no end of them. */
+const decoded = new Map<number, Instruction>();
+const MOST_DECODED = 50_000;
+
 /** Decodes the instruction of two halfwords (the second counts only where `isWide(first)`) at a given EPSR.IT. */
 export function decode(first: number, second: number, it: number): Instruction {
+  const key = it * 2 ** 32 + first * 2 ** 16 + (isWide(first) ? second : 0);
+  const known = decoded.get(key);
+  if (known !== undefined) return known;
+  if (decoded.size >= MOST_DECODED) decoded.clear();
+  const instruction = decodeAnew(first, second, it);
+  decoded.set(key, instruction);
+  return instruction;
+}
+
+function decodeAnew(first: number, second: number, it: number): Instruction {
   const isLong = isWide(first);
   const code = isLong ? (first << 16) | second : first;
   const candidates = isLong ? wide[first >>> 9] : narrow[first >>> 6];

@@ -69,6 +69,8 @@ const MOST_HANDLERS = 20_000;
  */
 export class Handlers {
   readonly #handlers = new Map<string, Handler>();
+  /** The same by instruction, which is found sooner. */
+  readonly #known = new Map<Instruction, Handler>();
   readonly #make: (body: string) => Handler;
   readonly #memory: CoreMemory;
 
@@ -123,7 +125,16 @@ export class Handlers {
     };
   }
 
-  #handler({ row, operands, condition }: Instruction): Handler {
+  #handler(instruction: Instruction): Handler {
+    const known = this.#known.get(instruction);
+    if (known !== undefined) return known;
+    const handler = this.#handlerOfShape(instruction);
+    if (this.#known.size >= MOST_HANDLERS) this.#known.clear();
+    this.#known.set(instruction, handler);
+    return handler;
+  }
+
+  #handlerOfShape({ row, operands, condition }: Instruction): Handler {
     const key = `${row.name};${condition};${row.name === 'UNDEFINED' ? '' : shapeOf(operands)}`;
     const known = this.#handlers.get(key);
     if (known) return known;

@@ -8,7 +8,7 @@ export interface Placed {
   readonly instruction: Instruction;
 }
 
-/** Instructions that are always executed from the first on; control leaves at the last. */
+/** Instructions with one entry, the first; control leaves at the last, or at a conditional branch before. */
 export interface RegionBlock {
   readonly offset: number;
   readonly instructions: readonly Placed[];
@@ -24,6 +24,8 @@ export interface Region {
 }
 
 const MOST_INSTRUCTIONS = 600;
+/** Beyond so many instructions a conditional branch ends a block: one longer than the budget is not run at all. */
+const LONG_BLOCK = 24;
 /** How far from its entry a region reaches, in bytes. */
 export const REACH = 4096;
 
@@ -68,8 +70,20 @@ function continues({ row, condition }: Instruction): boolean {
   return !isFinal || condition !== 14;
 }
 
-/** Finds the region of an entry; `null` where its first instruction is not one for translated code. */
-export function findRegion(memory: CoreMemory, entry: number): Region | null {
+/** Whether a block may go on behind an instruction that leaves it in one case: nothing but that case's other leads there. */
+function isSideExit({ row, condition }: Instruction): boolean {
+  return /^(B T1|B T3|CBZ)/.test(row.name) || (condition !== 14 && !row.name.startsWith('BL'));
+}
+
+/**
+ * Finds the region of an entry, up to what is translated already; `null` where its first instruction is not one for
+ * translated code.
+ */
+export function findRegion(
+  memory: CoreMemory,
+  entry: number,
+  isTranslated: (offset: number) => boolean,
+): Region | null {
   const instructions = new Map<number, Instruction>();
   const leaders = new Set([entry]);
   const open = [entry];
@@ -80,6 +94,7 @@ export function findRegion(memory: CoreMemory, entry: number): Region | null {
   while (open.length > 0 && instructions.size < MOST_INSTRUCTIONS) {
     let at = open.pop() ?? entry;
     let it = 0;
+    let length = 0;
     while (instructions.size < MOST_INSTRUCTIONS || it !== 0) {
       const known = instructions.get(at);
       if (known !== undefined) {
@@ -87,24 +102,27 @@ export function findRegion(memory: CoreMemory, entry: number): Region | null {
         if (known.it !== it) return null;
         break;
       }
-      if (at + 2 > limit) break;
+      if (at + 2 > limit || isTranslated(at)) break;
       const first = memory.get(at, 2);
       if (isWide(first) && at + 4 > limit) break;
       const instruction = decode(first, isWide(first) ? memory.get(at + 2, 2) : 0, it);
       instructions.set(at, instruction);
+      length++;
       const next = at + instruction.size;
       it = instruction.nextIt;
       if (instruction.ends) {
         if (instruction.row.name === 'BL T1') calls.add(at + 4 + (instruction.operands['i'] ?? 0));
         const after = targetsOf(instruction).map((distance) => at + distance);
         after.push(...tableTargets(memory, at, instructions));
-        if (continues(instruction)) after.push(next);
+        const goesOn = continues(instruction);
+        const staysInBlock = goesOn && isSideExit(instruction) && length < LONG_BLOCK;
+        if (goesOn && !staysInBlock) after.push(next);
         for (const target of after) {
-          if (!isNear(target) || leaders.has(target)) continue;
+          if (!isNear(target) || leaders.has(target) || isTranslated(target)) continue;
           leaders.add(target);
           open.push(target);
         }
-        break;
+        if (!staysInBlock) break;
       }
       at = next;
     }
@@ -130,7 +148,7 @@ function blocksOf(
       }
       placed.push({ offset: at, instruction });
       at += instruction.size;
-      if (instruction.ends) break;
+      if (instruction.ends && !(continues(instruction) && isSideExit(instruction))) break;
     }
     const [head] = placed;
     // What the interpreter must do is left to it, entry and all.

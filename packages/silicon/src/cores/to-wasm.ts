@@ -40,6 +40,8 @@ export interface Surroundings {
   readonly outside: { readonly load: number; readonly store: number };
   /** Temps that instructions have used at most. */
   readonly temps: { most: number };
+  /** Locals that stand for registers and flags: which are used at all, and which are written. */
+  readonly words: { readonly used: Set<number>; readonly written: Set<number> };
 }
 
 const BINARY: Readonly<Record<Exclude<BinaryOp, 'mulHighS' | 'mulHighU' | 'divS' | 'divU'>, number>> = {
@@ -64,7 +66,7 @@ const BINARY: Readonly<Record<Exclude<BinaryOp, 'mulHighS' | 'mulHighU' | 'divS'
 };
 
 /** The state word of a slot; operands are known where code is translated. */
-export function wordOf(slot: Slot): number {
+function wordOf(slot: Slot): number {
   if (slot.file === 'state') return WORD[slot.word];
   return Number(slot.index) + (slot.file === 'float' ? WORD.float : 0);
 }
@@ -88,7 +90,10 @@ function value(around: Surroundings, expr: Expr): void {
       const word = wordOf(expr.slot);
       const local = localOf(word);
       if (local === null) code.const(0).memory(OP.load, 4 * word);
-      else code.get(local);
+      else {
+        around.words.used.add(word);
+        code.get(local);
+      }
       break;
     }
     case 'unary':
@@ -118,7 +123,7 @@ function binaryValue(around: Surroundings, expr: Extract<Expr, { kind: 'binary' 
   } else if (op === 'divS') {
     // -2^31 / -1 would trap; a divisor of 0 has been sent to the interpreter.
     value(around, b);
-    code.const(-1).op(OP.eq).open(OP.if, Symbol('overflow'), VALUE).const(0);
+    code.const(-1).op(OP.eq).if(VALUE).const(0);
     value(around, a);
     code.op(OP.sub, OP.else);
     value(around, a);
@@ -153,7 +158,7 @@ function load(around: Surroundings, stmt: Extract<Stmt, { kind: 'load' }>): void
   code
     .const(TCM.size - stmt.size + 1)
     .op(OP.geU)
-    .open(OP.if, Symbol('outside'));
+    .if();
   findOutside(around, around.outside.load, stmt.size);
   code.end();
   const opcode = LOADS[stmt.size][stmt.isSigned ? 1 : 0];
@@ -170,9 +175,9 @@ function store(around: Surroundings, stmt: Extract<Stmt, { kind: 'store' }>): vo
   code
     .const(TCM.size - stmt.size + 1)
     .op(OP.ltU)
-    .open(OP.if, Symbol('inside'), VALUE);
+    .if(VALUE);
   code.get(LOCAL.address).const(GRANULE_SHIFT).op(OP.shrU).memory(OP.load8U, CODE_MAP_AT);
-  code.op(OP.else).const(1).end().open(OP.if, Symbol('slow'));
+  code.op(OP.else).const(1).end().if();
   findOutside(around, around.outside.store, stmt.size);
   code.end().get(LOCAL.address);
   value(around, stmt.value);
@@ -197,7 +202,7 @@ const FAST: Partial<Record<FloatOp, number>> = {
 function float(around: Surroundings, stmt: Extract<Stmt, { kind: 'float' }>): void {
   const { code } = around;
   const result = LOCAL.temps + stmt.id;
-  const done = Symbol('done');
+  const done = code.label();
   const fast = FAST[stmt.op];
   const isConversion = stmt.op === 'fromInteger';
   code.open(OP.block, done);
@@ -209,7 +214,7 @@ function float(around: Surroundings, stmt: Extract<Stmt, { kind: 'float' }>): vo
       .op(OP.and)
       .const(IXC)
       .op(OP.eq);
-    code.open(OP.if, Symbol('fast'));
+    code.if();
     if (isConversion) {
       const [operand, isSigned] = stmt.args;
       if (operand) value(around, operand);
@@ -233,7 +238,7 @@ function float(around: Surroundings, stmt: Extract<Stmt, { kind: 'float' }>): vo
 
 function bailIf(around: Surroundings, test: Expr): void {
   value(around, test);
-  around.code.open(OP.if, Symbol('bail'));
+  around.code.if();
   around.bail();
   around.code.end();
 }
@@ -257,6 +262,7 @@ export function emit(around: Surroundings, statements: readonly Stmt[]): void {
           code.memory(OP.store, 4 * word);
         } else {
           value(around, stmt.value);
+          around.words.written.add(word);
           code.set(local);
         }
         break;
@@ -269,7 +275,7 @@ export function emit(around: Surroundings, statements: readonly Stmt[]): void {
         break;
       case 'if':
         value(around, stmt.test);
-        code.open(OP.if, Symbol('body'));
+        code.if();
         emit(around, stmt.body);
         code.end();
         break;
@@ -281,7 +287,7 @@ export function emit(around: Surroundings, statements: readonly Stmt[]): void {
         value(around, stmt.target);
         code.const(1).op(OP.and, OP.eqz);
         value(around, stmt.target);
-        code.const(28).op(OP.shrU).const(15).op(OP.eq, OP.or).open(OP.if, Symbol('bail'));
+        code.const(28).op(OP.shrU).const(15).op(OP.eq, OP.or).if();
         around.bail();
         code.end();
         break;
@@ -301,7 +307,7 @@ export function emit(around: Surroundings, statements: readonly Stmt[]): void {
         code
           .const(0)
           .memory(OP.load, 4 * WORD.floatGate)
-          .open(OP.if, Symbol('bail'));
+          .if();
         around.bail();
         code.end();
         break;

@@ -1,4 +1,5 @@
 import { Semantics } from './builder.ts';
+import type { Instruction } from './decoder.ts';
 import { conditionHolds } from './isa/branch.ts';
 import type { FloatOp, Stmt } from './ir.ts';
 import type { Placed, Region, RegionBlock } from './region.ts';
@@ -13,7 +14,7 @@ import {
   XIP,
   XIP_OFFSET,
 } from './state.ts';
-import { emit, LOCAL, localOf, wordOf, type Surroundings } from './to-wasm.ts';
+import { emit, LOCAL, localOf, type Surroundings } from './to-wasm.ts';
 import { CodeWriter, moduleOf, OP, type Label, type WasmImport } from './wasm-writer.ts';
 
 /** What a translated function answers to have the instruction at PC interpreted; 0: go on where PC points. */
@@ -30,8 +31,17 @@ interface Prepared {
   readonly code: readonly { readonly placed: Placed; readonly statements: readonly Stmt[] }[];
 }
 
+/** What instructions do, for as long as the decoder gives the same ones out. */
+const known = new WeakMap<Instruction, readonly Stmt[]>();
+
 /** The statements of one instruction, its condition around them. */
-function statementsOf({ instruction }: Placed): readonly Stmt[] {
+function statementsOf(instruction: Instruction): readonly Stmt[] {
+  const statements = known.get(instruction) ?? makeStatements(instruction);
+  known.set(instruction, statements);
+  return statements;
+}
+
+function makeStatements(instruction: Instruction): readonly Stmt[] {
   const { row, operands, condition } = instruction;
   const semantics = new Semantics(operands, false);
   if (row.isSystem === true) return [{ kind: 'system', op: 'undefined', id: 0, args: [] }];
@@ -43,28 +53,9 @@ function statementsOf({ instruction }: Placed): readonly Stmt[] {
   return semantics.statements;
 }
 
-/** Which registers and flags statements read or write. */
-function usedWords(statements: readonly Stmt[], read: Set<number>, written: Set<number>): void {
-  const visit = (part: unknown): void => {
-    if (typeof part !== 'object' || part === null) return;
-    if ('kind' in part && part.kind === 'get' && 'slot' in part) {
-      read.add(wordOf(part.slot as Parameters<typeof wordOf>[0]));
-      return;
-    }
-    if ('kind' in part && part.kind === 'set' && 'slot' in part && 'value' in part) {
-      written.add(wordOf(part.slot as Parameters<typeof wordOf>[0]));
-      visit(part.value);
-      return;
-    }
-    for (const each of Object.values(part)) visit(each);
-  };
-  for (const statement of statements) visit(statement);
-}
-
 /** Where an address outside TCM lies from `TCM_AT` on, or -1. `isStore`: XIP does not count, nor does code. */
 function outsideFunction(isStore: boolean): CodeWriter {
   const code = new CodeWriter();
-  const inside = Symbol('inside');
   // Local 0 is the distance from TCM, 1 the access size less one, 2 the distance from the other memory.
   code
     .get(0)
@@ -74,11 +65,11 @@ function outsideFunction(isStore: boolean): CodeWriter {
     .const(SYSRAM.size)
     .get(1)
     .op(OP.sub, OP.ltU);
-  code.open(OP.if, inside);
+  code.if();
   const offset = (add: number): CodeWriter => code.get(2).const(add).op(OP.add);
   if (isStore) {
     offset(SYSRAM_OFFSET).const(GRANULE_SHIFT).op(OP.shrU).memory(OP.load8U, CODE_MAP_AT);
-    code.open(OP.if, Symbol('code')).const(-1).op(OP.return).end();
+    code.if().const(-1).op(OP.return).end();
   }
   offset(SYSRAM_OFFSET).op(OP.return).end();
   if (!isStore) {
@@ -90,48 +81,37 @@ function outsideFunction(isStore: boolean): CodeWriter {
       .const(XIP.size)
       .get(1)
       .op(OP.sub, OP.ltU);
-    code.open(OP.if, Symbol('xip'));
+    code.if();
     offset(XIP_OFFSET).op(OP.return).end();
   }
   // TCM itself comes here where a store meets code, or an access leaves it at the end.
   return code.const(-1);
 }
 
+const OUTSIDE = { load: outsideFunction(false), store: outsideFunction(true) };
+
 /** Translates a region that begins at `address`. */
 export function translateRegion(region: Region, addressOf: (offset: number) => number): Translation {
   const prepared = region.blocks.map((block): Prepared => ({
     block,
-    code: block.instructions.map((placed) => ({ placed, statements: statementsOf(placed) })),
+    code: block.instructions.map((placed) => ({ placed, statements: statementsOf(placed.instruction) })),
   }));
-  const read = new Set<number>();
-  const written = new Set<number>();
-  for (const { code } of prepared) for (const { statements } of code) usedWords(statements, read, written);
-  const kept = (words: Set<number>): readonly number[] => [...words].filter((word) => localOf(word) !== null);
-
+  const words = { used: new Set<number>(), written: new Set<number>() };
   const floats: WasmImport[] = [];
   for (const { code } of prepared) {
-    for (const { statements } of code) collectFloats(statements, floats);
+    for (const { placed, statements } of code) {
+      // Only these compute with them; most programs have few.
+      if (placed.instruction.row.name.startsWith('V')) collectFloats(statements, floats);
+    }
   }
   const outside = { load: floats.length + 1, store: floats.length + 2 };
   const temps = { most: 0 };
-  const code = new CodeWriter();
+  const code = new CodeWriter(0x2000);
 
-  // What may be written must be loaded too: not every path writes it.
-  for (const word of kept(new Set([...read, ...written]))) {
-    code
-      .const(0)
-      .memory(OP.load, 4 * word)
-      .set(localOf(word) ?? 0);
-  }
-  code
-    .const(0)
-    .memory(OP.load, 4 * WORD.budget)
-    .set(LOCAL.budget);
-
-  const exit = Symbol('exit');
-  const bailLabel = Symbol('bail');
-  const top = Symbol('top');
-  const labels: Label[] = prepared.map((_, index) => Symbol(`block ${index}`));
+  const exit = code.label();
+  const bailLabel = code.label();
+  const top = code.label();
+  const labels: Label[] = prepared.map(() => code.label());
   code.open(OP.block, exit).open(OP.block, bailLabel).open(OP.loop, top);
   for (const label of labels.toReversed()) code.open(OP.block, label);
   code
@@ -143,7 +123,7 @@ export function translateRegion(region: Region, addressOf: (offset: number) => n
 
   for (const [index, { block, code: instructions }] of prepared.entries()) {
     code.end();
-    const self = Symbol('self');
+    const self = code.label();
     code.open(OP.loop, self);
     const count = instructions.length;
     const start = addressOf(block.offset);
@@ -160,7 +140,7 @@ export function translateRegion(region: Region, addressOf: (offset: number) => n
           .memory(OP.store, 4 * WORD.it);
     };
     code.get(LOCAL.budget).const(count).op(OP.sub).tee(LOCAL.budget).const(0).op(OP.ltS);
-    code.open(OP.if, Symbol('spent'));
+    code.if();
     prepareBail(start, count, 0);
     code.br(bailLabel).end();
     const jump = (target: number): void => {
@@ -178,17 +158,30 @@ export function translateRegion(region: Region, addressOf: (offset: number) => n
         prepare();
         code.br(bailLabel);
       };
+      /** What of the block a branch out of its middle leaves undone costs nothing. */
+      const giveBack = (): void => {
+        const left = count - position - 1;
+        if (left > 0) code.get(LOCAL.budget).const(left).op(OP.add).set(LOCAL.budget);
+      };
       const around: Surroundings = {
         code,
         pc: (address + 4) | 0,
         bail,
         prepareBail: prepare,
         bailLabel,
-        jump,
-        leave: () => void code.set(LOCAL.next).br(exit),
+        jump: (target) => {
+          giveBack();
+          jump(target);
+        },
+        leave: () => {
+          code.set(LOCAL.next);
+          giveBack();
+          code.br(exit);
+        },
         float: (op) => floats.findIndex(({ name }) => name === op),
         outside,
         temps,
+        words,
       };
       emit(around, statements);
     }
@@ -206,7 +199,7 @@ export function translateRegion(region: Region, addressOf: (offset: number) => n
   code.op(OP.unreachable).end();
   code.get(LOCAL.budget).get(LOCAL.third).op(OP.add).set(LOCAL.budget);
   code.const(INTERPRET).set(LOCAL.status).end();
-  for (const word of kept(written))
+  for (const word of words.written)
     code
       .const(0)
       .get(localOf(word) ?? 0)
@@ -221,10 +214,22 @@ export function translateRegion(region: Region, addressOf: (offset: number) => n
     .memory(OP.store, 4 * WORD.budget);
   code.get(LOCAL.status);
 
+  const head = new CodeWriter(code.bytes.length + 256);
+  // What may be written must be loaded too: not every path writes it.
+  for (const word of new Set([...words.used, ...words.written])) {
+    head
+      .const(0)
+      .memory(OP.load, 4 * word)
+      .set(localOf(word) ?? 0);
+  }
+  head
+    .const(0)
+    .memory(OP.load, 4 * WORD.budget)
+    .set(LOCAL.budget);
   const functions = [
-    { params: 1, locals: LOCAL.temps - 1 + temps.most, code },
-    { params: 2, locals: 1, code: outsideFunction(false) },
-    { params: 2, locals: 1, code: outsideFunction(true) },
+    { params: 1, locals: LOCAL.temps - 1 + temps.most, code: head.raw(code.bytes) },
+    { params: 2, locals: 1, code: OUTSIDE.load },
+    { params: 2, locals: 1, code: OUTSIDE.store },
   ];
   const bytes = moduleOf({ pages: MEMORY_PAGES, hasTable: false, imports: floats, functions });
   return { bytes, floats: floats.map(({ name }) => name as FloatOp) };

@@ -2,7 +2,7 @@ import type { CodeIndex } from './code-index.ts';
 import type { FloatUnit } from './fpu.ts';
 import type { FloatOp } from './ir.ts';
 import type { CoreMemory } from './memory.ts';
-import { findRegion } from './region.ts';
+import { findRegion, type Region } from './region.ts';
 import { ENTRY_MAP_AT, MEMORY_PAGES, SYSRAM, SYSRAM_OFFSET, TCM, WORD, XIP, XIP_OFFSET } from './state.ts';
 import { translateRegion } from './translate.ts';
 import { wasm, type FunctionTable } from './wasm-api.ts';
@@ -68,10 +68,12 @@ export class Translator {
    * offsets that the translated code calls.
    */
   translate(address: number, offset: number, functionOffset: number | null): readonly number[] {
-    if (this.#entries[offset >> 1] !== 0) return [];
-    const whole = functionOffset === null ? null : findRegion(this.#memory, functionOffset);
+    const isTranslated = (at: number): boolean => this.#entries[at >> 1] !== 0;
+    if (isTranslated(offset)) return [];
+    const hasFunction = functionOffset !== null && !isTranslated(functionOffset);
+    const whole = hasFunction ? findRegion(this.#memory, functionOffset, isTranslated) : null;
     const isIn = whole?.blocks.some((block) => block.offset === offset) === true;
-    const region = isIn ? whole : findRegion(this.#memory, offset);
+    const region = isIn ? whole : findRegion(this.#memory, offset, isTranslated);
     if (region === null) return [];
     if (this.#used >= MOST_FUNCTIONS) this.clear();
     const { bytes, floats } = translateRegion(region, (at) => (address + at - offset) | 0);
@@ -95,7 +97,7 @@ export class Translator {
         if ((this.#entries[each >> 1] ?? 0) >>> 16 === number) this.#entries[each >> 1] = 0;
       }
     };
-    for (const { offset: first, end } of region.blocks) this.#index.add({ first, end, drop });
+    for (const stretch of stretchesOf(region)) this.#index.add({ ...stretch, drop });
     return region.calls;
   }
 
@@ -107,11 +109,22 @@ export class Translator {
   }
 }
 
+/** The bytes that a region was made from, without seams between blocks that lie behind each other. */
+function stretchesOf({ blocks }: Region): readonly { readonly first: number; readonly end: number }[] {
+  const stretches: { first: number; end: number }[] = [];
+  for (const { offset, end } of blocks) {
+    const last = stretches.at(-1);
+    if (last !== undefined && offset <= last.end) last.end = Math.max(last.end, end);
+    else stretches.push({ first: offset, end });
+  }
+  return stretches;
+}
+
 /** Goes from one translated function to the next until PC has none, the budget is spent, or one asks to interpret. */
 function dispatcher(): Uint8Array {
   const code = new CodeWriter();
-  const top = Symbol('top');
-  const found = Symbol('found');
+  const top = code.label();
+  const found = code.label();
   const [distance, entry] = [1, 2];
   code.open(OP.loop, top).open(OP.block, found);
   for (const [memory, offset] of [
@@ -125,7 +138,7 @@ function dispatcher(): Uint8Array {
       .const(memory.base)
       .op(OP.sub)
       .tee(distance);
-    code.const(memory.size).op(OP.ltU).open(OP.if, Symbol('here'));
+    code.const(memory.size).op(OP.ltU).if();
     // Two bytes of code are four of the map.
     code
       .get(distance)
@@ -137,10 +150,10 @@ function dispatcher(): Uint8Array {
     code.end();
   }
   code.const(0).op(OP.return).end();
-  code.get(entry).op(OP.eqz).open(OP.if, Symbol('none')).const(0).op(OP.return).end();
+  code.get(entry).op(OP.eqz).if().const(0).op(OP.return).end();
   code.get(entry).const(0xffff).op(OP.and).get(entry).const(16).op(OP.shrU);
   code.op(OP.callIndirect, 0, 0);
-  code.open(OP.if, Symbol('interpret')).const(1).op(OP.return).end();
+  code.if().const(1).op(OP.return).end();
   code
     .const(0)
     .memory(OP.load, 4 * WORD.budget)

@@ -72,26 +72,35 @@ const I32 = 0x7f;
 const VOID = 0x40;
 export const VALUE = I32;
 
-/** A label that code can branch to. */
-export type Label = symbol;
+/** A label that code can branch to: `CodeWriter.label` makes it, for that writer. */
+export type Label = number;
 
 /** Bytes of a function's body, with labels by name instead of by depth. */
 export class CodeWriter {
-  #buffer = new Uint8Array(1024);
+  #buffer: Uint8Array;
   #length = 0;
-  readonly #labels: Label[] = [];
+  /** How deep each label was opened, the outermost at 1. */
+  readonly #depths: number[] = [];
+  #open = 0;
+
+  /** `size`: bytes that are expected. */
+  constructor(size = 64) {
+    this.#buffer = new Uint8Array(size);
+  }
 
   /** What has been written, as a view that later writing may leave behind. */
   get bytes(): Uint8Array {
     return this.#buffer.subarray(0, this.#length);
   }
 
+  #grow(by: number): void {
+    const larger = new Uint8Array(Math.max(2 * this.#buffer.length, this.#length + by));
+    larger.set(this.#buffer);
+    this.#buffer = larger;
+  }
+
   #push(byte: number): void {
-    if (this.#length === this.#buffer.length) {
-      const larger = new Uint8Array(2 * this.#length);
-      larger.set(this.#buffer);
-      this.#buffer = larger;
-    }
+    if (this.#length === this.#buffer.length) this.#grow(1);
     this.#buffer[this.#length++] = byte;
   }
 
@@ -104,7 +113,9 @@ export class CodeWriter {
 
   /** Bytes as they are. */
   raw(bytes: Uint8Array | readonly number[]): this {
-    for (const byte of bytes) this.#push(byte);
+    if (this.#length + bytes.length > this.#buffer.length) this.#grow(bytes.length);
+    this.#buffer.set(bytes, this.#length);
+    this.#length += bytes.length;
     return this;
   }
 
@@ -149,18 +160,30 @@ export class CodeWriter {
     return this.op(opcode, 0).unsigned(offset);
   }
 
-  open(opcode: number, label: Label, type: number = VOID): this {
-    this.#labels.push(label);
-    return this.op(opcode, type);
+  /** A label to open something with. */
+  label(): Label {
+    return this.#depths.push(0) - 1;
+  }
+
+  open(opcode: number, label: Label): this {
+    this.#open++;
+    this.#depths[label] = this.#open;
+    return this.op(opcode, VOID);
+  }
+
+  /** Opens an `if` that nothing branches to; `type`: what it leaves on the stack. */
+  if(type: number = VOID): this {
+    this.#open++;
+    return this.op(OP.if, type);
   }
 
   end(): this {
-    this.#labels.pop();
+    this.#open--;
     return this.op(OP.end);
   }
 
   depth(label: Label): number {
-    return this.#labels.length - 1 - this.#labels.lastIndexOf(label);
+    return this.#open - (this.#depths[label] ?? 0);
   }
 
   br(label: Label): this {
@@ -208,7 +231,8 @@ export function moduleOf(parts: {
   const { pages, hasTable, imports, functions } = parts;
   const arities = [...new Set([1, ...[...imports, ...functions].map(({ params }) => params)])];
   const typeOf = (params: number): number => arities.indexOf(params);
-  const module = new CodeWriter().raw([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
+  const size = functions.reduce((sum, { code }) => sum + code.bytes.length, 0);
+  const module = new CodeWriter(size + 512).raw([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
   const section = (id: number, content: CodeWriter): void => {
     module.op(id).unsigned(content.bytes.length).raw(content.bytes);
   };
@@ -224,7 +248,7 @@ export function moduleOf(parts: {
   section(2, needs);
   section(3, new CodeWriter().op(functions.length).raw(functions.map(({ params }) => typeOf(params))));
   section(7, new CodeWriter().op(1).raw(text('x')).op(0x00).unsigned(imports.length));
-  const bodies = new CodeWriter().op(functions.length);
+  const bodies = new CodeWriter(size + 64).op(functions.length);
   for (const { locals, code } of functions) {
     const { bytes } = code;
     const head = locals === 0 ? 1 : 2 + sizeOf(locals);
@@ -233,5 +257,5 @@ export function moduleOf(parts: {
     bodies.raw(bytes).op(OP.end);
   }
   section(10, bodies);
-  return module.bytes.slice();
+  return module.bytes;
 }
