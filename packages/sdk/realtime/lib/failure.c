@@ -1,0 +1,109 @@
+#include <realtime/core.h>
+#include <realtime/failure.h>
+#include <stdlib.h>
+
+__attribute__((section(".failure"), used)) volatile struct failure failure;
+
+/* A frame that an exception stacked: r0 to r3, r12, lr, pc, xpsr. */
+struct frame {
+  uint32_t registers[8];
+};
+
+/* Nothing more can be done: with FAULTMASK set a fault locks the core up, which ends the program. */
+static void lock_up(void) __attribute__((noreturn));
+static void lock_up(void) {
+  core_barrier();
+  __asm volatile("cpsid f\n\tudf #0xF5");
+  __builtin_unreachable();
+}
+
+static bool is_memory(uint32_t address, uint32_t bytes) {
+  return (address >= TCM_BASE && address + bytes <= TCM_BASE + TCM_BYTES) ||
+         (address >= SYSRAM_BASE && address + bytes <= SYSRAM_BASE + SYSRAM_BYTES);
+}
+
+static void describe(enum failure_kind kind) {
+  uint32_t msp, psp;
+  __asm volatile("mrs %0, msp\n\tmrs %1, psp" : "=r"(msp), "=r"(psp));
+  failure.kind = kind;
+  failure.exception = core_exception();
+  failure.cfsr = CORE_REG(SCB_CFSR);
+  failure.hfsr = CORE_REG(SCB_HFSR);
+  failure.mmfar = CORE_REG(SCB_MMFAR);
+  failure.bfar = CORE_REG(SCB_BFAR);
+  failure.msp = msp;
+  failure.psp = psp;
+}
+
+/* Called by `failure_entry`: where the frame is, r4 to r11 as they were, and EXC_RETURN. */
+void failure_of_fault(const struct frame *frame, const uint32_t *high, uint32_t exc_return) __attribute__((noreturn));
+void failure_of_fault(const struct frame *frame, const uint32_t *high, uint32_t exc_return) {
+  /* The first failure is the cause: what fails while it is told is not. */
+  if (failure.magic == FAILURE_MAGIC) lock_up();
+  describe(FAILURE_FAULT);
+  failure.exc_return = exc_return;
+  for (uint32_t i = 0; i < 8; i++) failure.registers[4 + i] = high[i];
+  uint32_t at = (uint32_t)(uintptr_t)frame;
+  failure.registers[13] = at;
+  /* Where stacking failed there is no frame to read. */
+  if (is_memory(at, sizeof *frame)) {
+    for (uint32_t i = 0; i < 4; i++) failure.registers[i] = frame->registers[i];
+    failure.registers[12] = frame->registers[4];
+    failure.registers[14] = frame->registers[5];
+    failure.registers[15] = frame->registers[6];
+    failure.registers[16] = frame->registers[7];
+    uint32_t bytes = (exc_return & 0x10u) != 0 ? 32 : 104;
+    failure.registers[13] = at + bytes + ((frame->registers[7] & (1u << 9)) != 0 ? 4 : 0);
+  }
+  failure.text = 0;
+  failure.line = 0;
+  failure.magic = FAILURE_MAGIC;
+  lock_up();
+}
+
+/* Every fault comes here with its stack as it was left. */
+__attribute__((naked)) void failure_entry(void) {
+  __asm volatile(
+      "tst lr, #4\n\t"
+      "ite eq\n\t"
+      "mrseq r0, msp\n\t"
+      "mrsne r0, psp\n\t"
+      /* The main stack may be what is broken: the record is made on a stack that is not. */
+      "ldr r1, =stack_top\n\t"
+      "mov r2, lr\n\t"
+      "mrs r3, msp\n\t"
+      "ldr r12, =stack_limit\n\t"
+      "add r12, #256\n\t"
+      "cmp r3, r12\n\t"
+      "it cc\n\t"
+      "msrcc msp, r1\n\t"
+      "push {r4-r11}\n\t"
+      "mov r1, sp\n\t"
+      "b failure_of_fault\n\t");
+}
+
+void failure_raise(enum failure_kind kind, const char *text, uint32_t line) {
+  uint32_t pc = (uint32_t)(uintptr_t)__builtin_return_address(0) & ~1u;
+  uint32_t sp = (uint32_t)(uintptr_t)__builtin_frame_address(0);
+  (void)core_mask();
+  if (failure.magic == FAILURE_MAGIC) lock_up();
+  describe(kind);
+  for (uint32_t i = 0; i < 17; i++) failure.registers[i] = 0;
+  failure.registers[13] = sp;
+  failure.registers[14] = pc;
+  failure.registers[15] = pc;
+  failure.exc_return = 0;
+  failure.text = text;
+  failure.line = line;
+  failure.magic = FAILURE_MAGIC;
+  lock_up();
+}
+
+bool failure_take(struct failure *out) {
+  if (failure.magic != FAILURE_MAGIC) return false;
+  *out = failure;
+  failure.magic = 0;
+  return true;
+}
+
+void abort(void) { failure_raise(FAILURE_ASSERT, "abort", 0); }
