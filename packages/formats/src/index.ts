@@ -29,6 +29,7 @@ export * from './device-capability.ts';
 export * from './der.ts';
 export * from './der-reader.ts';
 export * from './ecdsa.ts';
+export * from './elf.ts';
 export * from './endorsement.ts';
 export * from './errors.ts';
 export * from './guid.ts';
