@@ -1,12 +1,15 @@
 import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { APP_MANIFEST_PATH, encodeSymbolMap, parseAppManifest, type SymbolMap } from '@sevenfold/formats';
 import { SdkError } from './errors.ts';
 import { makeManifest, type ManifestOverrides } from './manifest.ts';
-import { materialsOf } from './materials.ts';
+import { materialsOf, realTimeLibraries, wasmLibraries } from './materials.ts';
 import { packImage, type PackOptions } from './pack-image.ts';
 import { readProject, readSdkFiles, type Project } from './project.ts';
+import { buildProgram } from './realtime/build-program.ts';
+import { findFreeRtos } from './realtime/freertos.ts';
+import type { MemoryUse } from './realtime/memory-use.ts';
 import { formatDiagnostic, type Diagnostic } from './toolchain/diagnostics.ts';
 import type { AppResult, BuiltModule, ToolchainRequest } from './toolchain/job.ts';
 import { Toolchain } from './toolchain/run-toolchain.ts';
@@ -16,8 +19,8 @@ export interface BuildOptions extends PackOptions {
   /** Folder with `app_manifest.json`, C sources, and if there is one `hardware.json` and `resources/`. */
   readonly sourceDir: string;
   /**
-   * Where to write `<name>.imagepackage`, `<name>.symbols`, `<name>.cdx.json` and `debug/<imageId>.wasm`; absent:
-   * nowhere.
+   * Where to write `<name>.imagepackage`, `<name>.symbols`, `<name>.cdx.json` and `debug/<imageId>.wasm`, or for a
+   * real-time app `debug/<imageId>.elf` and `<name>.map`; absent: nowhere.
    */
   readonly outDir?: string;
   /** A hardware definition in place of the project's own: a path, or the name of one of the SDK's. */
@@ -25,6 +28,10 @@ export interface BuildOptions extends PackOptions {
   /** Macros for the compiler: `{BLINK_VERSION: '2'}`. */
   readonly defines?: Readonly<Record<string, string>>;
   readonly manifestOverrides?: ManifestOverrides;
+  /** Folder of the compiler for real-time apps; absent: it is on the path. */
+  readonly toolchain?: string;
+  /** Folder of a FreeRTOS kernel to build into a real-time app, in place of the one that its `realtime.json` names. */
+  readonly freertos?: string;
 }
 
 /** An app that was built. */
@@ -32,13 +39,26 @@ export interface BuiltApp {
   /** A whole image package, ready for upload. */
   readonly imagePackage: Uint8Array;
   readonly symbols: SymbolMap;
-  /** The module with names and DWARF, for debuggers. */
+  /** The module, or the ELF file of a real-time app, with names and DWARF, for debuggers. */
   readonly debugModule: Uint8Array;
   /** What was linked, as CycloneDX 1.6 JSON. */
   readonly materials: Uint8Array;
   readonly imageId: string;
   readonly componentId: string;
   readonly name: string;
+  /** What a real-time app takes of its core's memories, and the linker's map; null for a high-level app. */
+  readonly realTime: { readonly use: readonly MemoryUse[]; readonly map: Uint8Array } | null;
+  readonly warnings: readonly Diagnostic[];
+}
+
+/** What compiler and linker made of an app's sources, whichever they were. */
+interface Compiled {
+  /** What the image's entry point is. */
+  readonly executable: Uint8Array;
+  readonly debugModule: Uint8Array;
+  readonly symbols: Omit<SymbolMap, 'buildId'>;
+  readonly libraries: ReturnType<typeof wasmLibraries>;
+  readonly realTime: BuiltApp['realTime'];
   readonly warnings: readonly Diagnostic[];
 }
 
@@ -66,21 +86,69 @@ export async function buildApps(
   const manifests = projects.map((project, index) =>
     makeManifest(project, all[index]?.manifestOverrides ?? {}),
   );
-  const sdk = await readSdkFiles();
-  const request = {
-    ...sdk,
-    apps: projects.map(({ files }, index) => ({ files, defines: all[index]?.defines ?? {} })),
-    cacheDir: CACHE,
-  };
-  const results = await (toolchain === undefined ? runOnce(request) : toolchain.run(request));
+  const isRealTime = manifests.map(
+    (manifest) => parseAppManifest(manifest).applicationType === 'RealTimeCapable',
+  );
+  const others = projects.flatMap(({ files }, index) =>
+    isRealTime[index] === true ? [] : [{ files, defines: all[index]?.defines ?? {} }],
+  );
+  const results = [...(await compileAll(others, toolchain))];
   const apps: BuiltApp[] = [];
   for (const [index, options] of all.entries()) {
     const [project, manifest] = [projects[index], manifests[index]];
     if (project === undefined || manifest === undefined)
       throw new SdkError('ToolchainFailed', 'A result is missing.');
-    apps.push(await pack(options, project, manifest, moduleOf(results[index], options.sourceDir)));
+    const compiled =
+      isRealTime[index] === true
+        ? await compileRealTime(options, project)
+        : compiledModule(moduleOf(results.shift(), options.sourceDir));
+    apps.push(await pack(options, project, manifest, compiled));
   }
   return apps;
+}
+
+/** Compiles the apps that become WebAssembly; where there are none, no compiler is started. */
+async function compileAll(
+  apps: ToolchainRequest['apps'],
+  toolchain: Toolchain | undefined,
+): Promise<readonly AppResult[]> {
+  if (apps.length === 0) return [];
+  const request = { ...(await readSdkFiles()), apps, cacheDir: CACHE };
+  return await (toolchain === undefined ? runOnce(request) : toolchain.run(request));
+}
+
+async function compileRealTime(options: BuildOptions, project: Project): Promise<Compiled> {
+  const { settings, linkerScript } = project.realTime;
+  const kernel = options.freertos ?? settings.freertos;
+  const { program, linked, lines, use, map, compiler, warnings } = await buildProgram(
+    {
+      files: project.files,
+      defines: options.defines ?? {},
+      memory: settings.memory,
+      linkerScript,
+      freertos: kernel === null ? null : await findFreeRtos(resolve(options.sourceDir, kernel)),
+    },
+    options.toolchain ?? null,
+  );
+  return {
+    executable: program,
+    debugModule: linked,
+    symbols: { functions: [], lines },
+    libraries: realTimeLibraries(compiler),
+    realTime: { use, map },
+    warnings,
+  };
+}
+
+function compiledModule({ module, linked, functions, lines, warnings }: BuiltModule): Compiled {
+  return {
+    executable: module,
+    debugModule: linked,
+    symbols: { functions, lines },
+    libraries: wasmLibraries(),
+    realTime: null,
+    warnings,
+  };
 }
 
 async function runOnce(request: ToolchainRequest): Promise<readonly AppResult[]> {
@@ -104,32 +172,35 @@ async function pack(
   options: BuildOptions,
   project: Project,
   manifestBytes: Uint8Array,
-  built: BuiltModule,
+  { executable, debugModule, symbols, libraries, realTime, warnings }: Compiled,
 ): Promise<BuiltApp> {
   const { entryPoint } = parseAppManifest(manifestBytes);
   const files = [
     { path: APP_MANIFEST_PATH, bytes: manifestBytes },
-    { path: entryPoint, bytes: built.module, executable: true },
+    { path: entryPoint, bytes: executable, executable: true },
     ...project.resources.map(({ path, bytes }) => ({ path: `/${path}`, bytes })),
   ];
   const packed = await packImage({ manifestBytes, files }, options);
   const { imageId, componentId, name } = packed;
   const app: BuiltApp = {
     ...packed,
-    symbols: { buildId: imageId, functions: built.functions, lines: built.lines },
-    debugModule: built.linked,
-    materials: materialsOf({ componentId, imageId, name, lines: built.lines }),
-    warnings: built.warnings,
+    symbols: { buildId: imageId, ...symbols },
+    debugModule,
+    materials: materialsOf({ componentId, imageId, name, lines: symbols.lines, libraries }),
+    realTime,
+    warnings,
   };
   if (options.outDir !== undefined) await writeApp(options.outDir, app);
   return app;
 }
 
 async function writeApp(outDir: string, app: BuiltApp): Promise<void> {
-  const { name, imageId } = app;
+  const { name, imageId, realTime } = app;
   await mkdir(join(outDir, 'debug'), { recursive: true });
   await writeFile(join(outDir, `${name}.imagepackage`), app.imagePackage);
   await writeFile(join(outDir, `${name}.symbols`), encodeSymbolMap(app.symbols));
   await writeFile(join(outDir, `${name}.cdx.json`), app.materials);
-  await writeFile(join(outDir, 'debug', `${imageId}.wasm`), app.debugModule);
+  const kind = realTime === null ? 'wasm' : 'elf';
+  await writeFile(join(outDir, 'debug', `${imageId}.${kind}`), app.debugModule);
+  if (realTime !== null) await writeFile(join(outDir, `${name}.map`), realTime.map);
 }

@@ -13,6 +13,8 @@ export type SdkErrorCode =
   | 'LinkFailed'
   /** The toolchain's own process failed, ran out of memory or of time. */
   | 'ToolchainFailed'
+  /** There is no compiler for real-time apps on this machine. */
+  | 'CompilerMissing'
   /** The linker's output is not what this SDK knows how to read. */
   | 'UnexpectedModule'
   /** A `$NAME` of the manifest is in no hardware definition, or an override does not fit. */

@@ -11,6 +11,29 @@ function declared(...path: readonly string[]): string {
 
 const SDK_SOURCE = /^<sdk>\/(.+)$/;
 
+/** A library that is linked in, by its package URL. */
+interface LinkedLibrary {
+  readonly name: string;
+  readonly version: string;
+  readonly purl: string;
+}
+
+/** What every WebAssembly app is linked with besides the SDK's library. */
+export function wasmLibraries(): readonly LinkedLibrary[] {
+  const version = declared('dependencies', '@yowasp/clang');
+  return ['wasi-libc', 'compiler-rt'].map((name) => ({
+    name,
+    version,
+    purl: `pkg:npm/%40yowasp/clang@${version}#${name}`,
+  }));
+}
+
+/** What a real-time app is linked with: `compiler` is the first line of what it says about itself. */
+export function realTimeLibraries(compiler: string): readonly LinkedLibrary[] {
+  const version = /\d+(?:\.\d+)+/.exec(compiler)?.[0] ?? 'unknown';
+  return [{ name: 'libgcc', version, purl: `pkg:generic/gcc-arm-none-eabi@${version}#libgcc` }];
+}
+
 /** What a bill of materials is made from. */
 interface LinkedApp {
   readonly componentId: string;
@@ -18,19 +41,19 @@ interface LinkedApp {
   readonly name: string;
   /** The line table of the shipped module: names every source that was really linked. */
   readonly lines: readonly SymbolLine[];
+  readonly libraries: readonly LinkedLibrary[];
 }
 
 /**
  * What an app was linked from, as CycloneDX 1.6 JSON (ECMA-424): the app, its own sources, the parts of the SDK's
- * library that the linker took, the C library and the compiler. The same image has the same bill.
+ * library that the linker took, and other libraries. The same image has the same bill.
  */
-export function materialsOf({ componentId, imageId, name, lines }: LinkedApp): Uint8Array {
+export function materialsOf({ componentId, imageId, name, lines, libraries }: LinkedApp): Uint8Array {
   const sdkVersion = declared('version');
-  const compiler = declared('dependencies', '@yowasp/clang');
   const sources = [...new Set(lines.map(({ file }) => file).filter((file) => file !== ''))].sort();
   const own = sources.filter((file) => !SDK_SOURCE.test(file) && !file.startsWith('/'));
   const parts = sources.flatMap((file) => SDK_SOURCE.exec(file)?.[1] ?? []);
-  const library = (part: string, version: string, purl: string): object => ({
+  const library = ({ name: part, version, purl }: LinkedLibrary): object => ({
     type: 'library',
     'bom-ref': purl,
     name: part,
@@ -55,12 +78,15 @@ export function materialsOf({ componentId, imageId, name, lines }: LinkedApp): U
     components: [
       ...own.map((file) => ({ type: 'file', 'bom-ref': `file:${file}`, name: file })),
       {
-        ...library('sevenfold-sdk', sdkVersion, `pkg:generic/sevenfold-sdk@${sdkVersion}`),
+        ...library({
+          name: 'sevenfold-sdk',
+          version: sdkVersion,
+          purl: `pkg:generic/sevenfold-sdk@${sdkVersion}`,
+        }),
         licenses: [{ license: { id: 'Apache-2.0' } }],
         components: parts.map((part) => ({ type: 'file', 'bom-ref': `sdk:${part}`, name: part })),
       },
-      library('wasi-libc', compiler, `pkg:npm/%40yowasp/clang@${compiler}#wasi-libc`),
-      library('compiler-rt', compiler, `pkg:npm/%40yowasp/clang@${compiler}#compiler-rt`),
+      ...libraries.map(library),
     ],
   };
   return utf8Encode(`${JSON.stringify(bill, null, 2)}\n`);

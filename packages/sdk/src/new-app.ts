@@ -3,12 +3,16 @@ import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promis
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SdkError } from './errors.ts';
+import { findFreeRtos } from './realtime/freertos.ts';
 
 /** What a new app may start from, and what it is. */
 export const APP_TEMPLATES = {
   blink: 'an LED, a button and a timer, in C',
   telemetry: 'readings to a broker of its own over MQTT with the device’s certificate, in C',
   empty: 'a main function',
+  'realtime-baremetal': 'a real-time app: an LED and a button by interrupts, in C',
+  'realtime-rtos': 'a real-time app of tasks, on the SDK’s kernel, in C',
+  'realtime-freertos': 'a real-time app of tasks, on your FreeRTOS (--freertos PATH), in C',
 } as const;
 export type AppTemplate = keyof typeof APP_TEMPLATES;
 
@@ -19,8 +23,11 @@ export interface NewAppOptions {
   readonly template: AppTemplate;
   /** Folder of the installation that the app is to be built with. */
   readonly installation: string;
+  /** Folder of a FreeRTOS kernel, which the template `realtime-freertos` needs. */
+  readonly freertos?: string;
 }
 
+const FREERTOS: AppTemplate = 'realtime-freertos';
 const TEMPLATES = fileURLToPath(new URL('../templates', import.meta.url));
 const NAME = /^[A-Za-z][A-Za-z0-9_-]{0,30}$/;
 /** Folders and files whose names begin with a dot where they go. */
@@ -28,9 +35,10 @@ const HIDDEN: readonly string[] = ['vscode', 'gitignore'];
 
 /**
  * Writes a new app; gives the paths of its files. It is bound to this installation by links in `node_modules`, so that
- * `npx sevenfold` works at once and without a network. Throws `ProjectExists` or `NameInvalid`.
+ * `npx sevenfold` works at once and without a network. Throws `ProjectExists`, `NameInvalid` or `ProjectIncomplete`.
  */
-export async function newApp({ folder, template, installation }: NewAppOptions): Promise<readonly string[]> {
+export async function newApp(options: NewAppOptions): Promise<readonly string[]> {
+  const { folder, template, installation, freertos } = options;
   const name = basename(folder);
   if (!NAME.test(name)) {
     throw new SdkError('NameInvalid', `${name} is no name for an app.`, {
@@ -42,9 +50,12 @@ export async function newApp({ folder, template, installation }: NewAppOptions):
   if (present.length > 0) {
     throw new SdkError('ProjectExists', `There is something in ${folder} already.`, { field: 'name' });
   }
+  if (template === FREERTOS) await findFreeRtos(freertos ?? '');
   const values: Readonly<Record<string, string>> = {
     NAME: name,
     COMPONENT_ID: randomUUID(),
+    // Inside a JSON text.
+    FREERTOS: JSON.stringify(freertos ?? '').slice(1, -1),
     INSTALLATION: installation.endsWith(sep) ? installation.slice(0, -1) : installation,
   };
   const files: string[] = [];

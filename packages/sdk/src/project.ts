@@ -4,9 +4,11 @@ import { fileURLToPath } from 'node:url';
 import type { HardwareDefinition } from '@sevenfold/formats';
 import { SdkError } from './errors.ts';
 import { projectHardware, readIfThere } from './hardware.ts';
+import { parseSettings, SETTINGS_FILE, type RealTimeSettings } from './realtime/settings.ts';
 import type { SourceFile } from './toolchain/job.ts';
 
 const SDK = fileURLToPath(new URL('..', import.meta.url));
+const LINKER_SCRIPT = 'linker.ld';
 const MANIFEST = 'app_manifest.json';
 /** Never sources: what was built, what tests it, and what belongs to other tools. */
 const SKIPPED: readonly string[] = ['out', 'node_modules', 'tests'];
@@ -19,6 +21,8 @@ export interface Project {
   readonly files: readonly SourceFile[];
   readonly manifest: Uint8Array;
   readonly hardware: HardwareDefinition;
+  /** What only real-time apps have. */
+  readonly realTime: { readonly settings: RealTimeSettings; readonly linkerScript: Uint8Array | null };
   /** Files of the folder `resources`, to be packed beside the app. */
   readonly resources: readonly SourceFile[];
 }
@@ -66,5 +70,9 @@ export async function readProject(folder: string, hardware: string | null = null
   const resources = all
     .filter(({ path }) => path.startsWith('resources/'))
     .map(({ path, bytes }) => ({ path: path.slice('resources/'.length), bytes }));
-  return { files: [...files, ...headers], manifest, hardware: definition, resources };
+  const realTime = {
+    settings: parseSettings(await readIfThere(join(folder, SETTINGS_FILE))),
+    linkerScript: await readIfThere(join(folder, LINKER_SCRIPT)),
+  };
+  return { files: [...files, ...headers], manifest, hardware: definition, resources, realTime };
 }

@@ -15,6 +15,7 @@ import {
 } from '@sevenfold/formats';
 import { Bus, type Peripheral } from './bus.ts';
 import { CoreDriver } from './cores/core-driver.ts';
+import type { CoreOptions } from './cores/core.ts';
 import { ChipCore, coreMailbox, runInTurns } from './cores/chip-core.ts';
 import { sha256 } from './engines.ts';
 import { SiliconError } from './errors.ts';
@@ -42,6 +43,8 @@ export interface ChipParts {
   readonly entropy: Entropy;
   /** What the battery of the real-time clock keeps; absent: a battery that was just put in. */
   readonly rtc?: RtcStorage;
+  /** What runs the programs of real-time cores; absent: the interpreter, and hot code translated. */
+  readonly realTimeEngine?: CoreOptions['engine'];
 }
 
 /** What the factory burns into a chip. */
@@ -132,6 +135,7 @@ export class Chip {
             change();
             this.#driver?.plan();
           },
+          ...(parts.realTimeEngine === undefined ? {} : { engine: parts.realTimeEngine }),
         }),
     );
     this.#devices = this.#wire();

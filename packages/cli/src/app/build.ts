@@ -10,6 +10,10 @@ export interface AppBuildOptions {
   readonly outDir?: string;
   readonly hardware?: string;
   readonly defines?: Readonly<Record<string, string>>;
+  /** Folder of the compiler for real-time apps. */
+  readonly toolchain?: string;
+  /** Folder of a FreeRTOS kernel. */
+  readonly freertos?: string;
   readonly environment: NodeJS.ProcessEnv;
   /** Where messages of the compiler go. */
   readonly messages: Output;
@@ -17,7 +21,7 @@ export interface AppBuildOptions {
 
 /** Builds an app; warnings and errors are printed as compilers print them. Throws what `buildApp` throws. */
 export async function buildAndTell(options: AppBuildOptions, toolchain?: Toolchain): Promise<BuiltApp> {
-  const { folder, outDir, hardware, defines, environment, messages } = options;
+  const { folder, outDir, hardware, defines, toolchain: compiler, freertos, environment, messages } = options;
   const tell = (diagnostics: SdkError['diagnostics']): void => {
     for (const diagnostic of diagnostics) messages.write(`${printable(formatDiagnostic(diagnostic))}\n`);
   };
@@ -29,6 +33,8 @@ export async function buildAndTell(options: AppBuildOptions, toolchain?: Toolcha
         ...(outDir === undefined ? {} : { outDir }),
         ...(hardware === undefined ? {} : { hardware }),
         ...(defines === undefined ? {} : { defines }),
+        ...(compiler === undefined ? {} : { toolchain: compiler }),
+        ...(freertos === undefined ? {} : { freertos }),
       },
       toolchain,
     );

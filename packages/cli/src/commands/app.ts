@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { buildCommand, buildRouteMap, type RouteMap } from '@stricli/core';
-import { APP_TEMPLATES, newApp, type AppTemplate } from '@sevenfold/sdk';
+import { APP_TEMPLATES, formatMemoryUse, newApp, type AppTemplate } from '@sevenfold/sdk';
 import { positionals, textFlag, type CliContext } from '../context.ts';
 import { CliError } from '../errors.ts';
 import { installationFolder } from '../profile.ts';
@@ -9,7 +9,14 @@ interface BuildFlags {
   readonly directory: string;
   readonly hardware?: string;
   readonly define?: readonly string[];
+  readonly toolchain?: string;
+  readonly freertos?: string;
 }
+
+const freertosFlag = {
+  ...textFlag('Folder of a FreeRTOS kernel for a real-time app', 'PATH'),
+  optional: true,
+} as const;
 
 const buildFlags = {
   directory: { ...textFlag('Folder of the app', 'DIR'), default: '.' },
@@ -21,6 +28,11 @@ const buildFlags = {
     optional: true,
   },
   define: { ...textFlag('Macro for the compiler', 'NAME=VALUE'), optional: true, variadic: true },
+  toolchain: {
+    ...textFlag('Folder of arm-none-eabi-gcc, for real-time apps; else it is looked for on the path', 'DIR'),
+    optional: true,
+  },
+  freertos: freertosFlag,
 } as const;
 
 function definesOf(texts: readonly string[]): Readonly<Record<string, string>> {
@@ -38,9 +50,14 @@ function definesOf(texts: readonly string[]): Readonly<Record<string, string>> {
   );
 }
 
-const optionsOf = (context: CliContext, { directory, hardware, define = [] }: BuildFlags) => ({
+const optionsOf = (
+  context: CliContext,
+  { directory, hardware, define = [], toolchain, freertos }: BuildFlags,
+) => ({
   folder: resolve(directory),
   ...(hardware === undefined ? {} : { hardware }),
+  ...(toolchain === undefined ? {} : { toolchain: resolve(toolchain) }),
+  ...(freertos === undefined ? {} : { freertos: resolve(freertos) }),
   defines: definesOf(define),
   environment: context.process.env,
   messages: context.process.stderr,
@@ -49,11 +66,11 @@ const optionsOf = (context: CliContext, { directory, hardware, define = [] }: Bu
 export const appCommands: RouteMap<CliContext> = buildRouteMap({
   docs: { brief: 'Write, build, run and test an app on this machine; no service and no network needed' },
   routes: {
-    new: buildCommand<{ readonly template: AppTemplate }, [string], CliContext>({
+    new: buildCommand<{ readonly template: AppTemplate; readonly freertos?: string }, [string], CliContext>({
       docs: {
         brief: 'Make a new app in a folder of its own',
         fullDescription: `Templates:\n${Object.entries(APP_TEMPLATES)
-          .map(([name, what]) => `  ${name.padEnd(10)} ${what}`)
+          .map(([name, what]) => `  ${name.padEnd(18)} ${what}`)
           .join('\n')}`,
       },
       parameters: {
@@ -64,12 +81,17 @@ export const appCommands: RouteMap<CliContext> = buildRouteMap({
             brief: 'What to start from',
             default: 'blink',
           },
+          freertos: freertosFlag,
         },
         positional: positionals({ brief: 'The app’s name, and its folder', placeholder: 'NAME' }),
       },
-      async func({ template }, path) {
-        const folder = resolve(path);
-        const files = await newApp({ folder, template, installation: installationFolder });
+      async func({ template, freertos }, path) {
+        const files = await newApp({
+          folder: resolve(path),
+          template,
+          installation: installationFolder,
+          ...(freertos === undefined ? {} : { freertos: resolve(freertos) }),
+        });
         this.process.stdout.write(
           `${files.map((file) => `  ${join(path, file)}`).join('\n')}\n\ncd ${path}\nnpx sevenfold app build\nnpx sevenfold app run\nnpx sevenfold app test\n`,
         );
@@ -79,7 +101,7 @@ export const appCommands: RouteMap<CliContext> = buildRouteMap({
       docs: {
         brief: 'Build the app of this folder into an image package',
         fullDescription:
-          'Compiles every C and C++ source of the folder, links it with the SDK and packs it with its manifest and the folder `resources`. Writes out/NAME.imagepackage, its symbols for `image add --symbols`, its bill of materials (CycloneDX) for `--sbom`, and its debug information.',
+          'Compiles every C and C++ source of the folder, links it with the SDK and packs it with its manifest and the folder `resources`. Writes out/NAME.imagepackage, its symbols for `image add --symbols`, its bill of materials (CycloneDX) for `--sbom`, and its debug information; for a real-time app (ApplicationType RealTimeCapable), which arm-none-eabi-gcc compiles, also the linker’s map.',
       },
       parameters: {
         flags: { ...buildFlags, out: { ...textFlag('Where to write', 'DIR'), optional: true } },
@@ -93,6 +115,7 @@ export const appCommands: RouteMap<CliContext> = buildRouteMap({
         this.process.stdout.write(
           `${join(outDir, `${app.name}.imagepackage`)}  ${app.imagePackage.length} bytes, image ${app.imageId}, ${Math.round(performance.now() - began)} ms\n`,
         );
+        for (const use of app.realTime?.use ?? []) this.process.stdout.write(`${formatMemoryUse(use)}\n`);
       },
     }),
     run: buildCommand<BuildFlags & { readonly watch: boolean; readonly verbose: boolean }, [], CliContext>({

@@ -45,8 +45,8 @@ void failure_of_fault(const struct frame *frame, const uint32_t *high, uint32_t 
   for (uint32_t i = 0; i < 8; i++) failure.registers[4 + i] = high[i];
   uint32_t at = (uint32_t)(uintptr_t)frame;
   failure.registers[13] = at;
-  /* Where stacking failed there is no frame to read. */
-  if (is_memory(at, sizeof *frame)) {
+  /* Where stacking failed (MSTKERR, STKERR) there is no frame. */
+  if (is_memory(at, sizeof *frame) && (failure.cfsr & ((1u << 4) | (1u << 12))) == 0) {
     for (uint32_t i = 0; i < 4; i++) failure.registers[i] = frame->registers[i];
     failure.registers[12] = frame->registers[4];
     failure.registers[14] = frame->registers[5];

@@ -59,7 +59,7 @@ void Reset_Handler(void) {
   /* Memory management, bus and usage faults by themselves; division by zero is one. */
   CORE_REG(SCB_SHCSR) |= 7u << 16;
   CORE_REG(SCB_CCR) |= 1u << 4;
-  REG(CLOCK, CLOCK_SELECT) = (REG(CLOCK, CLOCK_SELECT) & ~(3u << 8)) | CLOCK_PLL;
+  core_clock(CLOCK_PLL);
   main();
   for (;;) core_sleep();
 }
@@ -78,6 +78,8 @@ void interrupt_disable(uint32_t line) {
   CORE_REG(NVIC_ICER(line / 32)) = 1u << (line % 32);
   core_barrier();
 }
+
+void core_clock(uint32_t source) { REG(CLOCK, CLOCK_SELECT) = (REG(CLOCK, CLOCK_SELECT) & ~(3u << 8)) | source; }
 
 uint32_t core_cycles(void) {
   if ((CORE_REG(DWT_CTRL) & 1u) == 0) {

@@ -12,7 +12,7 @@ const OPCODE = { copy: 1, advancePc: 2, constAddPc: 8, fixedAdvancePc: 9 } as co
 const EXTENDED = { endSequence: 1, setAddress: 2 } as const;
 
 /**
- * Runs every line number program of a `.debug_line` section (DWARF 4 and 5, 32-bit, §6.2) as far as addresses go:
+ * Runs every line number program of a `.debug_line` section (DWARF 2 to 5, 32-bit, §6.2) as far as addresses go:
  * what stands there the symbolizer knows better, since it also knows what was inlined. Code that the linker left out
  * has addresses beyond `codeLength` and is skipped.
  */
@@ -34,7 +34,7 @@ function runProgram(
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const end = at + 4 + view.getUint32(at, true);
   const version = view.getUint16(at + 4, true);
-  if (version !== 4 && version !== 5) {
+  if (version < 2 || version > 5) {
     throw new SdkError('UnexpectedModule', `The debug information has line tables of version ${version}.`);
   }
   // Version 5 says the sizes of addresses and segment selectors before the length of the header.
@@ -42,7 +42,8 @@ function runProgram(
   const header = new ModuleCursor(bytes, lengthAt + 4);
   const programAt = header.at + view.getUint32(lengthAt, true);
   const step = header.byte();
-  header.at += 2; // operations per instruction, default of is_stmt
+  // Operations per instruction, which version 4 brought, and the default of is_stmt.
+  header.at += version >= 4 ? 2 : 1;
   header.byte(); // line base
   const lineRange = header.byte();
   const opcodeBase = header.byte();

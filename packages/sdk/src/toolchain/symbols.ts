@@ -52,12 +52,13 @@ export async function makeSymbols(
       ...(inlinedInto.length === 0 ? {} : { inlinedInto }),
     };
     const last = lines.at(-1);
-    if (last === undefined || !isSame(last, row)) lines.push({ offset: address + shift, ...row });
+    if (last === undefined || !isSamePlace(last, row)) lines.push({ offset: address + shift, ...row });
   }
   return { functions, lines };
 }
 
-function isSame(one: Omit<SymbolLine, 'offset'>, other: Omit<SymbolLine, 'offset'>): boolean {
+/** Whether two rows say the same of their code. */
+export function isSamePlace(one: Omit<SymbolLine, 'offset'>, other: Omit<SymbolLine, 'offset'>): boolean {
   const chain = ({ file, line, function: name, inlinedInto = [] }: Omit<SymbolLine, 'offset'>): string =>
     [{ file, line, function: name }, ...inlinedInto]
       .map((place) => `${place.file}:${place.line} ${place.function}`)

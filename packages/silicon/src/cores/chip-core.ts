@@ -23,6 +23,7 @@ import {
   type MailboxWiring,
 } from '../peripherals/mailbox.ts';
 import { chipBus } from './chip-bus.ts';
+import type { CoreOptions } from './core.ts';
 import type { CoreFailure } from './core-failure.ts';
 import { TICKS_PER_SECOND } from './core-clock.ts';
 import { RealTimeCore } from './real-time-core.ts';
@@ -48,6 +49,7 @@ export interface ChipCoreParts {
   readonly resetRegion: (region: BusRegion) => void;
   /** Makes a change for the core from outside, at the moment that it is now. */
   readonly change: (change: () => void) => void;
+  readonly engine?: CoreOptions['engine'];
 }
 
 /**
@@ -185,7 +187,9 @@ export class ChipCore {
   }
 
   #made(): RealTimeCore {
+    const { engine } = this.#parts;
     this.#realTime ??= new RealTimeCore({
+      ...(engine === undefined ? {} : { engine }),
       bus: chipBus(this.#parts.bus(), this.master),
       mailboxes: { application: this.#ends[1], other: this.#parts.other },
       resetCause: this.#resetCause,

@@ -57,8 +57,9 @@
 #define SYSTICK_TICKINT 2u
 #define SYSTICK_CLKSOURCE 4u
 
-/* Cycles of the core a second once the clock is at full speed: `clock_full_speed` in start-up does that. */
+/* Cycles a second: at full speed, which start-up chooses, and of the crystal, which takes less power. */
 #define CORE_HZ 197600000u
+#define CORE_CRYSTAL_HZ 26000000u
 
 /*
  * Priorities: 0 is the most urgent, 7 the least (three bits). Interrupts of 0 and 1 are never held up by the kernel
@@ -94,6 +95,9 @@ void interrupt_attach(uint32_t line, interrupt_handler handler, uint32_t priorit
 /* Holds a line back; what is pending stays pending. */
 void interrupt_disable(uint32_t line);
 void interrupt_enable(uint32_t line);
+
+/* Chooses the core's clock: CLOCK_PLL, CLOCK_CRYSTAL or CLOCK_SLOW. Timers and UARTs have clocks of their own. */
+void core_clock(uint32_t source);
 
 /* Cycles since start, by the core's own counter; goes round at 2^32. */
 uint32_t core_cycles(void);

@@ -23,7 +23,7 @@ static void __attribute__((noinline)) fail(char how) {
       break;
     case 'd': {
       volatile int zero = 0;
-      volatile int result = 1 / zero;
+      volatile int result = 100 / zero;
       (void)result;
       break;
     }
@@ -62,10 +62,13 @@ static void __attribute__((noinline)) fail(char how) {
   }
 }
 
+static volatile uint8_t how;
+static void on_receive(void) { uart_read(UART_DEBUG, (void *)(uintptr_t)&how, 1); }
+
 int main(void) {
   printf("which?\n");
-  for (;;) {
-    uint8_t how;
-    if (uart_read(UART_DEBUG, &how, 1) == 1) fail((char)how);
-  }
+  uart_on_receive(UART_DEBUG, on_receive);
+  while (how == 0) core_sleep();
+  fail((char)how);
+  for (;;) core_sleep();
 }

@@ -12,7 +12,7 @@ static volatile unsigned middle_work;
 
 /* Two instructions a round. */
 static void work(uint32_t milliseconds) {
-  uint32_t rounds = milliseconds * (CORE_HZ / 2000);
+  uint32_t rounds = milliseconds * (CORE_CRYSTAL_HZ / 2000);
   __asm volatile("1: subs %0, #1\n\tbne 1b" : "+r"(rounds)::"cc");
 }
 
@@ -60,6 +60,7 @@ static void run_other(void *context) {
 }
 
 int main(void) {
+  core_clock(CLOCK_CRYSTAL);
   mutex_init(&bus);
   mutex_init(&second);
   task_create(&low, "low", run_low, 0, 1, low_stack, sizeof low_stack);

@@ -43,13 +43,14 @@ static void run_judge(void *context) {
   printf("ended %d, stack left %d\n", has_ended, task_stack_left(&low) > 256);
   task_create(&first, "first", count, (void *)&counts[0], 3, first_stack, sizeof first_stack);
   task_create(&second, "second", count, (void *)&counts[1], 3, second_stack, sizeof second_stack);
-  task_sleep(400);
+  task_sleep(100);
   unsigned more = counts[0] > counts[1] ? counts[0] : counts[1];
   unsigned less = counts[0] > counts[1] ? counts[1] : counts[0];
-  printf("equal shares %d\n", less > 0 && more - less < more / 10);
+  printf("equal shares %d\n", less > 0 && more - less < more / 4);
 }
 
 int main(void) {
+  core_clock(CLOCK_CRYSTAL);
   task_create(&low, "low", run_low, 0, 1, low_stack, sizeof low_stack);
   task_create(&high, "high", run_high, "high", 5, high_stack, sizeof high_stack);
   task_create(&judge, "judge", run_judge, 0, 9, judge_stack, sizeof judge_stack);

@@ -19,6 +19,7 @@ static void on_second(void) { note('1'); }
 static void on_alarm(void) { note('3'); }
 
 int main(void) {
+  core_clock(CLOCK_CRYSTAL);
   (void)gpt_microseconds();
   gpt_start(0, 328, true, on_first);
   gpt_start(1, 1000, false, on_second);

@@ -73,6 +73,7 @@ static void run_judge(void *context) {
 }
 
 int main(void) {
+  core_clock(CLOCK_CRYSTAL);
   task_create(&first, "first", run_first, 0, 3, first_stack, sizeof first_stack);
   task_create(&second, "second", run_second, 0, 3, second_stack, sizeof second_stack);
   task_create(&integer, "integer", run_integer, 0, 3, integer_stack, sizeof integer_stack);

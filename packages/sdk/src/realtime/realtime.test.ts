@@ -1,0 +1,188 @@
+import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import {
+  decodeSymbolMap,
+  lookupSymbol,
+  parseAppImage,
+  parseElf,
+  parseImagePackage,
+  utf8Decode,
+  utf8Encode,
+} from '@sevenfold/formats';
+import { generateKeyPair, signWithPkcs8, thumbprint } from '@sevenfold/pki';
+import { describe, expect, it } from 'vitest';
+import { buildApp, newApp, SdkError, type AppTemplate, type BuildOptions, type BuiltApp } from '../index.ts';
+import { parseSettings } from './settings.ts';
+
+const INSTALLATION = fileURLToPath(new URL('../../../..', import.meta.url));
+const KERNEL = fileURLToPath(new URL('../../realtime/rtos', import.meta.url));
+const MOST_KERNEL_LINES = 2000;
+const FREERTOS = process.env['SEVENFOLD_FREERTOS'];
+const NO_COMPILER = 'gcc-arm-none-eabi is not installed';
+const key = generateKeyPair();
+const signer = {
+  thumbprint: thumbprint(key.spki),
+  sign: (message: Uint8Array) => Promise.resolve(signWithPkcs8(key.pkcs8, message)),
+};
+
+async function newProject(template: AppTemplate, freertos?: string): Promise<string> {
+  const folder = join(await mkdtemp(join(tmpdir(), 'sevenfold-rt-')), 'spinner');
+  await newApp({
+    folder,
+    template,
+    installation: INSTALLATION,
+    ...(freertos === undefined ? {} : { freertos }),
+  });
+  return folder;
+}
+
+const build = (sourceDir: string, options: Partial<BuildOptions> = {}): Promise<BuiltApp> =>
+  buildApp({ sourceDir, signer, ...options });
+
+/** A build, or null where this machine has no compiler. */
+const buildIfPossible = (sourceDir: string, options: Partial<BuildOptions> = {}): Promise<BuiltApp | null> =>
+  build(sourceDir, options).catch((error: unknown) => {
+    if (error instanceof SdkError && error.code === 'CompilerMissing') return null;
+    throw error;
+  });
+
+const refusal = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => null,
+    (error: unknown) => error,
+  );
+
+describe('a real-time app', () => {
+  it('is built into an image with a program for the core, and debug data beside it', async ({ skip }) => {
+    const folder = await newProject('realtime-rtos');
+    const outDir = join(folder, 'out');
+    const app = await buildIfPossible(folder, { outDir });
+    if (app === null) return skip(NO_COMPILER);
+    const { manifest, files } = parseAppImage(parseImagePackage(app.imagePackage).payload);
+    expect(manifest.applicationType).toBe('RealTimeCapable');
+    const program = files.read('/bin/app') ?? new Uint8Array(0);
+    expect(parseElf(program)).toMatchObject({ stack: 0x0013_0000 });
+    // No names and no lines go onto the device.
+    expect(utf8Decode(program.filter((byte) => byte > 31 && byte < 127))).not.toContain('turn_led');
+    expect(app.warnings).toEqual([]);
+    expect(app.realTime?.use).toMatchObject([{ memory: 'tcm', size: 196_608 }]);
+    expect((await readdir(outDir)).sort()).toEqual(
+      ['debug', 'spinner.cdx.json', 'spinner.imagepackage', 'spinner.map', 'spinner.symbols'].sort(),
+    );
+    expect(await readdir(join(outDir, 'debug'))).toEqual([`${app.imageId}.elf`]);
+    const symbols = decodeSymbolMap(new Uint8Array(await readFile(join(outDir, 'spinner.symbols'))));
+    const main = symbols.lines.find((line) => line.function === 'turn_led' && line.file === 'main.c');
+    expect(lookupSymbol(symbols, main?.offset ?? 0)).toMatchObject({ file: 'main.c', function: 'turn_led' });
+    expect(symbols.lines.some(({ file }) => file === '<sdk>/rtos/queue.c')).toBe(true);
+    const bill: unknown = JSON.parse(utf8Decode(app.materials));
+    expect(bill).toMatchObject({
+      components: [{ name: 'main.c' }, { name: 'sevenfold-sdk' }, { name: 'libgcc' }],
+    });
+    return undefined;
+  });
+
+  it('is the same program wherever and however often it is built', async ({ skip }) => {
+    const [one, other] = await Promise.all([
+      newProject('realtime-baremetal'),
+      newProject('realtime-baremetal'),
+    ]);
+    const [first, second] = [await buildIfPossible(one), await buildIfPossible(other)];
+    if (first === null || second === null) return skip(NO_COMPILER);
+    const programOf = (app: BuiltApp): Uint8Array | null =>
+      parseAppImage(parseImagePackage(app.imagePackage).payload).files.read('/bin/app');
+    expect(programOf(second)).toEqual(programOf(first));
+    return undefined;
+  });
+
+  it('may be executed in flash, with data and vectors in the core’s memory', async ({ skip }) => {
+    const folder = await newProject('realtime-baremetal');
+    await writeFile(join(folder, 'realtime.json'), '{ "memory": "flash" }');
+    const app = await buildIfPossible(folder);
+    if (app === null) return skip(NO_COMPILER);
+    const use = Object.fromEntries((app.realTime?.use ?? []).map(({ memory, loaded }) => [memory, loaded]));
+    expect(use['xip']).toBeGreaterThan(2000);
+    expect(use['tcm']).toBeLessThan(2000);
+    return undefined;
+  });
+
+  it('does not build with what is wrong in its source, and says where', async ({ skip }) => {
+    const folder = await newProject('realtime-baremetal');
+    const tryMain = async (main: string): Promise<unknown> => {
+      await writeFile(join(folder, 'main.c'), main);
+      return refusal(buildIfPossible(folder));
+    };
+    const unknown = await tryMain('int main(void)\n{\n  return missing;\n}\n');
+    if (unknown === null) return skip(NO_COMPILER);
+    expect(unknown).toMatchObject({ code: 'CompileFailed', field: 'main.c:3' });
+    const place = { file: 'main.c', line: 2, severity: 'error' };
+    expect(await tryMain('void missing(void);\nint main(void) { missing(); return 0; }\n')).toMatchObject({
+      code: 'LinkFailed',
+      diagnostics: [place],
+    });
+    expect(
+      await tryMain('static volatile char big[196608];\nint main(void) { return big[1]; }\n'),
+    ).toMatchObject({ code: 'LinkFailed', message: expect.stringContaining('TCM') as unknown });
+    // What only deserves a warning is built, and says so.
+    await writeFile(join(folder, 'main.c'), 'int main(void)\n{\n  int unused;\n  for (;;) continue;\n}\n');
+    expect((await build(folder)).warnings).toMatchObject([{ file: 'main.c', line: 3, severity: 'warning' }]);
+    return undefined;
+  });
+
+  it('says what to do where there is no compiler', async () => {
+    const folder = await newProject('realtime-baremetal');
+    const error = await refusal(build(folder, { toolchain: '/nowhere' }));
+    expect(error).toMatchObject({
+      code: 'CompilerMissing',
+      field: 'toolchain',
+      message: expect.stringMatching(
+        /\/nowhere\/arm-none-eabi-gcc.*apt install gcc-arm-none-eabi.*--toolchain/,
+      ) as unknown,
+    });
+  });
+
+  it('is built with a FreeRTOS kernel that its owner has', async ({ skip }) => {
+    if (FREERTOS === undefined) return skip('SEVENFOLD_FREERTOS names no folder of a FreeRTOS kernel');
+    const app = await buildIfPossible(await newProject('realtime-freertos', FREERTOS));
+    if (app === null) return skip(NO_COMPILER);
+    expect(app.symbols.lines.some(({ file }) => file === '<freertos>/tasks.c')).toBe(true);
+    return undefined;
+  });
+
+  it('of FreeRTOS is not begun where there is none', async () => {
+    for (const freertos of [undefined, tmpdir()]) {
+      expect(await refusal(newProject('realtime-freertos', freertos))).toMatchObject({
+        code: 'ProjectIncomplete',
+        field: 'freertos',
+      });
+    }
+  });
+
+  it.each([
+    ['{ "memory": "sysram" }', 'memory'],
+    ['{ "freertos": 5 }', 'freertos'],
+    ['{ "stack": 1 }', 'stack'],
+    ['[]', 'realtime.json'],
+  ])('has settings that are right or refused: %s', (text, field) => {
+    let refused: unknown = null;
+    try {
+      parseSettings(utf8Encode(text));
+    } catch (error) {
+      refused = error;
+    }
+    expect(refused).toMatchObject({ code: 'ProjectIncomplete', field });
+  });
+});
+
+describe('the kernel of the real-time SDK', () => {
+  it('has at most 2,000 lines', async () => {
+    const files = await Promise.all(
+      (await readdir(KERNEL)).map((name) => readFile(join(KERNEL, name), 'utf8')),
+    );
+    const header = await readFile(join(KERNEL, '../include/realtime/rtos.h'), 'utf8');
+    const lines = [...files, header].reduce((sum, text) => sum + text.split('\n').length, 0);
+    expect(lines).toBeGreaterThan(500);
+    expect(lines).toBeLessThanOrEqual(MOST_KERNEL_LINES);
+  });
+});

@@ -1,0 +1,277 @@
+import { describe, expect, it } from 'vitest';
+import { TICKS_PER_SECOND } from './core-clock.ts';
+import { ApplicationEnd } from './testing/application-end.ts';
+import { CorpusRun } from './testing/corpus.ts';
+
+const ENGINES = ['interpreter', 'jit'] as const;
+
+/** Lets a program run on both engines; all that it leaves must be the same to the last bit. */
+function onBoth(
+  name: string,
+  play: (run: CorpusRun) => void,
+  regions: ConstructorParameters<typeof CorpusRun>[2] = [],
+): CorpusRun {
+  const [first, second] = ENGINES.map((engine) => {
+    const run = new CorpusRun(name, engine, regions).start();
+    play(run);
+    return run;
+  }) as [CorpusRun, CorpusRun];
+  expect(second.output).toBe(first.output);
+  expect(second.digest).toBe(first.digest);
+  return second;
+}
+
+const lines = (...all: readonly string[]): string => all.map((line) => `${line}\n`).join('');
+
+describe('programs of the real-time SDK', () => {
+  it('turn an LED by a timer’s interrupt', () => {
+    const edges: string[] = [];
+    const { output } = onBoth(
+      'blink',
+      (run) => {
+        run.chip.pins.onChange((pin, level) =>
+          edges.push(`${pin}=${level} at ${(run.realTime.time / TICKS_PER_SECOND).toFixed(2)}`),
+        );
+        run.run(3);
+      },
+      ['gpio2'],
+    );
+    expect(output).toBe('turned 10 times\n');
+    expect(edges.slice(0, 3)).toEqual(['8=1 at 0.25', '8=0 at 0.50', '8=1 at 0.75']);
+    expect(edges).toHaveLength(20);
+  });
+
+  it('fail where the firewall does not let them to their pins', () => {
+    const { core, failure } = onBoth('blink', (run) => run.run(0.1));
+    expect(core.state).toBe('failed');
+    expect(failure).toMatchObject({ kind: 'fault', bfar: 0x3803_0018 });
+  });
+
+  it('echo lines that come in by interrupt', () => {
+    const { output } = onBoth('uart-echo', (run) =>
+      run.run(0.1).type('hello\n').run(0.1).type('World!\n').run(0.1),
+    );
+    expect(output).toBe(lines('ready', 'HELLO (5)', 'WORLD! (6)'));
+  });
+
+  it('are called by all timers in time', () => {
+    const { output } = onBoth('timers', (run) => run.run(0.1));
+    expect(output).toBe(
+      lines(
+        ...[10, 20, 30, 40].flatMap((ms) => [
+          `timer 0 after ${ms} ms`,
+          ...(ms === 10 ? ['timer 3 after 15 ms'] : ms === 30 ? ['timer 1 after 31 ms'] : []),
+        ]),
+        '32 ticks in 1000 us',
+      ),
+    );
+  });
+
+  it('are interrupted by priority, and not where they forbid it', () => {
+    const { output } = onBoth('priorities', (run) => run.run(0.1));
+    expect(output).toBe('([{}])([{}]) {}=([{}]) {}|[{}] \n');
+  });
+
+  it('print what printf promises', () => {
+    const { output } = onBoth('printing', (run) => run.run(0.2));
+    expect(output).toBe(
+      lines(
+        '-5 0 4000000000 beef BEEF c text %',
+        '[   42][42   ][-0042][   ab][ab   ][ab]',
+        '-1 1 -9000000000 123456789abc 4',
+        '1.500000 -3.14 3    0.063 00100000',
+        '(null) -2147483648',
+        '15 longe 5',
+        '0101234567 10 -1 0 1',
+        '1234567 cd',
+      ),
+    );
+  });
+
+  it('execute code in flash', () => {
+    expect(onBoth('flash', (run) => run.run(0.1)).output).toBe('30030 from flash\n');
+  });
+
+  it('sleep where they have nothing to do', () => {
+    const { output, realTime } = onBoth('sleep', (run) => run.run(2));
+    expect(output).toBe('1024 wakes in 1000 ms\n');
+    // Of 395 million cycles.
+    expect(realTime.core.executed).toBeLessThan(100_000);
+  });
+});
+
+describe('messages between cores', () => {
+  const component = Uint8Array.from({ length: 16 }, (_, index) => index * 7 + 1);
+  const payloadOf = (length: number): Uint8Array => Uint8Array.from({ length }, (_, index) => index % 251);
+
+  it('come back whole at every limit of their size, however the ring turns', () => {
+    const sizes = [0, 1, 11, 12, 13, 1024, 1039, 1040, 1, 1040, 1040, 1040, 500, 1040, 1024, 16];
+    const { output } = onBoth('intercore-echo', (run) => {
+      const end = new ApplicationEnd(run, 12);
+      run.run(0.01);
+      for (const size of sizes) {
+        const payload = payloadOf(size);
+        expect(end.send({ component, payload })).toBe(true);
+        run.run(0.01);
+        expect(end.receive()).toEqual({ component, payload: payload.toReversed() });
+      }
+    });
+    expect(output.match(/sent 0/g)).toHaveLength(sizes.length);
+    expect(output.match(/too large 20/g)).toHaveLength(sizes.filter((size) => size === 1040).length);
+  });
+
+  it('are refused when the ring is full, in both directions', () => {
+    const { output } = onBoth('intercore-echo', (run) => {
+      const end = new ApplicationEnd(run, 11);
+      run.run(0.01);
+      // A ring of 1984 bytes: one message of 1000 bytes fits in, and its answer; a second answer does not.
+      expect(end.send({ component, payload: payloadOf(1000) })).toBe(true);
+      expect(end.send({ component, payload: payloadOf(1000) })).toBe(false);
+      run.run(0.01);
+      expect(end.send({ component, payload: payloadOf(1000) })).toBe(true);
+      run.run(0.01);
+      expect(end.receive()?.payload).toHaveLength(1000);
+      expect(end.receive()).toBeNull();
+    });
+    expect(output).toContain('1000 sent 0\n');
+    expect(output).toContain('1000 sent 21\n');
+  });
+
+  it.each([
+    ['a position that is not aligned', 0, 8],
+    ['a position beyond the end', 0, 4032],
+    ['a block longer than what was written', 64, 2000],
+    ['a block shorter than its header', 64, 3],
+  ])('end where the other side makes no sense: %s', (_what, offset, value) => {
+    const { output, core } = onBoth('intercore-echo', (run) => {
+      const end = new ApplicationEnd(run, 12);
+      run.run(0.01);
+      end.poke(0, 32);
+      end.poke(offset, value);
+      end.signal(2);
+      run.run(0.01);
+    });
+    expect(output).toBe('open 0\nreceive 30\n');
+    expect(core.state).toBe('running');
+  });
+});
+
+describe('programs that fail', () => {
+  it.each([
+    ['b', 'fault', { bfar: 0x38ff_0000, cfsr: 0x8200 }],
+    ['w', 'fault', { bfar: 0x38ff_0004, cfsr: 0x8200 }],
+    ['n', 'fault', { bfar: 0, cfsr: 0x8200 }],
+    ['d', 'fault', { cfsr: 0x0200_0000 }],
+    ['u', 'fault', { cfsr: 0x1_0000 }],
+    ['x', 'fault', { cfsr: 0x100 }],
+    ['t', 'fault', { cfsr: 0x2_0000 }],
+    ['h', 'fault', { bfar: 0x38ff_0008, cfsr: 0x8200 }],
+    ['l', 'fault', { cfsr: 0x0100_0000 }],
+    ['s', 'fault', { cfsr: 0x92 }],
+    ['a', 'assert', { text: "how == 'A'" }],
+    ['i', 'interrupt', { line: 86 }],
+  ])('leave a record of what was wrong (%s)', (letter, kind, what) => {
+    const { output, core, failure } = onBoth('faults', (run) => run.run(0.01).type(letter).run(0.01));
+    expect(output).toBe('which?\n');
+    expect(core.failure?.kind).toBe('lockup');
+    expect(failure).toMatchObject({ kind, ...what });
+    // What the program saw is what the core saw.
+    const isStacked = ((failure?.cfsr ?? 0) & 0x1010) === 0;
+    if (kind === 'fault' && isStacked)
+      expect(failure?.registers.slice(0, 16)).toEqual(core.failure?.registers);
+  });
+});
+
+describe('the kernel of the real-time SDK', () => {
+  it('runs the most urgent task, and equals in turn', () => {
+    const { output } = onBoth('rtos-scheduler', (run) => run.run(0.2));
+    expect(output).toBe(
+      lines(
+        'high first',
+        'low runs',
+        'high resumed at 5',
+        'low again',
+        'no resume is lost',
+        'high slept to 22 ms',
+        'high is low',
+        'ended 1, stack left 1',
+        'equal shares 1',
+      ),
+    );
+  });
+
+  it('lets nobody of middle priority hold up who waits for a mutex', () => {
+    const { output } = onBoth('rtos-mutex', (run) => run.run(0.5));
+    expect(output).toBe(
+      lines(
+        'low has the bus',
+        'not now: 1',
+        'not in time: 1',
+        'low without a waiter is at 1',
+        'low is at 12',
+        'once is not enough: 12',
+        'high has the bus at 30 ms, middle worked 0 times',
+        'other has the second',
+        'middle is done',
+        'not its owner: 2',
+        'low is back at 1',
+      ),
+    );
+  });
+
+  it('hands items over in order, waits for room and for items, and for no longer than asked', () => {
+    const { output } = onBoth('rtos-queue', (run) => run.run(0.5));
+    expect(output).toBe(
+      lines(
+        'empty: 1, in time: 1',
+        'sent 1',
+        'sent 2',
+        'there are 2',
+        'sent 3',
+        'received 1',
+        'sent 4',
+        'received 2',
+        'sent 5',
+        'received 3',
+        'full: 1, in time: 1',
+        'left 4',
+        'left 5',
+        'from the interrupt 100',
+        'from the interrupt 101',
+        'all: 0 6',
+        'any: 0 2',
+        'from the interrupt 102',
+        'semaphore 2, limit: 0 0 2',
+        'cleared: 1',
+      ),
+    );
+  });
+
+  it('calls timers in time, without drift, and never after they were stopped', () => {
+    const { output } = onBoth('rtos-timers', (run) => run.run(8));
+    expect(output).toBe(lines('once at 50 ms', '1011 rounds of 230 ticks', 'missed some: 1'));
+  });
+
+  it('keeps every task’s floating-point registers, whoever comes in between', () => {
+    const { output } = onBoth('rtos-fpu', (run) => run.run(0.4));
+    expect(output).toBe(lines('sum 4.679871, interrupts 180: 358.000000', 'all ran 1, wrong 0'));
+  });
+
+  it('has no tick: an hour with a look every minute takes a few thousand instructions', () => {
+    const { output, realTime } = onBoth('rtos-idle', (run) => run.run(3601));
+    expect(output).toBe('an hour: 3600 s\n');
+    expect(realTime.core.executed).toBeLessThan(60_000);
+  });
+
+  it('ends a program whose task has too small a stack, and says which', () => {
+    const { failure, output } = onBoth('rtos-overflow', (run) => run.run(0.01).type('-').run(0.01));
+    expect(output).toBe('guard?\n');
+    expect(failure).toMatchObject({ kind: 'stack', text: 'too small' });
+  });
+
+  it('stops the store that goes too far where the memory protection unit watches', () => {
+    const { failure, output } = onBoth('rtos-overflow', (run) => run.run(0.01).type('g').run(0.01));
+    expect(output).toBe('guard?\n');
+    expect(failure).toMatchObject({ kind: 'fault', cfsr: 0x82 });
+  });
+});
