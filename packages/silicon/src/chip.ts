@@ -1,5 +1,7 @@
 import {
   BUS_REGIONS,
+  I2S_DATA_REGIONS,
+  I2S_REGIONS,
   INTERCORE_REGIONS,
   INTERRUPT_LINES,
   ISU_REGIONS,
@@ -24,6 +26,7 @@ import { Fuses, MANUFACTURING_STATES, type FuseStorage, type ManufacturingState 
 import { memoryRtc } from './memory-storage.ts';
 import { Adc } from './peripherals/adc.ts';
 import { Pins, type GpioUnit } from './peripherals/gpio.ts';
+import { I2s } from './peripherals/i2s.ts';
 import { InterruptLines, REQUESTS } from './peripherals/interrupts.ts';
 import { makeIsu, type Isu } from './peripherals/isu.ts';
 import { PwmGroup } from './peripherals/pwm.ts';
@@ -85,6 +88,7 @@ export class Chip {
   readonly isus: readonly Isu[];
   readonly pwm: readonly PwmGroup[] = PWM_REGIONS.map(() => new PwmGroup());
   readonly adc: Adc;
+  readonly i2s: readonly I2s[];
   readonly rtc: RealTimeClock;
   readonly powerUnit = new PowerUnit();
   readonly watchdog = new Watchdog();
@@ -119,6 +123,15 @@ export class Chip {
         requests: this.requests,
         timeline: () => this.#timelineOf(region),
       }),
+    );
+    this.i2s = I2S_REGIONS.map(
+      (region, index) =>
+        new I2s({
+          interrupt: (isHigh) => this.interrupts.set(INTERRUPT_LINES.i2s + index, isHigh),
+          request: (direction, isHigh) =>
+            this.requests.set(REQUESTS.i2s + 2 * index + (direction === 'receive' ? 1 : 0), isHigh),
+          timeline: () => this.#timelineOf(region),
+        }),
     );
     const between = coreMailbox((index) => this.realTimeCores[index]);
     this.realTimeCores = between.map(
@@ -189,6 +202,14 @@ export class Chip {
       const { region, offset } = unit.block;
       devices.set(region, registerSpace([{ offset, length: 0x100, device: unit }]));
     }
+    I2S_REGIONS.forEach((region, index) => {
+      const unit = this.i2s[index];
+      const data = I2S_DATA_REGIONS[index];
+      if (unit === undefined || data === undefined) return;
+      const pins = { offset: I2S_PINS_OFFSET, length: 0x100, device: this.#pinsOf(region) };
+      devices.set(region, registerSpace([{ offset: 0, length: I2S_PINS_OFFSET, device: unit }, pins]));
+      devices.set(data, unit.data);
+    });
     ISU_REGIONS.forEach((region, index) => {
       const isu = this.isus[index];
       if (isu !== undefined) devices.set(region, isu.device);
@@ -287,6 +308,8 @@ export class Chip {
     this.#rtcStorage.close();
   }
 }
+
+const I2S_PINS_OFFSET = 0x100;
 
 /** Takes every write and gives 0. */
 const NOTHING: Peripheral = { read: () => 0, write() {}, reset() {} };

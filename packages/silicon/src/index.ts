@@ -18,11 +18,13 @@ export {
   type FuseStorage,
   type ManufacturingState,
 } from './fuses.ts';
+export * from './models/codec.ts';
 export * from './models/eeprom.ts';
 export * from './models/led.ts';
 export * from './models/parts.ts';
 export * from './models/sensors.ts';
 export type { Pins, PinListener } from './peripherals/gpio.ts';
+export type { I2sDevice, I2sFrame } from './peripherals/i2s.ts';
 export type { I2cDevice } from './peripherals/i2c.ts';
 export type { PwmWave } from './peripherals/pwm.ts';
 export type { RtcStorage } from './peripherals/rtc.ts';

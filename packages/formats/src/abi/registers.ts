@@ -19,6 +19,13 @@ export const GPIO_REGISTERS = {
   PD: 0x40,
   PD_SET: 0x44,
   PD_CLR: 0x48,
+  SR: 0x50,
+  IES: 0x60,
+  PADDRV: 0x70,
+  RDSEL: 0x80,
+  TDSEL: 0x90,
+  EA: 0xa0,
+  RSEL: 0xb0,
 } as const;
 
 /** PWM group, from `PWM_OFFSET` in its GPIO group; a channel's three registers are 0x10 apart. */
@@ -33,6 +40,8 @@ export const PWM_BITS = {
   REPLAY: 1 << 1,
   POLARITY: 1 << 2,
   CLOCK_ENABLE: 1 << 4,
+  /** The channel begins when KICK of GLO_CTRL is written. */
+  GLOBAL_KICK: 1 << 5,
 } as const;
 
 /** I2C master, from `I2C_OFFSET` in its ISU. */
@@ -280,6 +289,8 @@ export function gpioPlace(pin: number): { readonly block: GpioBlock; readonly bi
 export const ISU_REGIONS = ['isu0', 'isu1', 'isu2', 'isu3', 'isu4'] as const satisfies readonly BusRegion[];
 /** Regions of the I2S units, by number. */
 export const I2S_REGIONS = ['i2s0', 'i2s1'] as const satisfies readonly BusRegion[];
+/** Where the samples of each are written and read. */
+export const I2S_DATA_REGIONS = ['i2s0Data', 'i2s1Data'] as const satisfies readonly BusRegion[];
 /** Regions of the GPIO groups, by number. */
 export const GPIO_GROUP_REGIONS = [
   'gpio0',

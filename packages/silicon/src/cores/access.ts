@@ -30,6 +30,8 @@ export interface AccessParts {
 
 /** CCR.UNALIGN_TRP. */
 const UNALIGN_TRP = 8;
+/** Memory by the default map of addresses (B3.1): what lies there takes unaligned accesses (A3.2.1). */
+const isMemory = (address: number): boolean => address >>> 28 >= 6 && address >>> 28 <= 9;
 const isPrivateBus = (address: number): boolean => address >>> 20 === 0xe00;
 
 /** Every access of a core that is not a plain one to its TCM: checked, and sent where it belongs (A3.2, B3.1). */
@@ -55,7 +57,11 @@ export class CoreAccess {
       if (value === null) throw new CoreFault('PRECISERR', address);
       return value;
     }
-    return onBus(address, () => bus.read(address >>> 0, size));
+    if ((address & (size - 1)) === 0) return onBus(address, () => bus.read(address >>> 0, size));
+    let value = 0;
+    for (let index = 0; index < size; index++)
+      value |= onBus(address, () => bus.read((address + index) >>> 0, 1)) << (8 * index);
+    return value;
   }
 
   /** Throws `CoreFault`. */
@@ -77,7 +83,11 @@ export class CoreAccess {
       if (!isPrivileged || !scs.write(address, size, value)) throw new CoreFault('PRECISERR', address);
     } else {
       const masked = size === 4 ? value >>> 0 : value & (size === 2 ? 0xffff : 0xff);
-      onBus(address, () => bus.write(address >>> 0, size, masked));
+      if ((address & (size - 1)) === 0) onBus(address, () => bus.write(address >>> 0, size, masked));
+      else {
+        for (let index = 0; index < size; index++)
+          onBus(address, () => bus.write((address + index) >>> 0, 1, (masked >>> (8 * index)) & 0xff));
+      }
     }
     this.#onSideEffect();
   }
@@ -108,7 +118,8 @@ export class CoreAccess {
   #checkAlignment(address: number, size: AccessSize, offset: number): void {
     if ((address & (size - 1)) === 0) return;
     // Unaligned accesses are for normal memory alone.
-    if (offset < 0 || this.#parts.scs.ccr & UNALIGN_TRP) throw new CoreFault('UNALIGNED');
+    const isNormal = offset >= 0 || isMemory(address);
+    if (!isNormal || this.#parts.scs.ccr & UNALIGN_TRP) throw new CoreFault('UNALIGNED');
   }
 }
 

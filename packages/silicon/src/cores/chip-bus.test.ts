@@ -68,3 +68,23 @@ describe('a real-time core on the chip’s bus', () => {
     expect(core.processor.scs.cfsr).toBe(0x8200);
   });
 });
+
+describe('memory that a core shares', () => {
+  it('takes unaligned accesses, as memory does, where registers do not', () => {
+    // str r1, [r0, #1] and strh r1, [r0, #7] as 32-bit encodings; then the same word back; b .
+    const { chip, core } = coreOnChip(halves(0xf8c0, 0x1001, 0xf8a0, 0x1007, 0xf8d0, 0x2001, 0xe7fe));
+    chip.assignRegions('realtime0', ['gpio2']);
+    core.setRegister(0, BUS_REGIONS.intercore0.offset);
+    core.setRegister(1, 0x8765_4321 | 0);
+    core.run(10);
+    expect(core.processor.scs.cfsr).toBe(0);
+    expect(core.register(2)).toBe(0x8765_4321 | 0);
+    expect(chip.bus.readMemory('realtime0', BUS_REGIONS.intercore0.offset, 10)).toEqual(
+      Uint8Array.of(0, 0x21, 0x43, 0x65, 0x87, 0, 0, 0x21, 0x43, 0),
+    );
+    const again = coreOnChip(halves(0xf8c0, 0x1011, 0xe7fe));
+    again.core.setRegister(0, BUS_REGIONS.gpio2.offset);
+    again.core.run(10);
+    expect(again.core.processor.scs.cfsr).toBe(1 << 24);
+  });
+});

@@ -14,7 +14,7 @@ import type { FaultName } from './fault.ts';
 import { Gpt } from './gpt.ts';
 import { EXCEPTION } from './nvic.ts';
 import { registerBus } from './register-bus.ts';
-import { offsetOf, SYSRAM, SYSRAM_OFFSET, TCM } from './state.ts';
+import { offsetOf, SYSRAM_OFFSET, TCM, XIP_OFFSET } from './state.ts';
 
 /** What a core's surroundings give it, and want to hear. */
 export interface RealTimeCoreParts {
@@ -97,10 +97,10 @@ export class RealTimeCore {
     });
     this.debugUart.attach({ receive: (byte) => parts.onDebugByte(byte) });
     const timeline = (): Timeline => this.timeline;
-    this.#interruptControl = new InterruptControl((line) => {
-      this.setLine(line, true);
-      this.setLine(line, false);
-    }, timeline);
+    this.#interruptControl = new InterruptControl({
+      setLine: (line, isHigh) => this.setLine(line, isHigh),
+      timeline,
+    });
     const watchdog = new CoreWatchdog(
       {
         timeline,
@@ -251,26 +251,29 @@ export class RealTimeCore {
     return FAULTS.some((number) => this.core.nvic.isActive(number));
   }
 
-  /** DMA reaches SYSRAM and what lies beyond the core; TCM and the core's own registers are the core's alone. */
+  /** DMA reaches SYSRAM, XIP and what lies beyond the core; TCM and the core's registers are the core's alone. */
   #readForDma(address: number, size: 1 | 2 | 4): number {
     this.#checkForDma(address, size);
-    if (!isInSysram(address)) return this.#parts.bus.read(address, size);
-    return this.core.memory.get(address - SYSRAM.base + SYSRAM_OFFSET, size);
+    const offset = offsetOf(address);
+    return offset < 0 ? this.#parts.bus.read(address, size) : this.core.memory.get(offset, size);
   }
 
   #writeForDma(address: number, size: 1 | 2 | 4, value: number): void {
     this.#checkForDma(address, size);
-    if (!isInSysram(address)) {
+    if (offsetOf(address) < 0) {
       // A register takes what is narrower than a word as a word.
       this.#parts.bus.write(address, address >>> PERIPHERALS_BITS === PERIPHERALS ? 4 : size, value);
       return;
     }
+    if (offsetOf(address) >= XIP_OFFSET)
+      throw new SiliconError('BusFault', 'Bus fault: XIP is read only.', { field: 'dma' });
     const bytes = Uint8Array.of(value, value >>> 8, value >>> 16, value >>> 24);
     this.core.load(address, bytes.subarray(0, size));
   }
 
   #checkForDma(address: number, size: number): void {
-    const isOwn = this.#own.has(address >>> BLOCK_BITS) || (offsetOf(address) >= 0 && !isInSysram(address));
+    const offset = offsetOf(address);
+    const isOwn = this.#own.has(address >>> BLOCK_BITS) || (offset >= 0 && offset < SYSRAM_OFFSET);
     if (!isOwn && address % size === 0 && address + size <= 2 ** 32) return;
     throw new SiliconError('BusFault', `Bus fault: DMA does not reach 0x${address.toString(16)}.`, {
       field: 'dma',
@@ -298,6 +301,3 @@ export class RealTimeCore {
     this.#parts.onFailure(failure);
   }
 }
-
-const isInSysram = (address: number): boolean =>
-  address >= SYSRAM.base && address < SYSRAM.base + SYSRAM.size;

@@ -1,6 +1,7 @@
 import { isJsonObject, parseJson, type Clock, type JsonObject, type JsonValue } from '@sevenfold/formats';
 import type { Chip } from '../chip.ts';
 import { SiliconError } from '../errors.ts';
+import { CodecModel } from './codec.ts';
 import { I2cEepromModel, SpiEepromModel } from './eeprom.ts';
 import { ButtonModel, LedModel, PwmModel } from './led.ts';
 import { AccelerometerModel, LoopbackModel, PotentiometerModel, TemperatureSensorModel } from './sensors.ts';
@@ -11,6 +12,7 @@ export type PartDescription = { readonly name: string } & (
   | { readonly model: 'PwmOutput'; readonly controller: number; readonly channel: number }
   | { readonly model: 'Potentiometer'; readonly channel: number }
   | { readonly model: 'UartLoopback'; readonly isu: number }
+  | { readonly model: 'AudioCodec'; readonly i2s: 0 | 1 }
   | {
       readonly model: 'TemperatureSensor' | 'I2cEeprom' | 'I2cAccelerometer';
       readonly isu: number;
@@ -32,6 +34,7 @@ export type PartModel =
   | PwmModel
   | PotentiometerModel
   | LoopbackModel
+  | CodecModel
   | TemperatureSensorModel
   | AccelerometerModel
   | I2cEepromModel
@@ -107,6 +110,8 @@ function readModel(reader: PartReader, name: string, model: string, place: strin
       return { name, model, channel: reader.number('Channel', 0, 7) };
     case 'UartLoopback':
       return { name, model, isu: isu() };
+    case 'AudioCodec':
+      return { name, model, i2s: reader.bit('I2s') };
     case 'TemperatureSensor':
     case 'I2cEeprom':
     case 'I2cAccelerometer':
@@ -163,6 +168,11 @@ function fit(chip: Chip, part: PartDescription, clock: Clock): PartModel {
     case 'UartLoopback': {
       const model = new LoopbackModel();
       found(chip.isus[part.isu]).uart.attach(model);
+      return model;
+    }
+    case 'AudioCodec': {
+      const model = new CodecModel();
+      found(chip.i2s[part.i2s]).attach(model);
       return model;
     }
     case 'SpiEeprom':

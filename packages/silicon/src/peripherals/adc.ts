@@ -1,4 +1,4 @@
-import { ADC_BITS, ADC_CHANNELS, ADC_REFERENCES, ADC_REGISTERS, CRYSTAL_HZ } from '@sevenfold/formats';
+import { ADC_BITS, ADC_CHANNELS, ADC_REFERENCES, ADC_REGISTERS } from '@sevenfold/formats';
 import type { Peripheral } from '../bus.ts';
 import type { PeripheralWiring } from './interrupts.ts';
 
@@ -10,12 +10,16 @@ const DATA_READY = 1;
 /** CTL0 */
 const RUN = 1;
 const PERIODIC = 1 << 8;
+/** PERIOD counts cycles of the converter's clock, less one. */
+const CLOCK_HZ = 2_000_000;
+/** CTL3: 1.8 V. */
+const LOW_REFERENCE = 1 << 31;
 /** Shortest time in seconds between two looks on a clock that is not exact. */
 const COARSE = 0.001;
 
 /**
  * The converter: samples the channels of CTL0's map when it is started, 12 bits of the reference voltage. Periodic, it
- * samples them again every PERIOD cycles of the crystal, until it is stopped; a full FIFO loses what comes.
+ * samples them again every PERIOD + 1 cycles of 2 MHz, until it is stopped; a full FIFO loses what comes.
  */
 export class Adc implements Peripheral {
   readonly #sources = new Map<number, AnalogSource>();
@@ -72,7 +76,7 @@ export class Adc implements Peripheral {
   #repeat(map: number): void {
     const timeline = this.#wiring.timeline();
     if (timeline === null) return;
-    const period = Math.max(1, this.#registers.get(ADC_REGISTERS.PERIOD) ?? 0) / CRYSTAL_HZ;
+    const period = ((this.#registers.get(ADC_REGISTERS.PERIOD) ?? 0) + 1) / CLOCK_HZ;
     const rounds = timeline.isExact ? 1 : Math.ceil(COARSE / period);
     this.#cancel = timeline.after(rounds * period, () => {
       // More than the FIFO holds is lost either way.
@@ -85,7 +89,8 @@ export class Adc implements Peripheral {
   }
 
   #convert(map: number): void {
-    const reference = (this.#registers.get(ADC_REGISTERS.REFERENCE) ?? 0) & 1;
+    const isLow = ((this.#registers.get(ADC_REGISTERS.CTL3) ?? 0) & LOW_REFERENCE) !== 0;
+    const reference = isLow ? 1 : (this.#registers.get(ADC_REGISTERS.REFERENCE) ?? 0) & 1;
     const full = (ADC_REFERENCES[reference] ?? ADC_REFERENCES[0]) / 1000;
     const most = 2 ** ADC_BITS - 1;
     for (let channel = 0; channel < ADC_CHANNELS; channel++) {

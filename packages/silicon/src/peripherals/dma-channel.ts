@@ -25,7 +25,7 @@ export const DMA_REGISTERS = {
   FIXADDR: 0x60,
 } as const;
 
-/** Bits of CON; those of INTSTA and ACKINT are in the same places. */
+/** Bits of CON. */
 const CON = {
   size: 3,
   sourceStep: 1 << 2,
@@ -38,6 +38,9 @@ const CON = {
   wrap: 1 << 17,
   fromPeripheral: 1 << 18,
 } as const;
+/** Bits of INTSTA and ACKINT: those of CON that enable each, but for that of the timeout. */
+const TIMED_OUT = 1 << 16;
+const STATUS_BITS = CON.half | CON.interrupt | TIMED_OUT;
 const STARTED = 1 << 15;
 const FULL = 1;
 const EMPTY = 2;
@@ -136,7 +139,8 @@ export class DmaChannel {
         this.#start((value & STARTED) !== 0);
         return;
       case DMA_REGISTERS.ACKINT:
-        this.#status &= ~value & (CON.half | CON.timeout | CON.interrupt);
+        this.#status &= ~value & STATUS_BITS;
+        this.#judge();
         this.#parts.onStatus();
         return;
       case DMA_REGISTERS.HWPTR:
@@ -170,6 +174,8 @@ export class DmaChannel {
     this.#cancelTimeout();
     if (isStarted && !this.#isStarted) this.#done = 0;
     this.#isStarted = isStarted;
+    // Drivers that stop a ring begin again at its start.
+    if (!isStarted) this.#hardware = 0;
     this.move();
   }
 
@@ -188,6 +194,7 @@ export class DmaChannel {
     } finally {
       this.#isMoving = false;
     }
+    this.#judge();
     if (count === 0) return;
     this.#readyAt = this.#parts.timeline().now() + count / TRANSFERS_PER_SECOND;
     if (count === BURST) this.#isResting();
@@ -214,8 +221,7 @@ export class DmaChannel {
       this.#isStarted = false;
       return false;
     }
-    const mustWait = this.#parts.kind === 'half' || (control & CON.request) !== 0;
-    if (mustWait && !this.#parts.isRequested()) return false;
+    if ((control & CON.request) !== 0 && !this.#parts.isRequested()) return false;
     const [from, to] = this.#addresses(control);
     const size = this.#size;
     this.#parts.write(to, size, this.#parts.read(from, size));
@@ -249,36 +255,45 @@ export class DmaChannel {
     ];
   }
 
+  /** Elements that a ring holds: its registers count elements, its pointers bytes. */
   get #ring(): number {
     return this.#get(DMA_REGISTERS.FFSIZE) & OFFSET;
   }
 
-  /** Bytes that wait in a ring: written by one side and not yet taken by the other. */
+  /** Elements that wait in a ring: written by one side and not yet taken by the other. */
   get #waiting(): number {
+    const size = this.#size;
     const [ahead, behind] = this.#isFromPeripheral
       ? [this.#hardware, this.#software]
       : [this.#software, this.#hardware];
     const isNextLap = ((ahead ^ behind) & LAP) !== 0;
-    const distance = (ahead & OFFSET) - (behind & OFFSET) + (isNextLap ? this.#ring : 0);
+    const distance = (ahead & OFFSET) - (behind & OFFSET) + (isNextLap ? this.#ring * size : 0);
     // Pointers that software has set to nonsense are an empty ring.
-    return distance < 0 || distance > this.#ring ? 0 : distance;
+    return distance < 0 || distance > this.#ring * size ? 0 : Math.floor(distance / size);
   }
 
   #stepRing(): boolean {
     const size = this.#size;
     const isIncoming = this.#isFromPeripheral;
     const room = isIncoming ? this.#ring - this.#waiting : this.#waiting;
-    if (room < size || !this.#parts.isRequested()) return false;
+    if (room < 1 || !this.#parts.isRequested()) return false;
     const memory = this.#get(DMA_REGISTERS.PGMADDR) + (this.#hardware & OFFSET);
     const peripheral = this.#get(DMA_REGISTERS.FIXADDR);
     if (isIncoming) this.#parts.write(memory, size, this.#parts.read(peripheral, size));
     else this.#parts.write(peripheral, size, this.#parts.read(memory, size));
     const next = (this.#hardware & OFFSET) + size;
-    this.#hardware = next >= this.#ring ? (this.#hardware & LAP) ^ LAP : (this.#hardware & LAP) | next;
-    const threshold = this.#get(DMA_REGISTERS.COUNT) & OFFSET;
-    if (isIncoming ? this.#waiting >= threshold : this.#waiting <= threshold) this.#raise(CON.interrupt);
+    const isLap = next >= this.#ring * size;
+    this.#hardware = isLap ? (this.#hardware & LAP) ^ LAP : (this.#hardware & LAP) | next;
     if (isIncoming) this.#expectMore();
     return true;
+  }
+
+  /** COUNT is how full a receiving ring may get, or how empty a sending one, before software is told. */
+  #judge(): void {
+    if (this.#parts.kind !== 'virtual' || !this.#isStarted) return;
+    const threshold = this.#get(DMA_REGISTERS.COUNT) & OFFSET;
+    const isDue = this.#isFromPeripheral ? this.#waiting >= threshold : this.#waiting <= threshold;
+    if (isDue) this.#raise(CON.interrupt);
   }
 
   /** What has come and is not followed by anything is told after a while, few as it may be. */
@@ -294,7 +309,7 @@ export class DmaChannel {
   /** Notes a cause where CON enables it. */
   #raise(cause: number): void {
     if ((this.#get(DMA_REGISTERS.CON) & cause) === 0) return;
-    this.#status |= cause;
+    this.#status |= cause === CON.timeout ? TIMED_OUT : cause;
     this.#parts.onStatus();
   }
 }

@@ -12,6 +12,15 @@ const TRIPLES = {
   down: GPIO_REGISTERS.PD,
 };
 type Triple = keyof typeof TRIPLES;
+/** Settings of pads, as sets of three: they hold what is written and change nothing here. */
+const HELD_TRIPLES: readonly number[] = [
+  GPIO_REGISTERS.SR,
+  GPIO_REGISTERS.IES,
+  GPIO_REGISTERS.EA,
+  GPIO_REGISTERS.RSEL,
+];
+/** Single words that do the same. 0 is the control word of a serial unit: its clocks and its reset. */
+const HELD: readonly number[] = [0, GPIO_REGISTERS.PADDRV, GPIO_REGISTERS.RDSEL, GPIO_REGISTERS.TDSEL];
 
 /**
  * One block of pins. A pin that is no output has the level that drives it from outside, or else that of its pull
@@ -22,6 +31,7 @@ export class GpioUnit implements Peripheral {
   readonly block: GpioBlock;
   readonly #announce: PinListener;
   readonly #state: Record<Triple, number> = { out: 0, enabled: 0, up: 0, down: 0 };
+  readonly #held = new Map<number, number>();
   /** Pins that are driven from outside, and how. */
   #driven = 0;
   #outside = 0;
@@ -36,7 +46,7 @@ export class GpioUnit implements Peripheral {
     for (const [name, first] of Object.entries(TRIPLES)) {
       if (offset === first) return this.#state[name as Triple];
     }
-    return 0;
+    return this.#held.get(offset) ?? 0;
   }
 
   write(offset: number, value: number): void {
@@ -45,10 +55,22 @@ export class GpioUnit implements Peripheral {
       const next = { 0: value, 4: old | value, 8: old & ~value }[offset - first];
       if (next !== undefined) this.#change(() => (this.#state[name as Triple] = next >>> 0));
     }
+    this.#hold(offset, value);
+  }
+
+  #hold(offset: number, value: number): void {
+    if (offset === this.block.din) return;
+    if (HELD.includes(offset)) this.#held.set(offset, value);
+    const first = offset - (offset % 16);
+    if (!HELD_TRIPLES.includes(first)) return;
+    const old = this.#held.get(first) ?? 0;
+    const next = { 0: value, 4: old | value, 8: old & ~value }[offset - first];
+    if (next !== undefined) this.#held.set(first, next >>> 0);
   }
 
   /** Outputs off; what drives the pins from outside goes on. */
   reset(): void {
+    this.#held.clear();
     this.#change(() => Object.assign(this.#state, { out: 0, enabled: 0, up: 0, down: 0 }));
   }
 

@@ -12,14 +12,14 @@ const CONFIG = {
   prescalerShift: 4,
   prescalerMask: 7,
   dual: 1 << 7,
-  rising: 1 << 8,
-  enable: 1 << 9,
+  low: 1 << 8,
+  debounce: 1 << 9,
 };
 const CONFIG_BITS = 0x3ff;
 /** Steps of the debounce counter in a second, before the prescaler halves them. */
-const DEBOUNCE_HZ = 32_768;
+const DEBOUNCE_HZ = 8192;
 
-/** Blocks of registers, four words each: writing a bit of `pulse` interrupts; the others hold what is written. */
+/** Blocks of four words: sense (1: level), and two of which every bit that is written interrupts. */
 const BLOCKS = { sense: 0x200, softPend: 0x304, test: 0x700 } as const;
 const HELD: readonly (readonly [first: number, words: number])[] = [
   [BLOCKS.sense, 4],
@@ -35,27 +35,31 @@ interface Input {
   /** The level that has lasted. */
   level: 0 | 1;
   /** Ends the wait for a level to last. */
-  cancel: (() => void) | null;
+  cancel: () => void;
+}
+
+/** What the block does to its core's lines. */
+export interface InterruptControlWiring {
+  readonly setLine: (line: number, isHigh: boolean) => void;
+  readonly timeline: () => Timeline;
 }
 
 /**
- * The interrupt block of a core: external inputs with debouncing, and software interrupts. An input pulses its line
- * at the edges that it is set to; what is bouncing interrupts once it has lasted.
+ * The interrupt block of a core: external inputs with debouncing, and software interrupts. An input pulses its line at
+ * the edges that its polarity names, or holds it up where the line's sense is level; what bounces counts once it has
+ * lasted.
  */
 export class InterruptControl implements Peripheral {
-  readonly #pulse: (line: number) => void;
-  readonly #timeline: () => Timeline;
+  readonly #wiring: InterruptControlWiring;
   readonly #inputs: readonly Input[] = Array.from({ length: EINT_COUNT }, () => ({
     config: 0,
     level: 0,
-    cancel: null,
+    cancel() {},
   }));
   readonly #held = new Map<number, number>();
 
-  /** `pulse` lets a line go up and down. */
-  constructor(pulse: (line: number) => void, timeline: () => Timeline) {
-    this.#pulse = pulse;
-    this.#timeline = timeline;
+  constructor(wiring: InterruptControlWiring) {
+    this.#wiring = wiring;
   }
 
   read(offset: number): number {
@@ -67,52 +71,64 @@ export class InterruptControl implements Peripheral {
     const input = this.#inputs[offset / 4];
     if (input !== undefined) {
       input.config = value & CONFIG_BITS;
-      if ((input.config & CONFIG.enable) === 0) {
-        input.cancel?.();
-        input.cancel = null;
-      }
+      this.#show(offset / 4);
       return;
     }
     for (const first of [BLOCKS.softPend, BLOCKS.test]) this.#pulseBits(offset - first, value);
     if (HELD.some(([first, words]) => offset >= first && offset < first + 4 * words))
       this.#held.set(offset, value);
+    if (offset >= BLOCKS.sense && offset < BLOCKS.sense + 16)
+      for (let pin = 0; pin < EINT_COUNT; pin++) this.#show(pin);
     if (offset === SOFT_RESET && (value & 1) !== 0) this.reset();
   }
 
-  /** Inputs off; the levels of the pins go on. */
+  /** Settings as after reset; the levels of the pins go on. */
   reset(): void {
     for (const input of this.#inputs) {
-      input.cancel?.();
-      input.cancel = null;
+      input.cancel();
       input.config = 0;
     }
     this.#held.clear();
+    for (let pin = 0; pin < EINT_COUNT; pin++) this.#wiring.setLine(EINT_LINE + pin, false);
   }
 
   /** A pin that is an input here has another level. */
   pinChanged(pin: number, level: 0 | 1): void {
     const input = this.#inputs[pin];
     if (input === undefined) return;
-    input.cancel?.();
-    input.cancel = null;
-    const count = input.config & CONFIG.countMask;
-    if ((input.config & CONFIG.enable) === 0 || count === 0) {
+    input.cancel();
+    const { config } = input;
+    const count = (config & CONFIG.debounce) === 0 ? 0 : config & CONFIG.countMask;
+    if (count === 0) {
       this.#settle(pin, input, level);
       return;
     }
-    const hertz = DEBOUNCE_HZ / 2 ** ((input.config >>> CONFIG.prescalerShift) & CONFIG.prescalerMask);
-    input.cancel = this.#timeline().after(count / hertz, () => {
-      input.cancel = null;
-      this.#settle(pin, input, level);
-    });
+    const hertz = DEBOUNCE_HZ / 2 ** ((config >>> CONFIG.prescalerShift) & CONFIG.prescalerMask);
+    input.cancel = this.#wiring.timeline().after(count / hertz, () => this.#settle(pin, input, level));
   }
 
   #settle(pin: number, input: Input, level: 0 | 1): void {
     if (input.level === level) return;
     input.level = level;
-    const { config } = input;
-    const isWanted = (config & CONFIG.dual) !== 0 || ((config & CONFIG.rising) !== 0) === (level === 1);
-    if ((config & CONFIG.enable) !== 0 && isWanted) this.#pulse(EINT_LINE + pin);
+    if (this.#isLevelSensitive(pin)) this.#show(pin);
+    else if ((input.config & CONFIG.dual) !== 0 || isActive(input)) this.#pulse(EINT_LINE + pin);
+  }
+
+  #isLevelSensitive(pin: number): boolean {
+    const line = EINT_LINE + pin;
+    return (((this.#held.get(BLOCKS.sense + 4 * (line >> 5)) ?? 0) >>> (line & 31)) & 1) !== 0;
+  }
+
+  /** The line of an input that is sensitive to its level. */
+  #show(pin: number): void {
+    const input = this.#inputs[pin];
+    if (input !== undefined)
+      this.#wiring.setLine(EINT_LINE + pin, this.#isLevelSensitive(pin) && isActive(input));
+  }
+
+  #pulse(line: number): void {
+    this.#wiring.setLine(line, true);
+    this.#wiring.setLine(line, false);
   }
 
   /** Bits of a block of software interrupts; `at` is the offset in it. */
@@ -124,3 +140,6 @@ export class InterruptControl implements Peripheral {
     }
   }
 }
+
+/** Whether an input has the level that interrupts. */
+const isActive = ({ config, level }: Input): boolean => level === ((config & CONFIG.low) === 0 ? 1 : 0);

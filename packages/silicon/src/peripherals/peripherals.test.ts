@@ -95,6 +95,23 @@ describe('GPIO blocks', () => {
     detach();
   });
 
+  it('keep the settings of pads and units, which drivers read, change and write back', () => {
+    const { chip, read, write } = bench();
+    write('isu1', 0, 0x6101);
+    write('isu1', GPIO_REGISTERS.IES + 4, 0b1100);
+    write('isu1', GPIO_REGISTERS.IES + 8, 0b0100);
+    write('isu1', GPIO_REGISTERS.PADDRV, 0x3ff);
+    const words = [0, GPIO_REGISTERS.IES, GPIO_REGISTERS.IES + 4, GPIO_REGISTERS.PADDRV];
+    expect(words.map((offset) => read('isu1', offset))).toEqual([0x6101, 0b1000, 0, 0x3ff]);
+    // In an I2S block the first word is DIN.
+    write('i2s0', 0x100, 0xff);
+    expect(read('i2s0', 0x100)).toBe(0);
+    chip.reset('Restart');
+    expect(chip.pins.units.map((unit) => unit.read(GPIO_REGISTERS.PADDRV)).every((word) => word === 0)).toBe(
+      true,
+    );
+  });
+
   it('pull what nobody drives', () => {
     const { chip, write } = bench();
     write('gpio3', GPIO_REGISTERS.PU_SET, 1);
@@ -397,6 +414,14 @@ describe('the ADC, PWM and the real-time clock', () => {
     expect(chip.pwm[1]?.wave(0)).toEqual({ isRunning: true, period: 1_000_000, high: 250_000 });
     write('gpio1', at('CTRL'), 1 | (1 << 4) | (1 << 2));
     expect(chip.pwm[1]?.wave(0).high).toBe(750_000);
+    // Two channels in the same moment.
+    for (const channel of [1, 2]) {
+      write('gpio1', at('PARAM_S0') + 0x10 * channel, (1000 << 16) | 1000);
+      write('gpio1', at('CTRL') + 0x10 * channel, (1 << 5) | (1 << 4));
+    }
+    expect(chip.pwm[1]?.wave(2).isRunning).toBe(false);
+    write('gpio1', at('GLO_CTRL'), 0xe400 | (1 << 1) | 1);
+    expect([1, 2, 3].map((channel) => chip.pwm[1]?.wave(channel).high)).toEqual([500_000, 500_000, 0]);
     chip.reset('Restart');
     expect(chip.pwm[1]?.wave(0).isRunning).toBe(false);
   });

@@ -31,6 +31,15 @@ export class PwmGroup implements Peripheral {
     const isControl = offset === PWM_REGISTERS.CTRL + channel * PWM_CHANNEL_STRIDE;
     if (isControl && channel >= 0 && channel < PWM_CHANNELS && (value & PWM_BITS.KICK) !== 0)
       this.#set(channel, this.#waveOf(channel, value));
+    if (offset === PWM_REGISTERS.GLO_CTRL && (value & PWM_BITS.KICK) !== 0) this.#kickAll();
+  }
+
+  /** All channels whose control says so begin in the same moment. */
+  #kickAll(): void {
+    for (let channel = 0; channel < PWM_CHANNELS; channel++) {
+      const control = this.#registers.get(PWM_REGISTERS.CTRL + channel * PWM_CHANNEL_STRIDE) ?? 0;
+      if ((control & PWM_BITS.GLOBAL_KICK) !== 0) this.#set(channel, this.#waveOf(channel, control));
+    }
   }
 
   reset(): void {
