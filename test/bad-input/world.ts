@@ -27,6 +27,7 @@ import {
 } from '@sevenfold/formats';
 import { generateKeyPair, signWithPkcs8, spkiSha256, thumbprint, type KeyPair } from '@sevenfold/pki';
 import { startService, type RunningService } from '@sevenfold/service';
+import { keystoreOf } from '../../packages/service/src/images/testing-images.ts';
 import { seededEntropy } from '../seeded.ts';
 import { HostileDevice, type Measured } from './hostile-device.ts';
 
@@ -165,7 +166,8 @@ export async function openWorld(): Promise<World> {
   const release: Measured[] = [];
   const imageIds: string[] = [];
   for (const type of SYSTEM_IMAGE_TYPES) {
-    const payload = writeFileSystem([{ path: '/bin/stage.js', bytes: utf8Encode(type) }]);
+    const stage = { path: '/bin/stage.js', bytes: utf8Encode(type) };
+    const payload = writeFileSystem([type === 'TrustedKeystore' ? keystoreOf(platform.spki) : stage]);
     const body = pack(payload, platform, {
       imageType: IMAGE_TYPES[type],
       componentId: SYSTEM_COMPONENT_IDS[type],

@@ -107,7 +107,12 @@ describe('an OS release', () => {
     const before = await ids({});
     const count = async (changes: Partial<OsReleaseOptions>): Promise<number> =>
       (await ids(changes)).filter((id, index) => id !== before[index]).length;
-    expect(await count({ platform: makeSigner() })).toBe(5);
+    // The keystore as well: it has the other key.
+    const other = makeSigner();
+    const keys = options.keystore.keys.map((key) =>
+      key.spki === platform.spki ? { ...key, spki: other.spki } : key,
+    );
+    expect(await count({ platform: other, keystore: { ...options.keystore, keys } })).toBe(6);
     expect(await count({ version: '26.12.0' })).toBe(4);
     expect(await count({ keystore: { ...options.keystore, version: 4 } })).toBe(1);
     expect(await count({ certStore: { ...options.certStore, tlsRoots: [Uint8Array.of(0x30, 1, 0)] } })).toBe(
@@ -118,6 +123,10 @@ describe('an OS release', () => {
   });
 
   it('refuses what is no version, and a kept package with another content', async () => {
+    const keys = [{ spki: platform.spki, uses: ['image:Services'] }];
+    await expect(
+      buildOsRelease({ ...options, keystore: { ...options.keystore, keys } }),
+    ).rejects.toMatchObject({ code: 'ReleaseInvalid', field: 'keystore.keys' });
     await expect(buildOsRelease({ ...options, version: 'latest' })).rejects.toMatchObject({
       code: 'ReleaseInvalid',
       field: 'version',

@@ -12,6 +12,7 @@ import {
   encodeUnsignedImagePackage,
   finishImagePackage,
   guidFromRandom,
+  imageUse,
   parseImagePackage,
   signedBytesOf,
   rootKeyBytes,
@@ -111,12 +112,27 @@ export async function buildOsRelease(options: OsReleaseOptions): Promise<OsRelea
       throw new DeviceError('ReleaseInvalid', `${text} is no version: ${rule}.`, { field, rule });
     }
   }
+  requireSigner(options);
   const contents = await withBundler(() => makeContents(options, version, kernelVersion));
   const images: ReleaseImage[] = [];
   for (const imageType of SYSTEM_IMAGE_TYPES) {
     images.push(await packImage(imageType, contents[imageType], options, CHIP_SKUS[chipSku]));
   }
   return { name: kernelVersion, chipSku, images, rootKeyHash: sha256(rootKeyBytes(rootOf(options))) };
+}
+
+/** No device boots an image whose signer its keystore does not have for that type. */
+function requireSigner({ platform, keystore }: OsReleaseOptions): void {
+  const spki = toHex(platform.spki);
+  for (const type of SYSTEM_IMAGE_TYPES) {
+    if (type === 'TrustedKeystore') continue;
+    const use = imageUse(IMAGE_TYPES[type]);
+    if (keystore.keys.some((key) => toHex(key.spki) === spki && key.uses.includes(use))) continue;
+    throw new DeviceError('ReleaseInvalid', `The keystore lacks the platform's key for the ${type}.`, {
+      field: 'keystore.keys',
+      rule: `the key that signs, with the use ${use}`,
+    });
+  }
 }
 
 const rootOf = ({ root }: OsReleaseOptions): Pick<TrustedKeystore, 'rootSpki' | 'secondRootSpki'> => ({

@@ -43,6 +43,7 @@ export type ServiceErrorCode =
   | 'BlobDamaged'
   | 'BlobTooLarge'
   | 'IncompleteRelease'
+  | 'KeystoreLacksSigner'
   | 'InvalidEndorsements'
   // devices
   | 'InvalidEvidence'

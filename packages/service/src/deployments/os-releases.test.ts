@@ -1,7 +1,7 @@
 import { SYSTEM_IMAGE_TYPES } from '@sevenfold/formats';
 import { generateKeyPair, sha256 } from '@sevenfold/pki';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { appImagePackage, imageIdOf, systemImagePackage } from '../images/testing-images.ts';
+import { appImagePackage, imageIdOf, keystoreOf, systemImagePackage } from '../images/testing-images.ts';
 import { uploadImage } from '../images/upload-image.ts';
 import { openTestService, type TestService } from '../test-service.ts';
 import { openImage } from './open-image.ts';
@@ -144,6 +144,29 @@ describe('OS images and releases', () => {
     // An image counts by the newest release of its that still holds.
     await revokeOsRelease(service, '2.0', 'another one');
     expect(await reference(digestOf('Services'))).toMatchObject({ revoked: true, sequence: 0 });
+  });
+
+  it('refuses a release whose own keystore lacks a key of its images, or is none: no device could boot it', async () => {
+    const ids = await uploadSet(1);
+    const types = SYSTEM_IMAGE_TYPES.filter((type) => type !== 'NormalWorldKernel');
+    const stranger = generateKeyPair();
+    for (const [number, keystore, field] of [
+      [200, keystoreOf(platform.spki, types), ids.findIndex((id) => id === imageIdOf(1))],
+      [201, keystoreOf(stranger.spki), SYSTEM_IMAGE_TYPES.findIndex((type) => type !== 'TrustedKeystore')],
+      [202, { path: '/keystore', bytes: new Uint8Array(9) }, 0],
+    ] as const) {
+      const imageId = imageIdOf(number);
+      await uploadOsImage(service, systemImagePackage('TrustedKeystore', imageId, platform, { keystore }));
+      const others = SYSTEM_IMAGE_TYPES.map((type, index) =>
+        type === 'TrustedKeystore' ? imageId : (ids[index] ?? ''),
+      );
+      await expect(publish('1.0', others)).rejects.toMatchObject({
+        code: 'KeystoreLacksSigner',
+        field: `imageIds.${field}`,
+      });
+    }
+    expect(await current()).toBeNull();
+    await publish('1.0', ids);
   });
 
   it('refuses releases that are not whole, and changes of one that is published', async () => {

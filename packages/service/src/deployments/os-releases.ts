@@ -7,6 +7,7 @@ import { ServiceError } from '../service-error.ts';
 import type { Database } from '../store/database.ts';
 import { rowsToFetch, toPage } from '../store/paging.ts';
 import { parseSequence } from './deployments.ts';
+import { imageKeysOf, trustsAll } from './image-keys.ts';
 import { KeptReferences } from './kept-references.ts';
 import { toOsImage, type OsImage } from './os-images.ts';
 import {
@@ -49,10 +50,11 @@ export interface ReferenceValue {
 
 /**
  * Publishes a release: one image of each system type, all for its chip SKU. The same release again is no error.
- * `IncompleteRelease`, `NotFound`, `AlreadyExists` for other content under the same name.
+ * `IncompleteRelease`, `NotFound`, `AlreadyExists` for other content under the same name; `KeystoreLacksSigner` for one
+ * that no device could boot.
  */
 export async function createOsRelease(
-  context: Pick<ServiceContext, 'store' | 'clock'>,
+  context: Pick<ServiceContext, 'store' | 'blobs' | 'clock'>,
   release: {
     readonly name: string;
     readonly feed: OsFeed;
@@ -65,6 +67,7 @@ export async function createOsRelease(
     if (known !== undefined) return sameRelease(await toOsRelease(tx, known), release);
     const images = await readOsImages(tx, release.imageIds);
     refuseIncomplete(images, release.chipSku);
+    await refuseUnbootable(context, images);
     const row: OsReleaseRow = {
       name: release.name,
       feed: release.feed,
@@ -213,6 +216,28 @@ async function readOsImages(db: Kysely<Database>, imageIds: readonly string[]): 
     images.push(toOsImage(row));
   }
   return images;
+}
+
+/** A keystore that lacks a key of its own release's images would make every device that takes it refuse them. */
+async function refuseUnbootable(
+  { blobs }: Pick<ServiceContext, 'blobs'>,
+  images: readonly OsImage[],
+): Promise<void> {
+  const keys = await Promise.all(images.map(async ({ digest }) => imageKeysOf(await blobs.read(digest))));
+  const keystore = keys.find((image) => image?.keystore)?.keystore ?? null;
+  for (const [index, { imageType }] of images.entries()) {
+    const image = keys[index];
+    const isRoots = imageType === 'TrustedKeystore';
+    if (image && keystore !== null && (isRoots || trustsAll(keystore, [image]))) continue;
+    throw new ServiceError(
+      'KeystoreLacksSigner',
+      `The keystore lacks the key that signed the ${imageType}.`,
+      {
+        field: `imageIds.${index}`,
+        rule: 'a keystore that devices can read, with the key of each image of the release, for its type',
+      },
+    );
+  }
 }
 
 function refuseIncomplete(images: readonly OsImage[], chipSku: number): void {

@@ -39,6 +39,7 @@ const STATUS_OF_CODE: Readonly<Record<ServiceErrorCode, number>> = {
   BlobDamaged: 500,
   BlobTooLarge: 413,
   IncompleteRelease: 422,
+  KeystoreLacksSigner: 422,
   InvalidEndorsements: 422,
   InvalidEvidence: 422,
   UnknownDevice: 404,

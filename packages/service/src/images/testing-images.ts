@@ -1,11 +1,16 @@
 import {
   CHIP_SKUS,
+  encodeKeystore,
   encodeUnsignedImagePackage,
   finishImagePackage,
   IMAGE_TYPES,
+  imageUse,
   SYSTEM_COMPONENT_IDS,
+  SYSTEM_IMAGE_FILES,
+  SYSTEM_IMAGE_TYPES,
   utf8Encode,
   writeFileSystem,
+  type FileEntry,
   type SystemImageTypeName,
 } from '@sevenfold/formats';
 import { generateKeyPair, signWithPkcs8, thumbprint, type KeyPair } from '@sevenfold/pki';
@@ -65,14 +70,37 @@ export function appImagePackage(changes: AppImageChanges = {}): Uint8Array {
   });
 }
 
+/** The file of a keystore that trusts one key for every image of the system; `types`: for these alone. */
+export function keystoreOf(
+  spki: Uint8Array,
+  types: readonly SystemImageTypeName[] = SYSTEM_IMAGE_TYPES,
+): FileEntry {
+  const uses = types.map((type) => imageUse(IMAGE_TYPES[type]));
+  const bytes = encodeKeystore({
+    version: 3,
+    rootSpki: spki,
+    keys: [{ spki, thumbprint: thumbprint(spki), uses }],
+    revokedImageDigests: [],
+  });
+  return { path: SYSTEM_IMAGE_FILES.keystore, bytes };
+}
+
 /** A system image's package, signed by a platform key. */
 export function systemImagePackage(
   type: SystemImageTypeName,
   imageId: string,
   key: KeyPair,
-  changes: { readonly componentId?: string; readonly chipSku?: number; readonly content?: string } = {},
+  changes: {
+    readonly componentId?: string;
+    readonly chipSku?: number;
+    readonly content?: string;
+    readonly keystore?: FileEntry;
+  } = {},
 ): Uint8Array {
-  const payload = writeFileSystem([{ path: '/bin/stage.js', bytes: utf8Encode(changes.content ?? type) }]);
+  const stage = { path: '/bin/stage.js', bytes: utf8Encode(changes.content ?? type) };
+  const payload = writeFileSystem([
+    type === 'TrustedKeystore' ? (changes.keystore ?? keystoreOf(key.spki)) : stage,
+  ]);
   return sign(payload, key, {
     imageType: IMAGE_TYPES[type],
     componentId: changes.componentId ?? SYSTEM_COMPONENT_IDS[type],

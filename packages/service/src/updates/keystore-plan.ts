@@ -1,9 +1,10 @@
 import { IMAGE_TYPES, toHex, type PresentImage } from '@sevenfold/formats';
+import { imageKeysOf, type ImageKeys } from '../deployments/image-keys.ts';
 import type { OsImage } from '../deployments/os-images.ts';
 import { publishedKeystores } from '../deployments/os-releases.ts';
 import type { ServiceContext } from '../service-context.ts';
 import { toPlanImage, type Intent, type PlannedChange } from './decide-plan.ts';
-import { imageKeysOf, keystoreStep, type ImageKeys, type PublishedKeystore } from './keystore-step.ts';
+import { keystoreStep, type PublishedKeystore } from './keystore-step.ts';
 
 type KeystoreContext = Pick<ServiceContext, 'store' | 'blobs'>;
 

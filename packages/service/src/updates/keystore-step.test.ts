@@ -1,6 +1,7 @@
 import { IMAGE_TYPES, imageUse, type TrustedKeystore } from '@sevenfold/formats';
 import { describe, expect, it } from 'vitest';
-import { imageKeysOf, keystoreStep, type ImageKeys, type PublishedKeystore } from './keystore-step.ts';
+import { imageKeysOf, type ImageKeys } from '../deployments/image-keys.ts';
+import { keystoreStep, type PublishedKeystore } from './keystore-step.ts';
 
 const OLD = '0a'.repeat(20);
 const NEW = '0b'.repeat(20);

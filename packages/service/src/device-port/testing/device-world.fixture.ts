@@ -21,6 +21,7 @@ import {
   type AttestReply,
   type AttestRequest,
   type PsaClaims,
+  type FileEntry,
 } from '@sevenfold/formats';
 import {
   generateKeyPair,
@@ -37,6 +38,7 @@ import { makeServerIdentity } from '../../certificates/server-identity.ts';
 import { uploadOsImage, type OsImage } from '../../deployments/os-images.ts';
 import { createOsRelease, type OsRelease } from '../../deployments/os-releases.ts';
 import { registerPlatformKey } from '../../deployments/platform-keys.ts';
+import { keystoreOf } from '../../images/testing-images.ts';
 import { uploadImage } from '../../images/upload-image.ts';
 import type { StoredImage } from '../../images/image.ts';
 import { importBatch } from '../../manufacturing/import-batch.ts';
@@ -171,7 +173,7 @@ export async function openDeviceWorld(limits: Partial<DeviceServerLimits> = {}):
 
   const pack = (
     fields: { type: keyof typeof IMAGE_TYPES; componentId: string; name: string; securityVersion?: number },
-    files: { path: string; bytes: Uint8Array }[],
+    files: readonly FileEntry[],
   ): Uint8Array => {
     const unsigned = encodeUnsignedImagePackage(writeFileSystem(files), {
       imageType: IMAGE_TYPES[fields.type],
@@ -215,7 +217,11 @@ export async function openDeviceWorld(limits: Partial<DeviceServerLimits> = {}):
         };
         const image = await uploadOsImage(
           service,
-          pack(fields, [{ path: '/bin/stage.js', bytes: utf8Encode(`${type} ${name}`) }]),
+          pack(fields, [
+            type === 'TrustedKeystore'
+              ? keystoreOf(platformKey.spki)
+              : { path: '/bin/stage.js', bytes: utf8Encode(`${type} ${name}`) },
+          ]),
         );
         imageIds.push(image.imageId);
       }
