@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, existsSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openFileKeyStore, ensureKey, thumbprint } from '@sevenfold/pki';
@@ -9,6 +9,25 @@ import { afterAll, expect, it } from 'vitest';
 const root = join(import.meta.dirname, '..');
 const profile = mkdtempSync(join(tmpdir(), 'sevenfold-examples-'));
 afterAll(() => rmSync(profile, { recursive: true, force: true }));
+
+/** Of a structure's version: what includes it is an example of both. */
+const VERSIONED = /_v\d+\.h$/;
+
+it('every header of Applibs and tlsutils has an example', () => {
+  const sources = readdirSync(join(root, 'examples'))
+    .map((name) => readFileSync(join(root, 'examples', name, 'main.c'), 'utf8'))
+    .join('\n');
+  const headers = ['applibs', 'tlsutils'].flatMap((folder) =>
+    readdirSync(join(root, 'packages/sdk/include', folder)).map((name) => `${folder}/${name}`),
+  );
+  // What another header of these includes has its example with that.
+  const inner = readFileSync(join(root, 'packages/sdk/include/tlsutils/deviceauth_curl.h'), 'utf8');
+  const missing = headers.filter(
+    (header) => !VERSIONED.test(header) && !`${sources}${inner}`.includes(`#include <${header}>`),
+  );
+  expect(headers.length).toBeGreaterThan(20);
+  expect(missing).toEqual([]);
+});
 
 it('every example that has tests passes them, on virtual time', async () => {
   const examples = readdirSync(join(root, 'examples'))
