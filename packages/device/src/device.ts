@@ -80,6 +80,8 @@ export interface VirtualDevice {
   /** Told of every change of a pin that the chip drives, with the board's monotonic time in ms. */
   onPin(pin: number, listener: (level: 0 | 1, time: number) => void): () => void;
   drivePin(pin: number, level: 0 | 1): void;
+  /** For debuggers, which hold the apps' threads: their watchdogs wait until they are let go. */
+  holdApps(isHeld: boolean): Promise<void>;
   /** The parts of the board, by name: to press its buttons and to look at its lamps. */
   readonly parts: ReadonlyMap<string, PartModel>;
   /** The chip itself: for fault plans and for those who attack it. */
@@ -149,6 +151,7 @@ export function runDevice(
     pinLevel: (pin) => board.pinLevel(pin),
     onPin: (pin, listener) => board.onPin(pin, listener),
     drivePin: (pin, level) => board.drivePin(pin, level),
+    holdApps: (isHeld) => board.holdApps(isHeld),
     async close() {
       if (isClosed) return;
       isClosed = true;

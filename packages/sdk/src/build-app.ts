@@ -32,6 +32,8 @@ export interface BuildOptions extends PackOptions {
   readonly toolchain?: string;
   /** Folder of a FreeRTOS kernel to build into a real-time app, in place of the one that its `realtime.json` names. */
   readonly freertos?: string;
+  /** Compile the app's own sources for a debugger, without optimisation: slower and larger. Default: false. */
+  readonly isForDebugger?: boolean;
 }
 
 /** An app that was built. */
@@ -41,6 +43,8 @@ export interface BuiltApp {
   readonly symbols: SymbolMap;
   /** The module, or the ELF file of a real-time app, with names and DWARF, for debuggers. */
   readonly debugModule: Uint8Array;
+  /** The same code as it is shipped. */
+  readonly executable: Uint8Array;
   /** What was linked, as CycloneDX 1.6 JSON. */
   readonly materials: Uint8Array;
   readonly imageId: string;
@@ -90,7 +94,15 @@ export async function buildApps(
     (manifest) => parseAppManifest(manifest).applicationType === 'RealTimeCapable',
   );
   const others = projects.flatMap(({ files }, index) =>
-    isRealTime[index] === true ? [] : [{ files, defines: all[index]?.defines ?? {} }],
+    isRealTime[index] === true
+      ? []
+      : [
+          {
+            files,
+            defines: all[index]?.defines ?? {},
+            isForDebugger: all[index]?.isForDebugger ?? false,
+          },
+        ],
   );
   const results = [...(await compileAll(others, toolchain))];
   const apps: BuiltApp[] = [];
@@ -186,6 +198,7 @@ async function pack(
     ...packed,
     symbols: { buildId: imageId, ...symbols },
     debugModule,
+    executable,
     materials: materialsOf({ componentId, imageId, name, lines: symbols.lines, libraries }),
     realTime,
     warnings,

@@ -18,7 +18,9 @@ export type SdkErrorCode =
   /** The linker's output is not what this SDK knows how to read. */
   | 'UnexpectedModule'
   /** A `$NAME` of the manifest is in no hardware definition, or an override does not fit. */
-  | 'ManifestFailed';
+  | 'ManifestFailed'
+  /** A debugger's expression is none, or names what is not there. */
+  | 'ExpressionFailed';
 
 /** Refusal to build. */
 export class SdkError extends SevenfoldError<SdkErrorCode> {

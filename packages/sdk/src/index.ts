@@ -1,11 +1,15 @@
 export { buildApp, buildApps, type BuildOptions, type BuiltApp } from './build-app.ts';
+export { DebugInfo, type SourceFrame, type Variable } from './debug/debug-info.ts';
+export { evaluateExpression } from './debug/expressions.ts';
+export { evaluateLocation, type FrameReader } from './debug/locations.ts';
+export { Values, type DebugMemory, type Typed } from './debug/values.ts';
 export { SdkError, type SdkErrorCode } from './errors.ts';
 export type { ManifestOverrides } from './manifest.ts';
 export { formatDiagnostic, type Diagnostic } from './toolchain/diagnostics.ts';
 export { headerName, readHardware } from './hardware.ts';
 export { Toolchain } from './toolchain/run-toolchain.ts';
 export { APP_TEMPLATES, newApp, type AppTemplate, type NewAppOptions } from './new-app.ts';
-export { readProject, type Project } from './project.ts';
+export { compiledName, readProject, sourcePath, type Project } from './project.ts';
 export { packImage, type PackOptions, type PackedImage } from './pack-image.ts';
 export { formatMemoryUse, type MemoryUse } from './realtime/memory-use.ts';
 export { buildProgram, type BuiltProgram, type ProgramJob } from './realtime/build-program.ts';

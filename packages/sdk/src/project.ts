@@ -1,11 +1,11 @@
 import { readdir, readFile } from 'node:fs/promises';
-import { join, relative, sep } from 'node:path';
+import { isAbsolute, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { HardwareDefinition } from '@sevenfold/formats';
 import { SdkError } from './errors.ts';
 import { projectHardware, readIfThere } from './hardware.ts';
 import { parseSettings, SETTINGS_FILE, type RealTimeSettings } from './realtime/settings.ts';
-import type { SourceFile } from './toolchain/job.ts';
+import { PROJECT, SDK_INCLUDE, SDK_LIBRARY, type SourceFile } from './toolchain/job.ts';
 
 const SDK = fileURLToPath(new URL('..', import.meta.url));
 const LINKER_SCRIPT = 'linker.ld';
@@ -42,6 +42,28 @@ async function filesBelow(folder: string, skipped: readonly string[] = []): Prom
   return Promise.all(
     paths.sort().map(async (path) => ({ path, bytes: new Uint8Array(await readFile(join(folder, path))) })),
   );
+}
+
+/** Folders of sources, as the compiler names them and where they are. */
+const sourceFolders = (folder: string): readonly (readonly [compiled: string, path: string])[] => [
+  [SDK_INCLUDE, join(SDK, 'include')],
+  [SDK_LIBRARY, join(SDK, 'lib')],
+  [PROJECT, folder],
+];
+
+/** What debug information calls a file of an app's folder or of the SDK; null: it is in neither. */
+export function compiledName(folder: string, path: string): string | null {
+  for (const [compiled, base] of sourceFolders(folder)) {
+    const below = relative(base, path).split(sep).join('/');
+    if (!below.startsWith('..') && !isAbsolute(below)) return `${compiled}${below}`;
+  }
+  return null;
+}
+
+/** Where a file is that debug information names; null: it came with the compiler. */
+export function sourcePath(folder: string, compiledAs: string): string | null {
+  const found = sourceFolders(folder).find(([compiled]) => compiledAs.startsWith(compiled));
+  return found === undefined ? null : join(found[1], compiledAs.slice(found[0].length));
 }
 
 /** The SDK's own C headers and library sources. */

@@ -14,6 +14,8 @@ export interface AppBuildOptions {
   readonly toolchain?: string;
   /** Folder of a FreeRTOS kernel. */
   readonly freertos?: string;
+  /** Without optimisation, as debuggers like it. */
+  readonly isForDebugger?: boolean;
   readonly environment: NodeJS.ProcessEnv;
   /** Where messages of the compiler go. */
   readonly messages: Output;
@@ -21,7 +23,17 @@ export interface AppBuildOptions {
 
 /** Builds an app; warnings and errors are printed as compilers print them. Throws what `buildApp` throws. */
 export async function buildAndTell(options: AppBuildOptions, toolchain?: Toolchain): Promise<BuiltApp> {
-  const { folder, outDir, hardware, defines, toolchain: compiler, freertos, environment, messages } = options;
+  const {
+    folder,
+    outDir,
+    hardware,
+    defines,
+    toolchain: compiler,
+    freertos,
+    isForDebugger = false,
+    environment,
+    messages,
+  } = options;
   const tell = (diagnostics: SdkError['diagnostics']): void => {
     for (const diagnostic of diagnostics) messages.write(`${printable(formatDiagnostic(diagnostic))}\n`);
   };
@@ -30,6 +42,7 @@ export async function buildAndTell(options: AppBuildOptions, toolchain?: Toolcha
       {
         sourceDir: folder,
         signer: await developerKey(environment),
+        isForDebugger,
         ...(outDir === undefined ? {} : { outDir }),
         ...(hardware === undefined ? {} : { hardware }),
         ...(defines === undefined ? {} : { defines }),

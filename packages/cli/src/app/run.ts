@@ -1,11 +1,10 @@
 import { watch } from 'node:fs';
-import type { OsRelease, VirtualDevice } from '@sevenfold/device';
-import { Toolchain, readProject, type BuiltApp } from '@sevenfold/sdk';
-import { CliError, describeError } from '../errors.ts';
+import { Toolchain } from '@sevenfold/sdk';
+import { describeError } from '../errors.ts';
+import { startBoardSession, type BoardSession } from './board-session.ts';
 import { buildAndTell, type AppBuildOptions } from './build.ts';
 import { developerKey } from './developer-key.ts';
-import { appLine, buildLocalRelease, makeLocalDevice } from './local-device.ts';
-import { shownPins, shownUarts, TerminalBoard } from './terminal-board.ts';
+import { buildLocalRelease } from './local-device.ts';
 
 /** How an app is run on this machine. */
 export interface RunOptions extends AppBuildOptions {
@@ -21,43 +20,14 @@ const SETTLE = 50;
 const OWN_FOLDERS = /^(?:out|node_modules|tests|\.[^/]*)(?:\/|$)/;
 const CTRL_C = '\u0003';
 
-/** A device with the app on it, on the terminal. */
-interface Session {
-  readonly device: VirtualDevice;
-  readonly board: TerminalBoard;
-}
-
-async function startSession(options: RunOptions, release: OsRelease, app: BuiltApp): Promise<Session> {
-  const { process, isVerbose, folder, hardware } = options;
-  const device = await makeLocalDevice({ release, apps: [app.imagePackage], folder });
-  const { hardware: definition } = await readProject(folder, hardware ?? null);
-  const board = new TerminalBoard(
-    process.stdout,
-    device,
-    shownPins(app.imagePackage, definition),
-    shownUarts(app.imagePackage),
-  );
-  device.onLog((line) => {
-    const said = appLine(line, app.name);
-    if (said !== null) board.line(said);
-    else if (isVerbose || line.startsWith(`[KERNEL] app ${app.name} `)) board.line(line);
-  });
-  const outcome = await device.boot();
-  if (outcome.kind !== 'running') {
-    await device.close();
-    throw new CliError('NotProved', `The device did not boot: ${device.bootLog.at(-1) ?? 'no log'}`);
-  }
-  return { device, board };
-}
-
 /** Runs an app on a virtual device until Ctrl-C, and ends the device cleanly. */
 export async function runApp(options: RunOptions): Promise<void> {
-  const { process, folder, isWatching } = options;
+  const { process, folder, isWatching, isVerbose } = options;
   const { promise: stopped, resolve: stop } = Promise.withResolvers<void>();
   process.once('SIGINT', () => stop());
   process.once('SIGTERM', () => stop());
 
-  let session: Session | null = null;
+  let session: BoardSession | null = null;
   const endSession = async (): Promise<void> => {
     const ending = session;
     session = null;
@@ -71,7 +41,16 @@ export async function runApp(options: RunOptions): Promise<void> {
     const app = await buildAndTell(options, toolchain);
     await endSession();
     process.stderr.write(`built ${app.name} in ${Math.round(performance.now() - began)} ms\n`);
-    session = await startSession(options, await release, app);
+    session = await startBoardSession({
+      release: await release,
+      app,
+      folder,
+      hardware: options.hardware ?? null,
+      output: process.stdout,
+      onDeviceLine: (line, board) => {
+        if (isVerbose || line.startsWith(`[KERNEL] app ${app.name} `)) board.line(line);
+      },
+    });
   };
   const keys = listenToKeys(process, stop, (digit) => session?.board.key(digit));
   try {

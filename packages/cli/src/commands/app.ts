@@ -64,7 +64,9 @@ const optionsOf = (
 });
 
 export const appCommands: RouteMap<CliContext> = buildRouteMap({
-  docs: { brief: 'Write, build, run and test an app on this machine; no service and no network needed' },
+  docs: {
+    brief: 'Write, build, run, debug and test an app on this machine; no service and no network needed',
+  },
   routes: {
     new: buildCommand<{ readonly template: AppTemplate; readonly freertos?: string }, [string], CliContext>({
       docs: {
@@ -149,6 +151,18 @@ export const appCommands: RouteMap<CliContext> = buildRouteMap({
           isWatching: flags.watch,
           isVerbose: flags.verbose,
         });
+      },
+    }),
+    debug: buildCommand({
+      docs: {
+        brief: 'Be an editor’s debugger: Debug Adapter Protocol at standard input and output',
+        fullDescription:
+          'Builds the app that the editor launches without optimisation and runs it on a virtual device as `app run` does: breakpoints, steps and variables by source line. `app new` writes .vscode/launch.json (docs/sdk.md).',
+      },
+      parameters: {},
+      async func(this: CliContext) {
+        const { debugApp } = await import('../app/debug/debug.ts');
+        await debugApp(this.process);
       },
     }),
     test: buildCommand<BuildFlags, readonly string[], CliContext>({

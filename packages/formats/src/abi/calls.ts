@@ -336,6 +336,10 @@ export const KERNEL_EVENTS = {
     args: ['number: id', 'reason: string'],
     returns: 'null; the thread of a compartment died by itself',
   },
+  compartmentHeld: {
+    args: ['number: id', 'boolean: held'],
+    returns: 'null; a debugger holds its thread, or has let it go: while it is held its watchdog waits',
+  },
   interrupt: {
     args: ['[number]: interrupt lines that are high'],
     returns: 'null; when the drivers have come round: a line that is still high is told again',

@@ -58,4 +58,6 @@ export interface VirtualBoard {
   onPin(pin: number, listener: (level: 0 | 1, time: number) => void): () => void;
   /** Drives an input pin from outside: a button. */
   drivePin(pin: number, level: 0 | 1): void;
+  /** To be told by a debugger that it holds the apps' threads, or has let them go: watchdogs wait meanwhile. */
+  holdApps(isHeld: boolean): Promise<void>;
 }

@@ -85,6 +85,12 @@ export class Compartments {
     return compartment.cpuTime().catch(() => null);
   }
 
+  /** Tells the kernel that a debugger holds all compartments' threads, or has let them go. */
+  async hold(isHeld: boolean, kernel: LoadedStage): Promise<void> {
+    const port = kernel.portFor('hardware');
+    await Promise.all([...this.#running.keys()].map((id) => port.call('compartmentHeld', id, isHeld)));
+  }
+
   async stopAll(): Promise<void> {
     const all = [...this.#running.values()];
     this.#running.clear();

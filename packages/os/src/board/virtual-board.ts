@@ -126,6 +126,11 @@ class Board implements VirtualBoard {
     this.chip.pins.drive(pin, level);
   }
 
+  async holdApps(isHeld: boolean): Promise<void> {
+    const kernel = this.#run?.stages.get('kernel');
+    if (kernel !== undefined) await this.#run?.compartments.hold(isHeld, kernel);
+  }
+
   readonly gateway = portTo(async (caller, method, args) => {
     if (this.#booting !== null) await this.#booting;
     const services = this.#run?.stages.get('services');

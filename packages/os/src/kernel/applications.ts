@@ -40,6 +40,8 @@ export interface ApplicationHost {
 /** `SIGTERM`, and ms between it and the end of the thread (azure-sphere.md §4.6). */
 const SIGTERM = 15;
 const GRACE = 500;
+/** Ms between looks at a watched app that a debugger holds. */
+const HELD_PERIOD = 100;
 
 interface Entry {
   readonly componentId: string;
@@ -250,10 +252,23 @@ export class Applications {
     compartment.watchdogDue = milliseconds === 0 ? null : clock.monotonic() + milliseconds;
     if (wasWatched) return;
     while (compartment.watchdogDue !== null && this.#live.has(compartment.id)) {
-      const left = compartment.watchdogDue - clock.monotonic();
+      // What a debugger holds cannot say that it is alive: what was left then, is left when it is let go.
+      const left = compartment.watchdogDue - (compartment.heldSince ?? clock.monotonic());
+      if (compartment.heldSince !== null) {
+        await clock.sleep(Math.max(left, HELD_PERIOD));
+        continue;
+      }
       if (left <= 0) return this.ended(compartment, { kind: 'trap', trap: 'watchdog', frames: [] });
       await clock.sleep(left);
     }
+  }
+
+  /** A debugger holds a compartment's thread, or has let it go. */
+  hold(compartment: Compartment, isHeld: boolean): void {
+    const now = this.#host.clock.monotonic();
+    if (!isHeld && compartment.heldSince !== null && compartment.watchdogDue !== null)
+      compartment.watchdogDue += now - compartment.heldSince;
+    compartment.heldSince = isHeld ? (compartment.heldSince ?? now) : null;
   }
 
   async #end(compartment: Compartment): Promise<void> {

@@ -326,6 +326,11 @@ export function serveHardware(applications: Applications, drivers: Drivers): Por
       if (compartment !== null) void applications.ended(compartment, { kind: 'trap', trap, frames: [] });
       return null;
     },
+    compartmentHeld: ([id, isHeld]) => {
+      const compartment = applications.find(`compartment:${uintArgument(id, 'id')}`);
+      if (compartment !== null) applications.hold(compartment, isHeld === true);
+      return null;
+    },
     interrupt: async ([lines]) => {
       await drivers.interrupted(
         listArgument(lines, 'lines', MOST_LINES, (line, field) => uintArgument(line, field)),

@@ -33,6 +33,8 @@ export class Compartment {
   isTerminating = false;
   /** Monotonic ms by which it wanted to say that it is alive; null: it did not ask to be watched. */
   watchdogDue: number | null = null;
+  /** Monotonic ms since which a debugger holds its thread; null: it runs. */
+  heldSince: number | null = null;
   /** Resolves when it has ended. */
   readonly gone: Promise<void>;
   readonly #leave: () => void;

@@ -115,6 +115,24 @@ describe('an app that asked to be watched', () => {
   });
 });
 
+describe('an app that a debugger holds', () => {
+  it('has as long after it is let go as it had before, and only the hardware can say so', async () => {
+    const world = await KernelWorld.boot({
+      apps: [{ module: scriptModule([call('watchdog_set', 1000), ...waiting]) }],
+    });
+    await world.clock.advance(400);
+    await expect(world.callAs('compartment:1', 'compartmentHeld', 1, true)).rejects.toThrow();
+    await world.callAs('hardware', 'compartmentHeld', 1, true);
+    await world.clock.advance(HOUR);
+    expect(world.reports).toEqual([]);
+    await world.callAs('hardware', 'compartmentHeld', 1, false);
+    await world.clock.advance(500);
+    expect(world.reports).toEqual([]);
+    await world.clock.advance(300);
+    expect(world.reports).toMatchObject([{ trap: 'watchdog' }]);
+  });
+});
+
 describe('an update', () => {
   const listens = { SystemEventNotifications: true };
   const defers = { ...listens, SoftwareUpdateDeferral: true };

@@ -12,6 +12,8 @@ export interface AppJob {
   /** Every file of the project that the compiler may read: sources and headers. */
   readonly files: readonly SourceFile[];
   readonly defines: Readonly<Record<string, string>>;
+  /** Compile the app's own sources for a debugger: every variable in memory, every line where it stands. */
+  readonly isForDebugger: boolean;
 }
 
 /** What the toolchain's process is asked to do: the library once, then each app. */
@@ -46,3 +48,8 @@ export type AppResult = { readonly built: BuiltModule } | { readonly failed: Fai
 /** Linear memory of an app on the reference SKU (azure-sphere.md §3.4), and the part of it that is stack. */
 export const MEMORY_QUOTA = 256 * 1024;
 export const STACK_SIZE = 32 * 1024;
+
+/** Where the tools see the app's files and the SDK's. */
+export const PROJECT = '/app/';
+export const SDK_INCLUDE = '/sdk/include/';
+export const SDK_LIBRARY = '/sdk/lib/';

@@ -38,6 +38,7 @@ export async function makeSymbols(
   const debugLine = customSection(linked, '.debug_line');
   if (debugLine === null) return { functions, lines: [] };
   const code = codeRange(linked);
+  // Addresses are all that is taken from here: what stands there the symbolizer knows better, with what was inlined.
   const { starts, ends } = lineAddresses(debugLine, code.end - code.start);
   const answers = (await symbolize(starts)).split('\n\n');
   const places = new Map<number, readonly SourcePlace[]>(ends.map((address) => [address, []]));

@@ -1,6 +1,14 @@
 import { compilerVersion } from './clang.ts';
 import type { Diagnostic } from './diagnostics.ts';
-import type { AppJob, AppResult, BuiltModule, SourceFile, ToolchainRequest } from './job.ts';
+import {
+  PROJECT,
+  SDK_LIBRARY,
+  type AppJob,
+  type AppResult,
+  type BuiltModule,
+  type SourceFile,
+  type ToolchainRequest,
+} from './job.ts';
 import { neededParts } from './library-parts.ts';
 import { contentKey, ResultCache } from './result-cache.ts';
 import { makeSymbols } from './symbols.ts';
@@ -11,8 +19,6 @@ import {
   isSource,
   link,
   LINK_FLAGS,
-  PROJECT,
-  SDK_LIBRARY,
   symbolize,
   type CompiledObject,
   type Sources,
@@ -79,11 +85,16 @@ class Builder {
     try {
       const { headers } = this.#request;
       const sources = { headers, library: [], project: job.files };
-      const defines = Object.entries(job.defines).map(([name, value]) => `-D${name}=${value}`);
+      const flags = [
+        `-I${PROJECT}`,
+        ...Object.entries(job.defines).map(([name, value]) => `-D${name}=${value}`),
+        // The last one holds.
+        ...(job.isForDebugger ? ['-O0'] : []),
+      ];
       const units = job.files.filter((file) => isSource(file.path));
       const objects: Uint8Array[] = [];
       for (const { path } of units) {
-        const compiled = await this.#compile(`${PROJECT}${path}`, sources, [`-I${PROJECT}`, ...defines]);
+        const compiled = await this.#compile(`${PROJECT}${path}`, sources, flags);
         objects.push(compiled.object);
         warnings.push(...compiled.warnings);
       }

@@ -1,13 +1,8 @@
 import { runClang, runLLVM, type Tool } from './clang.ts';
 import { parseDiagnostics, type Diagnostic } from './diagnostics.ts';
-import { MEMORY_QUOTA, STACK_SIZE, type SourceFile } from './job.ts';
+import { MEMORY_QUOTA, PROJECT, SDK_INCLUDE, SDK_LIBRARY, STACK_SIZE, type SourceFile } from './job.ts';
 
 type Tree = { [name: string]: Tree | Uint8Array | string };
-
-/** Where the tools see the app's files and the SDK's. */
-export const PROJECT = '/app/';
-const SDK_INCLUDE = '/sdk/include/';
-export const SDK_LIBRARY = '/sdk/lib/';
 
 /** What every source is compiled with; part of every cache key. */
 export const COMPILE_FLAGS: readonly string[] = [

@@ -56,6 +56,15 @@ export class ModuleCursor {
     }
   }
 
+  /** A text that a zero ends. */
+  terminated(): string {
+    const end = this.#bytes.indexOf(0, this.at);
+    if (end === -1) throw unexpected();
+    const text = utf8DecodeLossy(this.#bytes.subarray(this.at, end));
+    this.at = end + 1;
+    return text;
+  }
+
   name(): string {
     const length = this.unsigned();
     if (this.at + length > this.#bytes.length) throw unexpected();
@@ -95,6 +104,16 @@ export function codeRange(module: Uint8Array): { readonly start: number; readonl
   const code = readSections(module).find(({ id }) => id === CODE_SECTION);
   if (code === undefined) throw new SdkError('UnexpectedModule', 'The linker wrote a module without code.');
   return { start: code.contentStart, end: code.end };
+}
+
+/** Where each function's body begins in the file, in the order of the code section. */
+export function functionBodies(module: Uint8Array): readonly number[] {
+  const cursor = new ModuleCursor(module, codeRange(module).start);
+  return Array.from({ length: cursor.unsigned() }, () => {
+    const length = cursor.unsigned();
+    cursor.at += length;
+    return cursor.at - length;
+  });
 }
 
 /** Bytes of a custom section; null when there is none of that name. */

@@ -1,0 +1,49 @@
+import type { OsRelease, VirtualDevice } from '@sevenfold/device';
+import { readProject, type BuiltApp } from '@sevenfold/sdk';
+import { CliError } from '../errors.ts';
+import type { Output } from '../narrator.ts';
+import { appLine, makeLocalDevice } from './local-device.ts';
+import { shownPins, shownUarts, TerminalBoard } from './terminal-board.ts';
+
+/** What runs, and who sees it. */
+interface SessionOptions {
+  readonly release: OsRelease;
+  readonly app: BuiltApp;
+  readonly folder: string;
+  /** A hardware definition in place of the app's own; null: none. */
+  readonly hardware: string | null;
+  /** Where the app's lines, its LEDs and its UARTs go. */
+  readonly output: Output;
+  /** Told of every line of the device that is not the app's own. */
+  readonly onDeviceLine: (line: string, board: TerminalBoard) => void;
+}
+
+/** A device with one app on it, and its board on an output. */
+export interface BoardSession {
+  readonly device: VirtualDevice;
+  readonly board: TerminalBoard;
+}
+
+/** Boots a local device with an app. Throws `NotProved` when it does not come up. */
+export async function startBoardSession(options: SessionOptions): Promise<BoardSession> {
+  const { release, app, folder, hardware, output, onDeviceLine } = options;
+  const device = await makeLocalDevice({ release, apps: [app.imagePackage], folder });
+  const { hardware: definition } = await readProject(folder, hardware);
+  const board = new TerminalBoard(
+    output,
+    device,
+    shownPins(app.imagePackage, definition),
+    shownUarts(app.imagePackage),
+  );
+  device.onLog((line) => {
+    const said = appLine(line, app.name);
+    if (said !== null) board.line(said);
+    else onDeviceLine(line, board);
+  });
+  const outcome = await device.boot();
+  if (outcome.kind !== 'running') {
+    await device.close();
+    throw new CliError('NotProved', `The device did not boot: ${device.bootLog.at(-1) ?? 'no log'}`);
+  }
+  return { device, board };
+}
