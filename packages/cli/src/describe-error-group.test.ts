@@ -27,6 +27,7 @@ const group: ErrorGroupDetail = {
       { function: 'wasm-function[61]', offset: 0x26dd, file: null, line: null },
     ],
     log: ['blink version 2\n', '\u001B]0;owned\u0007\u001B[2Jall is well'],
+    registers: null,
   },
 };
 
@@ -38,6 +39,20 @@ describe('a group of failures for a person', () => {
     expect(text).toMatch(/#0 RememberBlink +main\.c:105/);
     expect(text).toMatch(/#1 wasm-function\[61\] +module offset 0x26dd/);
     expect(text).toContain('| blink version 2\n');
+  });
+
+  it('shows the registers of a real-time core, four a line', () => {
+    const names = ['r0', 'r1', 'sp', 'lr', 'pc\u001B[2J'];
+    const registers = Object.fromEntries(names.map((name, index) => [name, `0x0000000${index}`]));
+    const frames = [{ function: '0x00100234', offset: 0x100234, file: null, line: null }];
+    const lines = describeErrorGroup({ ...group, latest: { ...group.latest, frames, registers } }).split(
+      '\n',
+    );
+    expect(lines).toContain(
+      '    r0      0x00000000  r1      0x00000001  sp      0x00000002  lr      0x00000003',
+    );
+    expect(lines.find((line) => line.includes('#0'))).toMatch(/address 0x100234$/);
+    expect(lines.join('')).not.toContain('\u001B');
   });
 
   it('lets no device speak to the terminal', () => {

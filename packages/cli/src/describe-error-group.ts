@@ -15,13 +15,24 @@ export function describeStatus(group: ErrorGroup): string {
   }
 }
 
+/** Four registers a line. */
+function describeRegisters(registers: Readonly<Record<string, string>>): readonly string[] {
+  const words = Object.entries(registers).map(
+    ([name, value]) => `${printable(name).padEnd(7)} ${printable(value)}`,
+  );
+  const lines = Array.from({ length: Math.ceil(words.length / 4) }, (_, line) =>
+    `    ${words.slice(line * 4, line * 4 + 4).join('  ')}`.trimEnd(),
+  );
+  return lines.length === 0 ? [] : ['  registers:', ...lines];
+}
+
 /** A group as a person wants to read it: what, where in the source, how often, on how many devices, since when. */
 export function describeErrorGroup(group: ErrorGroupDetail): string {
   const { latest } = group;
   const frames = latest.frames.map((frame, index) => {
     const place =
       frame.file === null
-        ? `module offset 0x${frame.offset.toString(16)}`
+        ? `${latest.registers === null ? 'module offset' : 'address'} 0x${frame.offset.toString(16)}`
         : `${frame.file}:${frame.line ?? '?'}`;
     return `  #${index} ${printable(frame.function).padEnd(24)} ${printable(place)}`;
   });
@@ -33,6 +44,7 @@ export function describeErrorGroup(group: ErrorGroupDetail): string {
     ...(latest.trap === null ? [] : [`  ${printable(latest.trap)}`]),
     ...(latest.exitCode === null ? [] : [`  exit code ${latest.exitCode}`]),
     ...frames,
+    ...describeRegisters(latest.registers ?? {}),
     ...(latest.log.length > 0
       ? ['  last log lines:', ...latest.log.map((line) => `    | ${printable(line.trimEnd())}`)]
       : []),

@@ -130,6 +130,11 @@ WASI_CALL(sock_shutdown) int host_sock_shutdown(int fd, int how);
 HOST_CALL(resolve)
 int host_resolve(const char *name, size_t length, uint32_t *outAddresses, size_t most, size_t *outCount);
 
+/* componentId: 36 characters. One message a send and a receive; EACCES unless both manifests name each other,
+ * ECONNREFUSED where no such app is installed, EBUSY while connected to it; a send is EMSGSIZE over 1040 bytes, and it
+ * and a receive are ECONNRESET when the other core is lost. */
+HOST_CALL(app_connect) int host_app_connect(const char *componentId, int *outFd);
+
 /* Signals: of those in the mask (bit n is signal n; SIGTERM alone is ever sent) each ends whatever call waits with EINTR,
  * and every waiting call after it, until host_signal_next has taken it. outSignal: 0 when there is none left. An app
  * that watches SIGTERM has half a second after it; one that does not is ended at once. */

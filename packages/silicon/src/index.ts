@@ -1,6 +1,7 @@
 export * from './chip-sku.ts';
 export * from './chip.ts';
 export { ChipCore } from './cores/chip-core.ts';
+export { realTimeCoreCalls } from './cores/core-calls.ts';
 export { TICKS_PER_SECOND } from './cores/core-clock.ts';
 export type { CoreFailure, CoreSnapshot } from './cores/core-failure.ts';
 export { Core } from './cores/core.ts';

@@ -38,6 +38,8 @@ const errorGroupDetail = errorGroup.extend({
     exitCode: z.int().nullable(),
     frames: z.array(frame),
     log: z.array(z.string()),
+    /** Of a real-time core, by name: `{"pc": "0x00100234"}`. */
+    registers: z.record(z.string(), z.string()).nullable(),
   }),
 });
 export type ErrorGroupDetail = z.infer<typeof errorGroupDetail>;

@@ -13,7 +13,7 @@ import type { MONITOR_CALLS } from './monitor-calls.ts';
 export const SERVICES_MONITOR_CALLS = [
   'identity',
   'bootInfo',
-  'loadCertStore',
+  'loadFile',
   'listImages',
   'stageBegin',
   'stageWrite',

@@ -13,7 +13,8 @@ import {
  * One call of the Security Monitor. `when`: `settled` is refused while a system is on trial or waits for its restart,
  * `running` before the OS services are measured. `errors`: what it is refused with, beside `CallerNotAllowed`,
  * `UnknownCall`, `BadArgument`, the refusals that `when` brings, and power or hardware failing; `an image’s`: what an
- * image is refused for, `a document’s`: what the parser of a capability refuses.
+ * image is refused for, `a document’s`: what the parser of a capability refuses, `a program’s`: what an app is refused for
+ * that is none for a real-time core.
  */
 export interface MonitorCallRow extends CallRow {
   readonly args: readonly ArgumentRule[];
@@ -52,15 +53,10 @@ export const MONITOR_CALLS = {
     when: 'any',
     errors: ['NoBootableImage'],
   },
-  loadCertStore: {
-    args: [],
-    returns: 'bytes: content of the UpdateCertStore, verified',
-    when: 'any',
-    errors: [],
-  },
-  loadCompartmentProgram: {
-    args: [],
-    returns: 'bytes: the compartment program of the running kernel image',
+  loadFile: {
+    args: [{ kind: 'choice', name: 'name', of: ['certStore', 'compartment'] }],
+    returns:
+      'bytes: content of the UpdateCertStore; the compartment program of the running kernel image: verified',
     when: 'any',
     errors: [],
   },
@@ -76,6 +72,21 @@ export const MONITOR_CALLS = {
     returns: 'bytes: the whole image package, verified now',
     when: 'any',
     errors: ['NoSuchComponent', 'NoBootableImage', 'ImageIdentityInconsistency', 'an image’s'],
+  },
+  realTimeApp: {
+    args: [COMPONENT_ID, { kind: 'choice', name: 'action', of: ['start', 'stop', 'status'] }],
+    returns:
+      '{core: 0 | 1, and as coreStatus of the hardware}; started from its verified image, with the peripherals that its manifest names',
+    when: 'any',
+    errors: [
+      'NoSuchComponent',
+      'NoBootableImage',
+      'NoCoreAvailable',
+      'ImageIdentityInconsistency',
+      'FirewallLocked',
+      'an image’s',
+      'a program’s',
+    ],
   },
   stageBegin: {
     args: [

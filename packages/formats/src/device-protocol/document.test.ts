@@ -18,7 +18,7 @@ import {
 import { DEVICE_CONTENT_TYPES, DEVICE_PATHS } from './endpoints.ts';
 import { decodePlanPayload, decodePlanRequest, encodePlanPayload, encodePlanRequest } from './plan.ts';
 import { decodeDeviceProblem, encodeDeviceProblem } from './problem.ts';
-import { decodeReportBatch, encodeReportBatch, encodeReportReply } from './reports.ts';
+import { decodeReportBatch, encodeErrorReport, encodeReportBatch, encodeReportReply } from './reports.ts';
 
 const DOCUMENT = readFileSync(join(import.meta.dirname, '../../../../docs/device-protocol.md'), 'utf8');
 
@@ -121,6 +121,10 @@ describe('the CDDL of docs/device-protocol.md', () => {
   const planRequest = asMap(decodeCbor(example('plan-request')));
   const plan = asMap(decodeCbor(decodeSign1(example('plan')).payload));
   const batch = asMap(decodeCbor(example('report-batch')));
+  const [report] = decodeReportBatch(example('report-batch')).reports;
+  if (report === undefined) throw new Error('The example has no report.');
+  const core = { registers: [], faults: [], stack: new Uint8Array(8) };
+  const coreReport = asMap(decodeCbor(encodeErrorReport({ ...report, core })));
   const firstOf = (map: CborMap, key: number): CborMap => asMap((map.get(key) as readonly CborValue[])[0]);
   const claims = encodePsaClaims({
     ...decodePsaClaims(example('claims')),
@@ -147,7 +151,8 @@ describe('the CDDL of docs/device-protocol.md', () => {
     ['plan-payload', plan],
     ['plan-image', firstOf(plan, 6)],
     ['report-batch', batch],
-    ['error-report', firstOf(batch, 1)],
+    ['error-report', coreReport],
+    ['core-dump', asMap(coreReport.get(13))],
     ['frame', firstOf(firstOf(batch, 1), 10)],
     ['report-reply', asMap(decodeCbor(encodeReportReply({ accepted: [] })))],
     ['device-problem', asMap(decodeCbor(example('problem')))],

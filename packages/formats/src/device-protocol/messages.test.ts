@@ -362,6 +362,21 @@ describe('messages between device and service', () => {
     }
   });
 
+  it('carries what a real-time core was, and as much of its stack as there is room for', () => {
+    const core = {
+      registers: Array.from({ length: 20 }, (_, index) => 0xffff_fff0 + (index & 15)),
+      faults: [1, 2, 3, 0xdead_beef],
+      stack: filled(2048, 7),
+    };
+    const report = { ...REPORT, core };
+    expect(decodeErrorReport(encodeErrorReport(report))).toEqual(report);
+    const fitted = fitErrorReport({ ...report, log: ['x'.repeat(900), 'y'.repeat(900), 'z'] }, 1500);
+    expect(encodeErrorReport(fitted).length).toBeLessThanOrEqual(1500);
+    expect(fitted).toMatchObject({ log: [], core: { registers: core.registers, stack: { length: 1024 } } });
+    const cut = encodeErrorReport({ ...report, core: { ...core, stack: filled(2049, 7) } });
+    expect(decodeErrorReport(cut).core?.stack.length).toBe(2048);
+  });
+
   it('cuts a report down to what a record holds: oldest lines first, the innermost frames stay', () => {
     const flood = fitErrorReport({
       ...REPORT,
@@ -424,7 +439,21 @@ describe('messages between device and service', () => {
   });
   strictnessSuite({
     name: 'ReportBatch',
-    samples: [encodeReportBatch({ reports: [REPORT, REPORT] })],
+    samples: [
+      encodeReportBatch({
+        reports: [
+          REPORT,
+          {
+            ...REPORT,
+            core: {
+              registers: Array.from({ length: 20 }, () => 7),
+              faults: [1, 2, 3, 4],
+              stack: filled(8, 1),
+            },
+          },
+        ],
+      }),
+    ],
     decode: decodeReportBatch,
     encode: encodeReportBatch,
   });

@@ -2,13 +2,14 @@ import { type CborMap, type CborValue, decodeCbor, encodeCbor } from '../cbor.ts
 import { cborMap, CborMapReader, readBytes } from '../cbor-reader.ts';
 import { utf8Length } from '../utf8.ts';
 import { DEVICE_LIMITS } from './endpoints.ts';
+import { coreDumpMap, readCoreDump, type CoreDump } from './core-dump.ts';
 import { readChoice, readGuid, readLine } from './fields.ts';
 
 /** What can fail. */
 export const REPORT_KINDS = ['AppCrash', 'AppExit', 'OsFallback', 'OsFailure'] as const;
 export type ReportKind = (typeof REPORT_KINDS)[number];
 
-/** One level of a WebAssembly stack. */
+/** One level of a stack: of WebAssembly, or of a real-time core, where the function is 0 and the offset an address. */
 export interface ReportFrame {
   /** Index in the module's function space. */
   readonly function: number;
@@ -38,6 +39,8 @@ export interface ErrorReport {
   readonly log: readonly string[];
   /** How many failures this report stands for: 1, or more where equal ones were merged. */
   readonly count: number;
+  /** Of an app on a real-time core: what the core was. */
+  readonly core?: CoreDump;
 }
 
 /** Reports of one upload. */
@@ -65,6 +68,7 @@ const REPORT_KEYS = {
   frames: 10,
   log: 11,
   count: 12,
+  core: 13,
 } as const;
 const BATCH_KEYS = { reports: 1 } as const;
 const REPLY_KEYS = { accepted: 1 } as const;
@@ -85,6 +89,7 @@ function reportMap(report: ErrorReport): CborMap {
     ),
     log: [...report.log],
     count: report.count,
+    core: report.core === undefined ? undefined : coreDumpMap(report.core),
   });
 }
 
@@ -114,8 +119,9 @@ function readReport(value: CborValue, path: string): ErrorReport {
     log: reader.array('log', DEVICE_LIMITS.maxLogLines, readLine),
     count: reader.uint('count', { min: 1, max: 0xffffffff }),
   };
+  const core = reader.optional('core', () => readCoreDump(reader.value('core'), reader.at('core')));
   reader.end();
-  return report;
+  return core === undefined ? report : { ...report, core };
 }
 
 /** Encodes one report, as a device's flash keeps it. */
@@ -143,7 +149,8 @@ function cutLine(line: string): string {
 
 /**
  * The same report cut down to what can be stored and sent: at most 64 frames (the innermost), 20 log lines
- * (the last), and as few of those, oldest first, as it takes to fit into `maxBytes`.
+ * (the last), and as few of those, oldest first, as it takes to fit into `maxBytes`; then as much less of the core's
+ * stack, and of the frames.
  */
 export function fitErrorReport(report: ErrorReport, maxBytes: number = DEVICE_LIMITS.report): ErrorReport {
   let fitted: ErrorReport = {
@@ -154,6 +161,14 @@ export function fitErrorReport(report: ErrorReport, maxBytes: number = DEVICE_LI
   };
   while (fitted.log.length > 0 && encodeErrorReport(fitted).length > maxBytes) {
     fitted = { ...fitted, log: fitted.log.slice(1) };
+  }
+  while (
+    fitted.core !== undefined &&
+    fitted.core.stack.length > 0 &&
+    encodeErrorReport(fitted).length > maxBytes
+  ) {
+    const { core } = fitted;
+    fitted = { ...fitted, core: { ...core, stack: core.stack.subarray(0, core.stack.length >>> 1) } };
   }
   while (fitted.frames.length > 0 && encodeErrorReport(fitted).length > maxBytes) {
     fitted = { ...fitted, frames: fitted.frames.slice(0, -1) };

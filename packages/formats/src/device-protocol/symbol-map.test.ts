@@ -34,11 +34,39 @@ const MAP: SymbolMap = {
     { offset: 300, file: 'main.c', line: 90, function: 'store_sample' },
   ],
 };
+const CORE_MAP: SymbolMap = {
+  functions: [{ index: 0x0010_0200, name: 'start' }],
+  lines: [],
+  unwind: [
+    { offset: 0x0010_0200, frame: { register: 13, bytes: 0 }, saved: new Map() },
+    {
+      offset: 0x0010_0202,
+      frame: { register: 7, bytes: 24 },
+      saved: new Map([
+        [7, 8],
+        [14, 4],
+      ]),
+    },
+    { offset: 0x0010_0240, frame: null, saved: new Map() },
+  ],
+};
 const changed = (key: number, value: CborValue): Uint8Array =>
   encodeCbor(new Map(decodeCbor(encodeSymbolMap(MAP)) as ReadonlyMap<number, CborValue>).set(key, value));
 const words = (...values: readonly number[]): Uint8Array => new Uint8Array(new Uint32Array(values).buffer);
 
 describe('symbol map', () => {
+  it('keeps the rules by which a stack is unwound', () => {
+    expect(decodeSymbolMap(encodeSymbolMap(CORE_MAP))).toEqual(CORE_MAP);
+    const row = (step: number, frame: number): readonly number[] => [step, frame, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    for (const [unwind, code] of [
+      [words(...row(4, 13), ...row(0, 13)), 'NotSorted'],
+      [words(...row(0xffff_ffff, 13), ...row(1, 13)), 'NotSorted'],
+      [words(...row(4, 16)), 'ValueOutOfRange'],
+      [words(1, 2, 3), 'WrongLength'],
+    ] as const)
+      expect(codeOf(() => decodeSymbolMap(changed(6, unwind)))).toBe(code);
+  });
+
   it('finds the line that code comes from, and nothing where none is known', () => {
     const map = decodeSymbolMap(encodeSymbolMap(MAP));
     expect(map).toEqual(MAP);
@@ -126,7 +154,7 @@ describe('symbol map', () => {
 
   strictnessSuite({
     name: 'symbol map',
-    samples: [encodeSymbolMap(MAP)],
+    samples: [encodeSymbolMap(CORE_MAP), encodeSymbolMap(MAP)],
     // Texts may be numbered in another order by another writer; then meaning and length are the same.
     decode: (bytes) => ({ map: decodeSymbolMap(bytes), bytes }),
     encode: ({ map, bytes }) => {

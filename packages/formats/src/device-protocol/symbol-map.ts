@@ -1,6 +1,7 @@
 import { decodeCbor, encodeCbor } from '../cbor.ts';
 import { cborMap, CborMapReader, readBytes, readText, readUint } from '../cbor-reader.ts';
 import { FormatError } from '../errors.ts';
+import { packUnwindRows, unpackUnwindRows, UNWIND_WORDS, type UnwindRow } from './unwind.ts';
 
 /** Source of the code from `offset` on, up to the offset of the next row. */
 export interface SymbolLine {
@@ -30,6 +31,8 @@ export interface SymbolMap {
   readonly functions: readonly SymbolFunction[];
   /** Ascending by offset, each once. */
   readonly lines: readonly SymbolLine[];
+  /** Of a program for a real-time core, whose offsets are addresses: ascending by offset, each once. */
+  readonly unwind?: readonly UnwindRow[];
 }
 
 /** Where a frame is in the source. */
@@ -45,6 +48,7 @@ export const SYMBOL_MAP_LIMITS = {
   maxName: 1024,
   maxFunctions: 65_536,
   maxLines: 500_000,
+  maxUnwindRows: 65_536,
 } as const;
 const LIMITS = SYMBOL_MAP_LIMITS;
 const MAX_OFFSET = 0xffffffff;
@@ -52,9 +56,10 @@ const MAX_OFFSET = 0xffffffff;
 /**
  * Names are kept once, in `texts`; `functions` is pairs (index, text), `lines` is groups of four
  * (offset - offset before, file text, line, function text), packed into byte strings of u32, little-endian; `inlined`
- * is groups of four (number of the line, file text, line, function text), in order, for what lines were inlined into.
+ * is groups of four (number of the line, file text, line, function text), in order, for what lines were inlined into;
+ * `unwind` is groups of `UNWIND_WORDS`.
  */
-const MAP_KEYS = { buildId: 1, texts: 2, functions: 3, lines: 4, inlined: 5 } as const;
+const MAP_KEYS = { buildId: 1, texts: 2, functions: 3, lines: 4, inlined: 5, unwind: 6 } as const;
 
 function packWords(words: readonly number[]): Uint8Array {
   const bytes = new Uint8Array(words.length * 4);
@@ -121,6 +126,7 @@ export function encodeSymbolMap(map: SymbolMap): Uint8Array<ArrayBuffer> {
       functions: packWords(functions),
       lines: packWords(lines),
       inlined: inlined.length === 0 ? undefined : packWords(inlined),
+      unwind: map.unwind === undefined ? undefined : packWords(packUnwindRows(map.unwind)),
     }),
   );
   decodeSymbolMap(encoded);
@@ -137,10 +143,15 @@ export function decodeSymbolMap(untrusted: Uint8Array): SymbolMap {
   const texts = reader.array('texts', LIMITS.maxNames, (item, field) =>
     readText(item, field, LIMITS.maxName),
   );
-  const words = (name: 'functions' | 'lines' | 'inlined', group: number, most: number): readonly number[] =>
+  const words = (
+    name: 'functions' | 'lines' | 'inlined' | 'unwind',
+    group: number,
+    most: number,
+  ): readonly number[] =>
     unpackWords(readBytes(reader.value(name), name, { max: most * group * 4 }), name, group);
   const functionWords = words('functions', 2, LIMITS.maxFunctions);
   const lineWords = words('lines', 4, LIMITS.maxLines);
+  const unwindWords = reader.optional('unwind', () => words('unwind', UNWIND_WORDS, LIMITS.maxUnwindRows));
   const inlinedWords = reader.optional('inlined', () => words('inlined', 4, LIMITS.maxLines)) ?? [];
   reader.end();
   const text = (number: number | undefined, field: string): string => {
@@ -176,7 +187,12 @@ export function decodeSymbolMap(untrusted: Uint8Array): SymbolMap {
     lines.map((each) => each.offset),
     'lines',
   );
-  return { ...(buildId === undefined ? {} : { buildId }), functions, lines };
+  return {
+    ...(buildId === undefined ? {} : { buildId }),
+    functions,
+    lines,
+    ...(unwindWords === undefined ? {} : { unwind: unpackUnwindRows(unwindWords) }),
+  };
 }
 
 /** The places of `inlined` by the number of their line; numbers in order, each of a line that is there. */
@@ -229,6 +245,11 @@ function rowAt(map: SymbolMap, offset: number): SymbolLine | null {
   }
   const row = map.lines[low - 1];
   return row === undefined || row.line === 0 ? null : row;
+}
+
+/** The function that holds an address, where functions are numbered by theirs; null: none begins before it. */
+export function functionHolding(map: SymbolMap, address: number): SymbolFunction | null {
+  return map.functions.findLast(({ index }) => index <= address) ?? null;
 }
 
 /** The name of a function by its index, or `null` where it has none. */

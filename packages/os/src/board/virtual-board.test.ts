@@ -218,7 +218,7 @@ describe('a board', () => {
     const device = makeDevice(copyBits(bits));
     const replies: PortValue[] = [];
     await device.board.powerOn();
-    for (const method of ['identity', 'bootInfo', 'listImages', 'loadServices', 'loadCertStore']) {
+    for (const method of ['identity', 'bootInfo', 'listImages', 'loadServices']) {
       replies.push(await device.call(method));
     }
     replies.push(

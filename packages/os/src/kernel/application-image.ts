@@ -3,6 +3,7 @@ import {
   APPLICATION_RUNTIME_VERSION,
   IMAGE_TYPES,
   parseAppImage,
+  readCoreProgram,
   type AppCapabilities,
   type AppManifest,
   type ImagePackage,
@@ -11,16 +12,29 @@ import type { CompartmentOptions } from './compartment-calls.ts';
 import { KernelError } from './errors.ts';
 import { checkModule, type ModuleLimits } from './wasm-module.ts';
 
-/** An installed app, ready to run. */
-export interface Application {
+/** What every installed app has. */
+interface InstalledApplication {
   readonly componentId: string;
   readonly imageId: string;
   readonly name: string;
   /** What its manifest names. */
   readonly capabilities: AppCapabilities;
+}
+
+/** An app for a compartment, ready to run. */
+export interface HighLevelApplication extends InstalledApplication {
+  readonly kind: 'highLevel';
   readonly module: Uint8Array;
   readonly options: Omit<CompartmentOptions, 'osVersion'>;
 }
+
+/** An app for a real-time core: the monitor puts it there. */
+export interface RealTimeApplication extends InstalledApplication {
+  readonly kind: 'realTime';
+}
+
+/** An installed app, ready to run. */
+export type Application = HighLevelApplication | RealTimeApplication;
 
 const KIB = 1024;
 
@@ -35,7 +49,8 @@ function runsHere(manifest: AppManifest, runtimes: readonly { kind: number; vers
 
 /**
  * Takes an app's verified package apart and judges whether it may run here. Steps in order: an application image of
- * this component; its manifest; a runtime this OS offers; a high-level app; a module that passes `checkModule`.
+ * this component; its manifest; a runtime this OS offers; a program for a real-time core, or a module that passes
+ * `checkModule`.
  */
 export function readApplication(image: ImagePackage, componentId: string, limits: ModuleLimits): Application {
   const { payload, fields } = image;
@@ -56,19 +71,22 @@ export function readApplication(image: ImagePackage, componentId: string, limits
       rule: `at most ${APPLICATION_RUNTIME_VERSION}`,
     });
   }
-  if (manifest.applicationType !== 'Default') {
-    throw new KernelError('UnsupportedApplication', 'Only high-level apps run in a compartment.', {
-      field: 'ApplicationType',
-    });
+  const installed = {
+    componentId,
+    imageId: fields.imageId,
+    name: manifest.name,
+    capabilities: manifest.capabilities,
+  };
+  if (manifest.applicationType === 'RealTimeCapable') {
+    readCoreProgram(payload);
+    return { kind: 'realTime', ...installed };
   }
   // Own copies, since bytes of a file system are views of the whole image.
   const module = executable.slice();
   checkModule(module, limits);
   return {
-    componentId,
-    imageId: fields.imageId,
-    name: manifest.name,
-    capabilities: manifest.capabilities,
+    kind: 'highLevel',
+    ...installed,
     module,
     options: {
       args: [manifest.entryPoint, ...manifest.cmdArgs],

@@ -6,13 +6,20 @@ import {
   type Port,
   type PortValue,
 } from '@sevenfold/formats';
-import { readApplication, type Application } from './application-image.ts';
+import {
+  readApplication,
+  type Application,
+  type HighLevelApplication,
+  type RealTimeApplication,
+} from './application-image.ts';
 import { Compartment, type ApplicationEnd } from './compartments.ts';
 import { requireUnclaimed } from './claims.ts';
 import type { Connections } from './connections.ts';
 import { KernelError } from './errors.ts';
-import type { FailureLog } from './failures.ts';
+import type { Death, FailureLog } from './failures.ts';
 import type { Http2Exchanges } from './http2.ts';
+import type { InterCore } from './inter-core/inter-core.ts';
+import type { CoreRun, RealTimeCores } from './real-time-cores.ts';
 import type { Sockets } from './sockets.ts';
 import type { SystemEvents } from './system-events.ts';
 import type { Drivers } from './drivers/drivers.ts';
@@ -30,6 +37,8 @@ export interface ApplicationHost {
   readonly exchanges: Http2Exchanges;
   readonly sockets: Sockets;
   readonly systemEvents: SystemEvents;
+  readonly cores: RealTimeCores;
+  readonly interCore: InterCore;
   readonly failures: FailureLog;
   /** The program that runs beside every module. */
   readonly program: Uint8Array;
@@ -46,7 +55,9 @@ const HELD_PERIOD = 100;
 interface Entry {
   readonly componentId: string;
   application: Application | null;
+  /** Where it runs. */
   compartment: Compartment | null;
+  core: CoreRun | null;
   state: 'running' | 'backoff' | 'stopped';
   restarts: number;
   deathsInARow: number;
@@ -84,6 +95,7 @@ export class Applications {
         componentId,
         application: null,
         compartment: null,
+        core: null,
         state: 'stopped',
         restarts: 0,
         deathsInARow: 0,
@@ -91,7 +103,9 @@ export class Applications {
       };
       this.#entries.set(componentId, entry);
       await this.#reset(entry);
+      this.#host.interCore.removed(componentId);
       entry.application = await this.#load(componentId);
+      if (entry.application.kind === 'realTime') this.#host.interCore.installed(entry.application);
       await this.#launch(entry, entry.application);
     });
   }
@@ -108,10 +122,10 @@ export class Applications {
       return application;
     } catch (error) {
       const { code, message } = toProblem(error);
-      log(`app ${image.fields.name} refused: ${code}: ${message}`);
-      const { imageId } = image.fields;
+      const { imageId, name } = image.fields;
+      log(`app ${name} refused: ${code}: ${message}`);
       const end = { kind: 'trap', trap: `refused: ${code}`, frames: [] } as const;
-      await failures.append({ application: { componentId, imageId }, end, uptime: 0, log: [message] });
+      await failures.append({ application: { componentId, imageId, name }, end, uptime: 0, log: [message] });
       throw error;
     }
   }
@@ -123,6 +137,7 @@ export class Applications {
       if (entry === undefined) throw new KernelError('NoSuchApplication', `There is no app ${componentId}.`);
       this.#entries.delete(componentId);
       await this.#reset(entry);
+      this.#host.interCore.removed(componentId);
       await this.#host.monitor.call('mutableWrite', componentId, null);
     });
   }
@@ -131,14 +146,15 @@ export class Applications {
   async list(): Promise<PortValue> {
     return Promise.all(
       [...this.#entries.values()].map(async (entry) => {
-        const { componentId, application, compartment, state, restarts } = entry;
+        const { componentId, application, compartment, core, state, restarts } = entry;
+        const startedAt = (compartment ?? core)?.startedAt;
         return {
           componentId,
           imageId: application?.imageId ?? '',
           name: application?.name ?? '',
           state,
           restarts,
-          uptime: compartment === null ? 0 : Math.round(this.#host.clock.monotonic() - compartment.startedAt),
+          uptime: startedAt === undefined ? 0 : Math.round(this.#host.clock.monotonic() - startedAt),
           cpuTime: compartment === null ? null : await this.#cpuTime(compartment),
         };
       }),
@@ -160,26 +176,65 @@ export class Applications {
   }
 
   async #bury(compartment: Compartment, end: ApplicationEnd, uptime: number): Promise<void> {
-    const { failures, log } = this.#host;
-    const { application } = compartment;
-    log(
-      `app ${application.name} ${end.kind === 'exit' ? `exited with ${end.exitCode}` : `trapped: ${end.trap}`}`,
-    );
+    const { application, lines } = compartment;
+    this.#tell(application, end);
     await this.#end(compartment);
     // It was asked to: that is no failure.
     if (compartment.isTerminating) return;
-    try {
-      await failures.append({ application, end, uptime, log: compartment.lines });
-    } catch (error) {
-      log(`the death of app ${application.name} could not be recorded: ${toProblem(error).message}`);
-    }
+    await this.#record({ application, end, uptime, log: lines });
     const entry = this.#entries.get(application.componentId);
     if (entry === undefined || entry.compartment !== compartment) return;
     entry.compartment = null;
+    this.#restart(entry, application, uptime);
+  }
+
+  /** Real-time cores signalled: what they sent is delivered, and those that failed are buried. */
+  async interrupted(lines: readonly number[]): Promise<void> {
+    for (const { run, end } of await this.#host.cores.interrupted(lines)) {
+      const uptime = this.#host.clock.monotonic() - run.startedAt;
+      void this.#inTurn(() => this.#buryCore(run, end, uptime));
+    }
+  }
+
+  async #buryCore(run: CoreRun, end: ApplicationEnd, uptime: number): Promise<void> {
+    const { application } = run;
+    this.#tell(application, end);
+    await this.#stopCore(run);
+    await this.#record({ application, end, uptime, log: [] });
+    const entry = this.#entries.get(application.componentId);
+    if (entry === undefined || entry.core !== run) return;
+    entry.core = null;
+    this.#restart(entry, application, uptime);
+  }
+
+  async #stopCore(run: CoreRun): Promise<void> {
+    try {
+      await this.#host.cores.stop(run);
+    } catch (error) {
+      this.#host.log(`while ending app ${run.application.name}: ${toProblem(error).message}`);
+    }
+  }
+
+  #tell({ name }: Application, end: ApplicationEnd): void {
+    this.#host.log(
+      `app ${name} ${end.kind === 'exit' ? `exited with ${end.exitCode}` : `trapped: ${end.trap}`}`,
+    );
+  }
+
+  async #record(death: Death): Promise<void> {
+    const { failures, log } = this.#host;
+    try {
+      await failures.append(death);
+    } catch (error) {
+      log(`the death of app ${death.application.name} could not be recorded: ${toProblem(error).message}`);
+    }
+  }
+
+  #restart(entry: Entry, application: Application, uptime: number): void {
     entry.state = 'backoff';
     entry.deathsInARow = deathsInARow(entry.deathsInARow, uptime);
     const delay = restartDelay(entry.deathsInARow);
-    log(`app ${application.name} restarts in ${delay} ms`);
+    this.#host.log(`app ${application.name} restarts in ${delay} ms`);
     void this.#restartLater(entry, application, delay);
   }
 
@@ -194,6 +249,26 @@ export class Applications {
   }
 
   async #launch(entry: Entry, application: Application): Promise<void> {
+    if (application.kind === 'realTime') await this.#launchCore(entry, application);
+    else await this.#launchCompartment(entry, application);
+  }
+
+  async #launchCore(entry: Entry, application: RealTimeApplication): Promise<void> {
+    const { cores, log } = this.#host;
+    entry.state = 'running';
+    try {
+      entry.core = await cores.start(application);
+      log(`app ${application.name} (${application.imageId.slice(0, 8)}) started on core ${entry.core.core}`);
+    } catch (error) {
+      const { code, message } = toProblem(error);
+      const end = { kind: 'trap', trap: `not started: ${code}`, frames: [] } as const;
+      this.#tell(application, end);
+      await this.#record({ application, end, uptime: 0, log: [message] });
+      this.#restart(entry, application, 0);
+    }
+  }
+
+  async #launchCompartment(entry: Entry, application: HighLevelApplication): Promise<void> {
     const { hardware, clock, log, program } = this.#host;
     const compartment = new Compartment(this.#nextId, application, clock.monotonic());
     this.#nextId += 1;
@@ -223,8 +298,10 @@ export class Applications {
     entry.deathsInARow = 0;
     entry.state = 'stopped';
     entry.application = null;
-    const { compartment } = entry;
+    const { compartment, core } = entry;
     entry.compartment = null;
+    entry.core = null;
+    if (core !== null) await this.#stopCore(core);
     if (compartment === null) return;
     await this.#terminate(compartment);
     await this.#end(compartment);
@@ -277,6 +354,7 @@ export class Applications {
     compartment.isEnded = true;
     compartment.leave();
     this.#host.systemEvents.forget(compartment);
+    this.#host.interCore.release(compartment);
     const { hardware, drivers, connections, exchanges, sockets, log } = this.#host;
     for (const step of [
       () => hardware.call('stopCompartment', compartment.id),

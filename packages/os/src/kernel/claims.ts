@@ -1,4 +1,4 @@
-import { pinsOfCapabilities, type AppCapabilities } from '@sevenfold/formats';
+import { pinsOfCapabilities, regionsOfPeripheral, type AppCapabilities } from '@sevenfold/formats';
 import type { Application } from './application-image.ts';
 import { KernelError, type KernelErrorCode } from './errors.ts';
 
@@ -43,10 +43,32 @@ const CLAIMS: readonly ClaimRow[] = [
   },
 ];
 
+/** The firewall gives whole blocks to a core: what shares one with the app of another core is that core's. */
+function requireRegions(application: Application, other: Application): void {
+  if (application.kind === 'highLevel' && other.kind === 'highLevel') return;
+  const taken = regionsOf(other);
+  const conflict = regionsOf(application).find((region) => taken.includes(region));
+  if (conflict === undefined) return;
+  throw new KernelError(
+    'RequestedPeripheralAlreadyInUse',
+    `The app ${other.name} has ${conflict} for its core.`,
+    {
+      field: 'Capabilities',
+      rule: 'no block of peripherals that an app on another core has',
+    },
+  );
+}
+
+function regionsOf({ capabilities }: Application): readonly string[] {
+  const { gpio, uart, i2cMaster, spiMaster, adc, pwm } = capabilities;
+  return [...gpio, ...uart, ...i2cMaster, ...spiMaster, ...adc, ...pwm].flatMap(regionsOfPeripheral);
+}
+
 /** Refuses an app that names what another installed app has, with the documented error (azure-sphere.md §3.6, §4.1). */
 export function requireUnclaimed(application: Application, others: Iterable<Application>): void {
   for (const other of others) {
     if (other.componentId === application.componentId) continue;
+    requireRegions(application, other);
     for (const { field, error, of } of CLAIMS) {
       const taken = new Set(of(other.capabilities));
       const conflict = of(application.capabilities).find((item) => taken.has(item));

@@ -135,6 +135,16 @@ export const COMPARTMENT_CALLS = {
   netSend: { args: ['socket', 'address', 'port', 'bytes'], returns: 'null' },
   netReceive: { args: ['socket'], returns: '{address, port, bytes}; waits' },
   netClose: { args: ['socket'], returns: 'null' },
+  appConnect: {
+    args: ['componentId: of a real-time app'],
+    returns: 'number: connection; both manifests must name each other',
+  },
+  appSend: {
+    args: ['connection', 'message: bytes, at most 1040'],
+    returns: 'null; when it is in the ring: waits for room there',
+  },
+  appReceive: { args: ['connection'], returns: 'bytes: one message; waits for it' },
+  appClose: { args: ['connection'], returns: 'null' },
   exited: {
     args: ['{kind: "exit", exitCode} | {kind: "trap", trap: string, frames: [{function, offset}]}'],
     returns: 'null; the last call: the kernel ends the compartment',

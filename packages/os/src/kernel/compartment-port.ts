@@ -24,6 +24,7 @@ import type { Http2Exchanges } from './http2.ts';
 import type { Sockets } from './sockets.ts';
 import type { Drivers } from './drivers/drivers.ts';
 import { armPowerDown, setPowerProfile } from './drivers/power-driver.ts';
+import type { InterCore } from './inter-core/inter-core.ts';
 import { peripheralCalls, type CompartmentAnswer } from './peripheral-port.ts';
 import type { DeviceSettings } from './settings/settings.ts';
 import type { MutableStorage } from './storage.ts';
@@ -38,6 +39,7 @@ export interface CompartmentServices {
   readonly connections: Connections;
   readonly exchanges: Http2Exchanges;
   readonly sockets: Sockets;
+  readonly interCore: InterCore;
   readonly storage: MutableStorage;
   readonly settings: DeviceSettings;
   readonly systemEvents: SystemEvents;
@@ -54,6 +56,7 @@ const LONGEST_LINE = 1023;
 const MOST_ENTROPY = 256;
 const LONGEST_HOST = 253;
 const LONGEST_DEVICE_ID = 128;
+const LONGEST_ID = 36;
 const LARGEST_ROOTS = 16_384;
 const LARGEST_TRANSFER = 65_536;
 const MOST_FRAMES = 64;
@@ -117,7 +120,7 @@ function requireCapability(field: string, isThere: boolean): void {
 
 /** Answers the calls of compartments that run; each only for what it itself holds and its manifest names. */
 export function serveCompartments(services: CompartmentServices): PortHandler {
-  const { applications, connections, exchanges, sockets, storage, monitor } = services;
+  const { applications, connections, exchanges, interCore, sockets, storage, monitor } = services;
   const of =
     (answer: CompartmentAnswer): CallImplementation =>
     (args, caller) => {
@@ -291,6 +294,16 @@ export function serveCompartments(services: CompartmentServices): PortHandler {
     ),
     netReceive: of((compartment, socket) => sockets.receive(compartment, socketOf(socket))),
     netClose: of((compartment, socket) => sockets.close(compartment, socketOf(socket))),
+    appConnect: of((compartment, componentId) =>
+      interCore.connect(compartment, textArgument(componentId, 'componentId', LONGEST_ID)),
+    ),
+    appSend: of(async (compartment, connection, message) => {
+      const bytes = bytesArgument(message, 'message', { max: LARGEST_TRANSFER });
+      await interCore.send(compartment, connectionOf(connection), bytes);
+      return null;
+    }),
+    appReceive: of((compartment, connection) => interCore.receive(compartment, connectionOf(connection))),
+    appClose: of((compartment, connection) => interCore.close(compartment, connectionOf(connection))),
     exited: of((compartment, end) => {
       // Not waited for: ending the compartment ends the very call that this answers.
       void applications.ended(compartment, endArgument(end));
@@ -332,9 +345,9 @@ export function serveHardware(applications: Applications, drivers: Drivers): Por
       return null;
     },
     interrupt: async ([lines]) => {
-      await drivers.interrupted(
-        listArgument(lines, 'lines', MOST_LINES, (line, field) => uintArgument(line, field)),
-      );
+      const high = listArgument(lines, 'lines', MOST_LINES, (line, field) => uintArgument(line, field));
+      await drivers.interrupted(high);
+      await applications.interrupted(high);
       return null;
     },
   });

@@ -1,5 +1,6 @@
+import type { CoreDump } from '@sevenfold/formats';
 import { EventQueue } from './event-queue.ts';
-import type { Application } from './application-image.ts';
+import type { HighLevelApplication } from './application-image.ts';
 
 /** Lines of an app's log that travel with the report of its death, and characters of each. */
 const REPORT_LINES = 20;
@@ -12,12 +13,14 @@ export type ApplicationEnd =
       readonly kind: 'trap';
       readonly trap: string;
       readonly frames: readonly { readonly function: number; readonly offset: number }[];
+      /** Of a real-time core. */
+      readonly core?: CoreDump;
     };
 
 /** One run of one app: what it holds, and what would be told of its death. */
 export class Compartment {
   readonly id: number;
-  readonly application: Application;
+  readonly application: HighLevelApplication;
   /** Monotonic ms. */
   startedAt: number;
   /** Roots that it judges its servers by, DER; null: the device's. */
@@ -42,7 +45,7 @@ export class Compartment {
   isEnded = false;
   #lines: string[] = [];
 
-  constructor(id: number, application: Application, startedAt: number) {
+  constructor(id: number, application: HighLevelApplication, startedAt: number) {
     this.id = id;
     this.application = application;
     this.startedAt = startedAt;

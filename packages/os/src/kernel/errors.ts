@@ -20,6 +20,10 @@ export type KernelErrorCode =
   | 'StorageFailed'
   | 'NotAllowedNow'
   | 'NameNotResolved'
+  // apps of other cores (inter-core/)
+  | 'ConnectionRefused'
+  | 'ConnectionLost'
+  | 'MessageTooLong'
   // settings of the device (settings/)
   | 'BadSetting'
   | 'OutOfBounds'
@@ -37,7 +41,6 @@ export type KernelErrorCode =
   | 'NotAnApplication'
   | 'ComponentMismatch'
   | 'IncompatibleApplicationRuntime'
-  | 'UnsupportedApplication'
   | 'ModuleMalformed'
   | 'ModuleTooLarge'
   | 'UnknownImport'

@@ -12,7 +12,7 @@ import { KernelError } from './errors.ts';
 
 /** A death of an app, as it is known when it happens. */
 export interface Death {
-  readonly application: Pick<Application, 'componentId' | 'imageId'>;
+  readonly application: Pick<Application, 'componentId' | 'imageId' | 'name'>;
   readonly end: ApplicationEnd;
   /** Ms that it ran. */
   readonly uptime: number;
@@ -96,6 +96,7 @@ export class FailureLog {
         frames: end.kind === 'trap' ? end.frames : [],
         log,
         count,
+        ...(end.kind === 'trap' && end.core !== undefined ? { core: end.core } : {}),
       },
       LARGEST_RECORD,
     );

@@ -139,6 +139,7 @@ export const IMPORT_TABLE = {
     socket_send_to: waits('iiiiii'),
     socket_receive_from: waits('iiiiii'),
     resolve: waits('iiiii'),
+    app_connect: waits('ii'),
     signal_watch: waits('I'),
     signal_next: inside('i'),
     system_event_open: waits('ii'),

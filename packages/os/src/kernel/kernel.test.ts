@@ -333,7 +333,7 @@ describe('the life of an app', () => {
     });
     world.install({ module: waits, manifest: { ApplicationType: 'RealTimeCapable', CmdArgs: [] } });
     await expect(world.services('appInstalled', COMPONENT)).rejects.toMatchObject({
-      code: 'UnsupportedApplication',
+      code: 'NotAnElf',
     });
   });
 

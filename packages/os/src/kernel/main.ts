@@ -15,9 +15,11 @@ import { KernelError } from './errors.ts';
 import { addressText, Firewall } from './firewall.ts';
 import { Http2Exchanges } from './http2.ts';
 import { FailureLog } from './failures.ts';
+import { InterCore } from './inter-core/inter-core.ts';
 import { ApplicationLog } from './log-limit.ts';
 import { Drivers } from './drivers/drivers.ts';
 import { readRtc, setRtc } from './drivers/rtc-driver.ts';
+import { RealTimeCores } from './real-time-cores.ts';
 import { STABLE_UPTIME } from './restart-policy.ts';
 import { serveServices } from './services-port.ts';
 import { DeviceSettings } from './settings/settings.ts';
@@ -37,8 +39,8 @@ function port(handle: StageHandle, name: string): Port {
   return found;
 }
 
-async function load(monitor: Port, call: string): Promise<Uint8Array> {
-  const bytes = await monitor.call(call);
+async function load(monitor: Port, call: string, ...args: readonly string[]): Promise<Uint8Array> {
+  const bytes = await monitor.call(call, ...args);
   if (!isBytes(bytes)) throw new KernelError('BadReply', `The monitor's ${call} gave no bytes.`);
   return bytes;
 }
@@ -87,7 +89,7 @@ export async function start(handle: StageHandle): Promise<void> {
   const log = (line: string): void => handle.log(line);
 
   const boot = readBootFacts(await monitor.call('bootInfo'));
-  const certStore = decodeCertStore(await load(monitor, 'loadCertStore'));
+  const certStore = decodeCertStore(await load(monitor, 'loadFile', 'certStore'));
   const drivers = new Drivers(hardware);
   await followRtc(drivers, hardware, log);
   const deviceId = readDeviceId(await monitor.call('identity'));
@@ -106,6 +108,7 @@ export async function start(handle: StageHandle): Promise<void> {
   const exchanges = new Http2Exchanges(hardware, connections);
   const sockets = new Sockets({ hardware, clock, firewall, proxyFor });
   const systemEvents = new SystemEvents(clock);
+  const interCore = new InterCore(drivers.bus);
   const failures = new FailureLog(monitor, clock, boot.osVersion);
   const applications = new Applications({
     monitor,
@@ -117,9 +120,11 @@ export async function start(handle: StageHandle): Promise<void> {
     exchanges,
     sockets,
     systemEvents,
+    cores: new RealTimeCores({ monitor, bus: drivers.bus, clock, interCore }),
+    interCore,
     osVersion: boot.osVersion,
     failures,
-    program: await load(monitor, 'loadCompartmentProgram'),
+    program: await load(monitor, 'loadFile', 'compartment'),
     limits: { memory: MEMORY_QUOTA },
   });
   const restart = async (): Promise<void> => {
@@ -150,6 +155,7 @@ export async function start(handle: StageHandle): Promise<void> {
     connections,
     exchanges,
     sockets,
+    interCore,
     systemEvents,
     hardware,
     restart,

@@ -12,6 +12,7 @@ import {
   type PortHandler,
 } from '@sevenfold/formats';
 import { verifyStage, type BootChain } from './boot-chain.ts';
+import type { Cores } from './cores.ts';
 import { MonitorError } from './errors.ts';
 import type { Images } from './images.ts';
 import type { MutableStorage } from './mutable.ts';
@@ -30,6 +31,7 @@ export interface MonitorState {
   readonly slots: Slots;
   readonly stagings: Stagings;
   readonly images: Images;
+  readonly cores: Cores;
   readonly records: RecordLog;
   readonly mutable: MutableStorage;
   /** What this device is unlocked for until reset. */
@@ -87,10 +89,11 @@ export function serveMonitor(state: MonitorState): PortHandler {
       await slots.raiseSecurityVersions(pluton);
       return services.file(SYSTEM_IMAGE_FILES.bundle);
     }),
-    loadCertStore: () => state.certStore,
-    loadCompartmentProgram: () => state.compartmentProgram,
+    loadFile: ([name]) => (name === 'certStore' ? state.certStore : state.compartmentProgram),
     listImages: ordered(() => images.list()),
     loadApplication: ordered(([component]) => images.loadApplication(component)),
+
+    realTimeApp: ordered(([component, action]) => state.cores[action](component)),
 
     stageBegin: ordered(([image]) => stagings.begin(image)),
     stageWrite: ordered(async ([id, offset, bytes]) => {

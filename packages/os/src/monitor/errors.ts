@@ -5,6 +5,8 @@ export type MonitorErrorCode =
   /** No copy of a system image may run, or none of an app. */
   | 'NoBootableImage'
   | 'NoSuchComponent'
+  /** Both real-time cores run an app. */
+  | 'NoCoreAvailable'
   /** Staging */
   | 'UnsupportedImageType'
   | 'ImageTooLarge'

@@ -12,6 +12,7 @@ import {
 } from '@sevenfold/formats';
 import { verifyStage, type BootChain } from './boot-chain.ts';
 import { serveMonitor } from './calls.ts';
+import { Cores } from './cores.ts';
 import { MonitorError } from './errors.ts';
 import { Images } from './images.ts';
 import { MutableStorage } from './mutable.ts';
@@ -80,6 +81,7 @@ export async function start(handle: StageHandle): Promise<void> {
 
   // 5. Serve, watch, and let the normal world run.
   const stagings = new Stagings(flash, pluton, slots);
+  const images = new Images(flash, pluton, slots, stagings);
   handle.serve(
     serveMonitor({
       hardware,
@@ -89,7 +91,8 @@ export async function start(handle: StageHandle): Promise<void> {
       chain,
       slots,
       stagings,
-      images: new Images(flash, pluton, slots, stagings),
+      images,
+      cores: new Cores(hardware, images),
       records: new RecordLog(flash),
       mutable,
       capabilities,

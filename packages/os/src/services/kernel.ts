@@ -135,7 +135,7 @@ export function kernelOver(port: Port) {
       return { count: faults.number('count'), lines };
     },
     async loadCertStore(): Promise<Uint8Array> {
-      return bytesValue(await port.call('loadCertStore'), 'loadCertStore');
+      return bytesValue(await port.call('loadFile', 'certStore'), 'loadFile');
     },
     /** As the monitor lists them, for the gateway. */
     listImagesRaw: (): Promise<PortValue> => port.call('listImages'),

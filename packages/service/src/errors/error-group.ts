@@ -18,6 +18,8 @@ export interface ErrorExample {
   readonly exitCode: number | null;
   readonly stack: readonly StackFrame[];
   readonly log: readonly string[];
+  /** Of a real-time core, by name, with 0x; null: it was none. */
+  readonly registers: Readonly<Record<string, string>> | null;
 }
 
 /** Failures that have one cause, over all devices of a tenant. Times in ms since 1970. */

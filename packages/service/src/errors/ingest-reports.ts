@@ -1,6 +1,14 @@
 import { createHash } from 'node:crypto';
 
-import { toHex, type ErrorReport, type ReportBatch, type SymbolMap } from '@sevenfold/formats';
+import {
+  CORE_FAULT_REGISTERS,
+  CORE_REGISTERS,
+  toHex,
+  type CoreDump,
+  type ErrorReport,
+  type ReportBatch,
+  type SymbolMap,
+} from '@sevenfold/formats';
 import type { Kysely } from 'kysely';
 
 import { reportedImages } from '../images/images.ts';
@@ -20,7 +28,7 @@ import {
   type ErrorGroupRow,
 } from './queries.ts';
 import { readVersions, writeExample } from './stored-example.ts';
-import { symboliseFrames } from './symbolise.ts';
+import { symboliseCore, symboliseFrames } from './symbolise.ts';
 
 /** What ingesting stands on. */
 export type IngestContext = Pick<ServiceContext, 'store' | 'blobs' | 'clock'>;
@@ -111,7 +119,8 @@ async function judge(
   report: ErrorReport,
   symbols: SymbolMap | null,
 ): Promise<Judged> {
-  const stack = symboliseFrames(report.frames, symbols);
+  const stack =
+    report.core === undefined ? symboliseFrames(report.frames, symbols) : symboliseCore(report.core, symbols);
   const fingerprint = fingerprintOf(report, stack);
   return {
     report,
@@ -130,9 +139,19 @@ async function judge(
       exitCode: report.exitCode,
       stack,
       log: report.log,
+      registers: report.core === undefined ? null : registersOf(report.core),
     },
     uploadedAt: await reportedImages(context).findUploadTime(device.tenantId, report.imageId),
   };
+}
+
+/** A core's registers by name, as people write them. */
+function registersOf({ registers, faults }: CoreDump): Readonly<Record<string, string>> {
+  const all = [...CORE_REGISTERS, ...CORE_FAULT_REGISTERS].map((name, index) => {
+    const value = [...registers, ...faults][index] ?? 0;
+    return [name, `0x${value.toString(16).padStart(8, '0')}`] as const;
+  });
+  return Object.fromEntries(all);
 }
 
 function groupIdOf(tenantId: string | null, fingerprint: string): string {

@@ -43,7 +43,7 @@ function toReply(group: ErrorGroup): GroupReply {
 }
 
 function toDetail(group: ErrorGroup): ErrorGroupDetail {
-  const { deviceId, imageId, osVersion, time, trap, exitCode, stack, log } = group.example;
+  const { deviceId, imageId, osVersion, time, trap, exitCode, stack, log, registers } = group.example;
   return {
     ...toReply(group),
     latest: {
@@ -55,6 +55,7 @@ function toDetail(group: ErrorGroup): ErrorGroupDetail {
       exitCode,
       frames: [...stack],
       log: [...log],
+      registers: registers === null ? null : { ...registers },
     },
   };
 }

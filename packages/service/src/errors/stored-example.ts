@@ -19,6 +19,8 @@ const STORED_EXAMPLE = z.strictObject({
     }),
   ),
   log: z.array(z.string()),
+  // Rows that were written before there were real-time cores have none.
+  registers: z.record(z.string(), z.string()).nullable().default(null),
 });
 
 /** The JSON of an example, as the column `example` keeps it. */

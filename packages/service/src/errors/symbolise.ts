@@ -1,9 +1,17 @@
-import { lookupFunction, lookupPlaces, type ErrorReport, type SymbolMap } from '@sevenfold/formats';
+import {
+  functionHolding,
+  lookupFunction,
+  lookupPlaces,
+  unwindCore,
+  type CoreDump,
+  type ErrorReport,
+  type SymbolMap,
+} from '@sevenfold/formats';
 
 /** One frame of a stack as a person reads it: innermost first. Without symbols, `file` and `line` are null. */
 export interface StackFrame {
   readonly function: string;
-  /** Byte offset in the app's module. */
+  /** Byte offset in the app's module; on a real-time core, the address. */
   readonly offset: number;
   readonly file: string | null;
   readonly line: number | null;
@@ -23,6 +31,22 @@ export function symboliseFrames(
     // Library code is shipped without lines, but its functions have names.
     const name = symbols === null ? null : lookupFunction(symbols, frame.function);
     return [{ function: name ?? `wasm-function[${frame.function}]`, offset, file: null, line: null }];
+  });
+}
+
+/**
+ * The stack of a real-time core, unwound from its dump by the symbols of the image that failed; without those, the
+ * instruction that failed alone.
+ */
+export function symboliseCore(core: CoreDump, symbols: SymbolMap | null): readonly StackFrame[] {
+  return unwindCore(core, symbols?.unwind ?? []).flatMap((offset): readonly StackFrame[] => {
+    const places = symbols === null ? [] : lookupPlaces(symbols, offset);
+    if (places.length > 0)
+      return places.map(({ function: name, file, line }) => ({ function: name, offset, file, line }));
+    const name = symbols === null ? null : functionHolding(symbols, offset)?.name;
+    return [
+      { function: name ?? `0x${offset.toString(16).padStart(8, '0')}`, offset, file: null, line: null },
+    ];
   });
 }
 

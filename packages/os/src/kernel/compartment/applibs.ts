@@ -19,7 +19,7 @@ const EPOLL_EVENT_SIZE = 16;
 
 type Sevenfold = 'sevenfold';
 /** Bound by `net-calls.ts`, `tls-calls.ts` and `system-calls.ts`. */
-type BoundElsewhere = `socket_${string}` | 'resolve' | TlsCall | SystemCall;
+type BoundElsewhere = `socket_${string}` | 'resolve' | 'app_connect' | TlsCall | SystemCall;
 
 /** The Applibs calls that are answered inside. */
 export function applibsCalls(guest: Guest) {

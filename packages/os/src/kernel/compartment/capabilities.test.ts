@@ -24,6 +24,8 @@ interface Row {
 
 const NAME = 2048;
 const CONFIG = 2200;
+const PARTNER_AT = 2300;
+const PARTNER = '005180bc-402f-4cb3-a662-72937dbcde47';
 const VECTOR = 512;
 const ROOT = 3;
 const HOST = 'cloud.test';
@@ -142,6 +144,8 @@ const APPLIBS: Record<Exclude<keyof (typeof IMPORT_TABLE)['sevenfold'], 'check_f
   },
   socket_send_to: { before: [udp], ...needs(HOSTS, 'success', 'loaded', NAME, 5, LAN, 80, 3000) },
   socket_receive_from: { before: [tcp], ...free('ENOTCONN', 'loaded', 3000, 5, 0, 3100, 3200) },
+  // No such app is installed, but the manifest names it.
+  app_connect: needs({ AllowedApplicationConnections: [PARTNER] }, 'ECONNREFUSED', PARTNER_AT, OUT),
   resolve: needs(HOSTS, 'success', NAME, HOST.length, 3000, 4, 3100),
   signal_watch: free('success', 1n << 15n),
   signal_next: free('success', 3000),
@@ -226,6 +230,7 @@ const network = {
 async function endOf(steps: readonly Step[], capabilities: Manifest): Promise<string> {
   const data = [
     { offset: NAME, bytes: utf8Encode(HOST) },
+    { offset: PARTNER_AT, bytes: utf8Encode(PARTNER.toUpperCase()) },
     { offset: CONFIG, bytes: Uint8Array.from(SETTINGS) },
     { offset: VECTOR, bytes: Uint8Array.of(64, 0, 0, 0, 16, 0, 0, 0) },
     // What `'loaded'` finds where nothing was opened: a descriptor that is none.

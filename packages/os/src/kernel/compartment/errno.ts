@@ -93,6 +93,7 @@ const ERRNO_OF_CODE: Readonly<Record<string, ErrnoName>> = {
   ConnectionRefused: 'ECONNREFUSED',
   ConnectionTimeout: 'ETIMEDOUT',
   ConnectionLost: 'ECONNRESET',
+  MessageTooLong: 'EMSGSIZE',
   ServerNotTrusted: 'EPROTO',
   HandshakeRefused: 'EPROTO',
   NetworkClosed: 'ENETDOWN',

@@ -1,5 +1,6 @@
-import { utf8Decode } from '@sevenfold/formats';
+import { isGuid, utf8Decode } from '@sevenfold/formats';
 import type { ImportsAnswered } from '../import-table.ts';
+import { AppSocket } from './app-socket.ts';
 import { CallRefused } from './errno.ts';
 import type { Guest } from './guest.ts';
 import { NON_BLOCKING } from './open-file.ts';
@@ -27,10 +28,11 @@ const BUFFER_SIZE = 16_384;
 const LONGEST_NAME = 253;
 const LONGEST_TRANSFER = 65_536;
 const MOST_PORT = 65_535;
+const GUID_LENGTH = 36;
 
 type Sevenfold = 'sevenfold';
 type Wasi = 'wasi_snapshot_preview1';
-type NetCall = `socket_${string}` | 'resolve';
+type NetCall = `socket_${string}` | 'resolve' | 'app_connect';
 
 function socketAt(guest: Guest, fd: number): SocketFile {
   const file = guest.fds.get(fd);
@@ -99,7 +101,7 @@ export function netCalls(guest: Guest) {
 
 /** Sockets and names: what crosses to the kernel or waits. */
 export function waitingNetCalls(guest: Guest) {
-  const { memory, kernel } = guest;
+  const { memory, fds, kernel, waker } = guest;
   return {
     socket_bind: (fd: number, address: number, port: number) =>
       socketAt(guest, fd).bind(endpoint(address, port)),
@@ -143,6 +145,13 @@ export function waitingNetCalls(guest: Guest) {
       memory.write(pointer, bytes);
       writeEndpoint(guest, outFrom, from);
       memory.write32(out, bytes.length);
+    },
+    async app_connect(text: number, out: number) {
+      const componentId = String.fromCharCode(...memory.copy(text, GUID_LENGTH)).toLowerCase();
+      if (!isGuid(componentId)) throw new CallRefused('EINVAL');
+      memory.bytes(out, 4);
+      fds.reserve();
+      memory.write32(out, fds.add(await AppSocket.connect(kernel, waker, componentId)));
     },
     async resolve(pointer: number, length: number, out: number, most: number, outCount: number) {
       if (length >>> 0 > LONGEST_NAME) throw new CallRefused('EINVAL');

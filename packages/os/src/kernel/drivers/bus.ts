@@ -17,6 +17,9 @@ const words = ({ address, mask, value }: Condition): readonly number[] => [addre
 export const operation = {
   read: (address: number): BusOperation => ['read', address],
   write: (address: number, value: number): BusOperation => ['write', address, value >>> 0],
+  /** Bytes of memory that is shared with other cores: at most 4096. */
+  load: (address: number, length: number): BusOperation => ['load', address, length],
+  store: (address: number, bytes: Uint8Array): BusOperation => ['store', address, bytes],
   /** Ends the transaction unless the condition holds. */
   check: (condition: Condition): BusOperation => ['check', ...words(condition)],
   wait: (condition: Condition, milliseconds: number): BusOperation => [
@@ -63,7 +66,7 @@ export function numberOf(result: PortValue | undefined): number {
   return result;
 }
 
-/** Bytes that a pull gave. */
+/** Bytes that a load or a pull gave. */
 export function bytesOf(result: PortValue | undefined): Uint8Array {
   if (!isBytes(result)) throw new KernelError('BadReply', 'The bus gave no bytes.');
   return result;

@@ -44,6 +44,7 @@ function compartment(capabilities: object): Compartment {
   return new Compartment(
     1,
     {
+      kind: 'highLevel',
       componentId: manifest.componentId,
       imageId: '99999999-bbbb-4ccc-8ddd-eeeeeeeeeeee',
       name: manifest.name,

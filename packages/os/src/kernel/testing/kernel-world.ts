@@ -17,10 +17,12 @@ import {
   memoryFuses,
   normalWorldHardware,
   openChip,
+  realTimeCoreCalls,
   type BoardDescription,
   type PartModel,
 } from '@sevenfold/silicon';
 import { copyArguments, copyPlainData } from '../../board/plain-data.ts';
+import { Cores } from '../../monitor/cores.ts';
 import { start as startCompartment } from '../compartment/main.ts';
 import { start as startKernel } from '../main.ts';
 import { COMPONENT, packApp, type TestApp } from './test-app.ts';
@@ -85,6 +87,8 @@ export class KernelWorld {
   /** What hangs on the chip, by name. */
   readonly parts: ReadonlyMap<string, PartModel>;
   readonly #bus: PortHandler;
+  /** The monitor's own part that starts real-time cores. */
+  readonly #cores: Cores;
   readonly servers: TestServer[] = [];
   readonly records = new Map<number, Uint8Array>();
   readonly mutable = new Map<string, Uint8Array>();
@@ -114,6 +118,14 @@ export class KernelWorld {
       compartmentCpuTime: () => Promise.resolve(null),
       stopCompartment: () => Promise.resolve(),
     });
+    const secure = realTimeCoreCalls(this.chip);
+    this.#cores = new Cores(
+      {
+        call: async (method, ...args) =>
+          copyPlainData(await secure[method as keyof typeof secure](copyArguments(args), 'monitor')),
+      },
+      { loadApplication: (componentId) => Promise.resolve(this.#package(componentId)) },
+    );
     deliverInterrupts(
       this.chip,
       this.clock,
@@ -185,7 +197,7 @@ export class KernelWorld {
     };
   }
 
-  #monitor(method: string, args: readonly PortValue[]): PortValue {
+  #monitor(method: string, args: readonly PortValue[]): PortValue | Promise<PortValue> {
     this.monitorCalls.push(method);
     this.#options.monitorFault?.(method);
     const [first, second] = args;
@@ -197,13 +209,13 @@ export class KernelWorld {
         };
       case 'identity':
         return { deviceId: DEVICE_ID };
-      case 'loadCertStore':
+      case 'loadFile':
+        if (first !== 'certStore') return new Uint8Array(1);
         return encodeCertStore({
           endpoints: [{ host: 'service.test', port: 443, serverName: 'service.test' }],
           tlsRoots: [TLS_ROOT],
         });
       case 'loadServices':
-      case 'loadCompartmentProgram':
         return new Uint8Array(1);
       case 'listImages':
         return [...this.#packages.keys()].map((componentId) => ({
@@ -211,11 +223,10 @@ export class KernelWorld {
           componentId,
           state: 'active',
         }));
-      case 'loadApplication': {
-        const found = this.#packages.get(textOf(first));
-        if (found === undefined) throw refusal('NoSuchImage');
-        return found;
-      }
+      case 'loadApplication':
+        return this.#package(textOf(first));
+      case 'realTimeApp':
+        return this.#cores[second as 'start' | 'stop' | 'status'](textOf(first));
       case 'recordAppend':
         this.records.set(this.#nextRecord, first as Uint8Array);
         return this.#nextRecord++;
@@ -237,6 +248,12 @@ export class KernelWorld {
       default:
         return { passed: method };
     }
+  }
+
+  #package(componentId: string): Uint8Array {
+    const found = this.#packages.get(componentId);
+    if (found === undefined) throw refusal('NoSuchImage');
+    return found;
   }
 
   #hardware(method: string, args: readonly PortValue[]): PortValue | Promise<PortValue> {

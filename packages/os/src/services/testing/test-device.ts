@@ -171,7 +171,7 @@ export function createTestDevice(options: {
       ...memory.boot,
       stages: [{ imageType: IMAGE_TYPES.Services, slot: 'A', imageId: 'x', name: 'services 26.11.0' }],
     }),
-    loadCertStore: () => encodeCertStore(certStore),
+    loadFile: () => encodeCertStore(certStore),
     listImages: () => memory.images.map((image) => ({ ...image, slot: 'A', securityVersion: 1 })),
     stageBegin: (value) => {
       const image = value as unknown as PlanImage;

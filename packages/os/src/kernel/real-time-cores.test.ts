@@ -1,0 +1,109 @@
+import { describe, expect, it } from 'vitest';
+import { COMPONENT } from './testing/test-app.ts';
+import { ECHO, ECHO_ELF, echoApp } from './testing/echo-app.ts';
+import { KernelWorld } from './testing/kernel-world.ts';
+
+/** What core `index` says on its debug UART from now on. */
+function listen(world: KernelWorld, index = 0): () => string {
+  const bytes: number[] = [];
+  world.chip.realTimeCores[index]?.onDebugByte((byte) => bytes.push(byte));
+  return () => String.fromCharCode(...bytes);
+}
+const stateOf = (world: KernelWorld): readonly string[] => world.chip.realTimeCores.map(({ state }) => state);
+const listed = async (world: KernelWorld): Promise<unknown> => world.services('appList');
+const OTHER = '105180bc-402f-4cb3-a662-72937dbcde47';
+
+describe('an app on a real-time core', () => {
+  it('is started at boot from its image, says what it has to say, and is listed', async () => {
+    const world = await KernelWorld.boot({ apps: [echoApp()] });
+    const said = listen(world);
+    await world.clock.advance(100);
+    expect(said()).toBe('echo is here\n');
+    expect(stateOf(world)).toEqual(['running', 'off']);
+    expect(await listed(world)).toMatchObject([
+      { componentId: ECHO, name: 'echo', state: 'running', cpuTime: null },
+    ]);
+    expect(world.log).toContain('app echo (88888888) started on core 0');
+  });
+
+  it('has the peripherals that its manifest names while it runs, alone', async () => {
+    const world = await KernelWorld.boot({ apps: [echoApp()] });
+    const { firewall } = world.chip.bus;
+    expect(firewall.allows('realtime0', 'write', 'gpio2')).toBe(true);
+    expect(firewall.allows('realtime0', 'write', 'gpio3')).toBe(false);
+    expect(firewall.allows('normal', 'read', 'gpio2')).toBe(false);
+    await world.services('appRemoved', ECHO);
+    expect(stateOf(world)).toEqual(['off', 'off']);
+    expect(firewall.allows('realtime0', 'read', 'gpio2')).toBe(false);
+  });
+
+  it('shares no block with an app on another core: the second is refused, as among apps of one core', async () => {
+    const world = await KernelWorld.boot({ apps: [echoApp()] });
+    for (const [capabilities, code] of [
+      [{ Gpio: [8] }, 'RequestedPeripheralAlreadyInUse'],
+      [{ Gpio: [11] }, 'RequestedPeripheralAlreadyInUse'],
+      [{ Pwm: ['PWM-CONTROLLER-2'] }, 'RequestedPeripheralAlreadyInUse'],
+    ] as const) {
+      world.install({
+        module: ECHO_ELF,
+        componentId: OTHER,
+        capabilities,
+        manifest: { ApplicationType: 'RealTimeCapable', CmdArgs: [] },
+      });
+      await expect(world.services('appInstalled', OTHER)).rejects.toMatchObject({ code });
+      expect(world.reports.at(-1)).toMatchObject({ componentId: OTHER, trap: `refused: ${code}` });
+    }
+    expect(stateOf(world)).toEqual(['running', 'off']);
+  });
+
+  it('finds a core, or none: two run at a time', async () => {
+    const world = await KernelWorld.boot({ apps: [echoApp()] });
+    const app = (componentId: string) => echoApp({ componentId, capabilities: { Gpio: [] } });
+    world.install(app(OTHER));
+    await world.services('appInstalled', OTHER);
+    expect(stateOf(world)).toEqual(['running', 'running']);
+    world.install(app(COMPONENT));
+    await world.services('appInstalled', COMPONENT);
+    expect(world.reports.at(-1)).toMatchObject({
+      componentId: COMPONENT,
+      trap: 'not started: NoCoreAvailable',
+    });
+    // When one of the two goes, it has its core the next time that it is tried.
+    await world.services('appRemoved', OTHER);
+    await world.clock.advance(2000);
+    expect(stateOf(world)).toEqual(['running', 'running']);
+  });
+
+  it('is replaced by its next image, on the same core', async () => {
+    const world = await KernelWorld.boot({ apps: [echoApp()] });
+    await world.clock.advance(50);
+    world.install(echoApp({ imageId: '77777777-bbbb-4ccc-8ddd-eeeeeeeeeeee' }));
+    const said = listen(world);
+    await world.services('appInstalled', ECHO);
+    await world.clock.advance(50);
+    expect(said()).toBe('echo is here\n');
+    expect(await listed(world)).toMatchObject([
+      { imageId: '77777777-bbbb-4ccc-8ddd-eeeeeeeeeeee', state: 'running' },
+    ]);
+    expect(stateOf(world)).toEqual(['running', 'off']);
+  });
+
+  it.each([
+    ['NotAnElf', Uint8Array.from({ length: 100 }, () => 0)],
+    ['ElfWithoutVectors', ((file) => (file.set([4], 24), file))(ECHO_ELF.slice())],
+  ])('is refused and reported where its program is none for a core: %s', async (code, module) => {
+    const world = await KernelWorld.boot();
+    world.install(echoApp({ module }));
+    await expect(world.services('appInstalled', ECHO)).rejects.toMatchObject({ code });
+    expect(world.reports.at(-1)).toMatchObject({ componentId: ECHO, trap: `refused: ${code}` });
+    expect(stateOf(world)).toEqual(['off', 'off']);
+  });
+
+  it('that its own core cannot have is refused', async () => {
+    const world = await KernelWorld.boot();
+    world.install(echoApp({ capabilities: { Gpio: [80] } }));
+    await expect(world.services('appInstalled', ECHO)).rejects.toMatchObject({
+      code: 'UndefinedPeripheralInManifest',
+    });
+  });
+});
