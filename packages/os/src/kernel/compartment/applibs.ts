@@ -63,7 +63,7 @@ export function waitingApplibsCalls(guest: Guest, waiting: Waiting) {
       const epoll = fds.getAs(epfd, EpollFile);
       if (most <= 0) throw new CallRefused('EINVAL');
       const count = Math.min(most, MOST_EVENTS);
-      memory.bytes(out, count * EPOLL_EVENT_SIZE);
+      memory.require(out, count * EPOLL_EVENT_SIZE);
       const deadline = timeout < 0 ? null : clock.monotonic() + timeout;
       const events = await waiting.until(guest, deadline, () => {
         const { events: found, changesAt } = epoll.ready(count);
@@ -77,7 +77,7 @@ export function waitingApplibsCalls(guest: Guest, waiting: Waiting) {
       memory.write32(outCount, events?.length ?? 0);
     },
     async mutable_open(out: number) {
-      memory.bytes(out, 4);
+      memory.require(out, 4);
       fds.reserve();
       const other = fds.find(MutableFile);
       memory.write32(out, fds.add(await MutableFile.open(kernel, options.mutableQuota, other)));
@@ -87,7 +87,7 @@ export function waitingApplibsCalls(guest: Guest, waiting: Waiting) {
       await kernel.call('mutableDelete');
     },
     async device_auth_ready(out: number) {
-      memory.bytes(out, 1);
+      memory.require(out, 1);
       memory.write8(out, (await kernel.call('deviceAuthReady')) === true ? 1 : 0);
     },
     async device_id(out: number, size: number) {

@@ -27,6 +27,11 @@ export class GuestMemory {
     return new Uint8Array(buffer, start, size);
   }
 
+  /** Throws EFAULT unless `length` bytes from `pointer` lie in memory: before something is taken that would be lost. */
+  require(pointer: number, length: number): void {
+    if ((pointer >>> 0) + (length >>> 0) > this.#memory.buffer.byteLength) throw new CallRefused('EFAULT');
+  }
+
   /** A view of the whole memory, once `length` bytes from `pointer` are known to lie in it. */
   #view(pointer: number, length: number): DataView {
     const buffer = this.#memory.buffer;

@@ -60,19 +60,19 @@ export function netCalls(guest: Guest) {
       const Kind = type === SOCKET_TYPE.stream ? StreamSocket : DatagramSocket;
       const socket = new Kind(kernel, waker);
       socket.flags = flags;
-      memory.bytes(out, 4);
+      memory.require(out, 4);
       memory.write32(out, fds.add(socket));
     },
     socket_address(fd: number, isPeer: number, out: number) {
       const socket = socketAt(guest, fd);
       const found = isPeer === 0 ? socket.local : socket.peer;
       if (found === null) throw new CallRefused('ENOTCONN');
-      memory.bytes(out, 8);
+      memory.require(out, 8);
       writeEndpoint(guest, out, found);
     },
     socket_option_get(fd: number, option: number, out: number) {
       const socket = socketAt(guest, fd);
-      memory.bytes(out, 4);
+      memory.require(out, 4);
       if (option === OPTION.error) memory.write32(out, socket.takeError());
       else if (option === OPTION.type)
         memory.write32(out, socket instanceof StreamSocket ? SOCKET_TYPE.stream : SOCKET_TYPE.datagram);
@@ -123,7 +123,7 @@ export function waitingNetCalls(guest: Guest) {
     ) {
       const socket = socketAt(guest, fd);
       if (length >>> 0 > LONGEST_TRANSFER) throw new CallRefused('EMSGSIZE');
-      memory.bytes(out, 4);
+      memory.require(out, 4);
       memory.write32(out, await socket.sendTo(memory.copy(pointer, length), endpoint(address, port)));
     },
     async socket_receive_from(
@@ -135,8 +135,8 @@ export function waitingNetCalls(guest: Guest) {
       out: number,
     ) {
       const socket = socketAt(guest, fd);
-      memory.bytes(outFrom, 8);
-      memory.bytes(out, 4);
+      memory.require(outFrom, 8);
+      memory.require(out, 4);
       const room = memory.bytes(pointer, length).length;
       const { bytes, from } = await socket.receiveFrom(
         Math.min(room, LONGEST_TRANSFER),
@@ -155,8 +155,8 @@ export function waitingNetCalls(guest: Guest) {
     },
     async resolve(pointer: number, length: number, out: number, most: number, outCount: number) {
       if (length >>> 0 > LONGEST_NAME) throw new CallRefused('EINVAL');
-      memory.bytes(out, most * 4);
-      memory.bytes(outCount, 4);
+      memory.require(out, most * 4);
+      memory.require(outCount, 4);
       let name: string;
       try {
         name = utf8Decode(memory.copy(pointer, length));
@@ -180,7 +180,7 @@ export function socketCalls(guest: Guest) {
     async sock_accept(fd: number, flags: number, out: number) {
       if ((flags & ~NON_BLOCKING) !== 0) throw new CallRefused('EINVAL');
       const listener = socketAt(guest, fd);
-      memory.bytes(out, 4);
+      memory.require(out, 4);
       fds.reserve();
       const socket = await listener.accept();
       socket.flags = flags;
@@ -188,15 +188,15 @@ export function socketCalls(guest: Guest) {
     },
     async sock_recv(fd: number, list: number, count: number, flags: number, out: number, outFlags: number) {
       const parts = vectors(guest, list, count);
-      memory.bytes(out, 4);
-      memory.bytes(outFlags, 2);
+      memory.require(out, 4);
+      memory.require(outFlags, 2);
       const socket = socketAt(guest, fd);
       const { bytes } = await socket.receiveFrom(capacity(parts), (flags & PEEK) !== 0);
       scatter(guest, parts, bytes, out);
       memory.write16(outFlags, 0);
     },
     async sock_send(fd: number, list: number, count: number, _flags: number, out: number) {
-      memory.bytes(out, 4);
+      memory.require(out, 4);
       memory.write32(out, await socketAt(guest, fd).sendTo(gather(guest, list, count), null));
     },
     async sock_shutdown(fd: number, how: number) {

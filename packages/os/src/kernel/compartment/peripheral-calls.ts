@@ -45,19 +45,19 @@ export function peripheralCalls(guest: Guest) {
   const { memory, fds, kernel, waker } = guest;
   return {
     async gpio_open(pin: number, isOutput: number, mode: number, value: number, out: number) {
-      memory.bytes(out, 4);
+      memory.require(out, 4);
       fds.reserve();
       memory.write32(out, fds.add(await PinFile.open(kernel, pin, isOutput !== 0, mode, value)));
     },
     async gpio_get(fd: number, out: number) {
       const pin = fds.getAs(fd, PinFile);
-      memory.bytes(out, 1);
+      memory.require(out, 1);
       memory.write8(out, await pin.level());
     },
     gpio_set: (fd: number, value: number) => fds.getAs(fd, PinFile).setLevel(value),
     /** `config`: u32 baud rate, then a byte each: data bits, parity, stop bits, flow control. */
     async uart_open(unit: number, config: number, out: number) {
-      memory.bytes(out, 4);
+      memory.require(out, 4);
       fds.reserve();
       const settings = {
         baudRate: memory.read32(config),
@@ -69,7 +69,7 @@ export function peripheralCalls(guest: Guest) {
       memory.write32(out, fds.add(await UartFile.open(kernel, waker, unit, settings)));
     },
     async i2c_open(unit: number, out: number) {
-      memory.bytes(out, 4);
+      memory.require(out, 4);
       fds.reserve();
       memory.write32(out, fds.add(await I2cFile.open(kernel, unit)));
     },
@@ -85,19 +85,19 @@ export function peripheralCalls(guest: Guest) {
       const file = fds.getAs(fd, I2cFile);
       if (writeLength > MOST_BYTES || readLength > MOST_BYTES) throw new CallRefused('EINVAL');
       const isReading = readLength >= 0;
-      if (isReading) memory.bytes(read, readLength);
+      if (isReading) memory.require(read, readLength);
       const bytes = writeLength < 0 ? null : memory.copy(write, writeLength);
       memory.write(read, await file.transfer(address, bytes, isReading ? readLength : null));
     },
     async spi_open(unit: number, chipSelect: number, polarity: number, out: number) {
-      memory.bytes(out, 4);
+      memory.require(out, 4);
       fds.reserve();
       memory.write32(out, fds.add(await SpiFile.open(kernel, unit, chipSelect, polarity)));
     },
     async spi_transfer(fd: number, transfers: number, count: number, outCount: number) {
       const file = fds.getAs(fd, SpiFile);
       if (count >>> 0 > MOST_TRANSFERS) throw new CallRefused('EINVAL');
-      memory.bytes(outCount, 4);
+      memory.require(outCount, 4);
       const targets: { readonly at: number; readonly length: number }[] = [];
       let total = 0;
       const segments = Array.from({ length: count }, (_, index): Uint8Array | number => {
@@ -109,7 +109,7 @@ export function peripheralCalls(guest: Guest) {
         if (flags === TRANSFER.write) return memory.copy(memory.read32(at + 4), length);
         if (flags !== TRANSFER.read) throw new CallRefused('EINVAL');
         const target = memory.read32(at + 8);
-        memory.bytes(target, length);
+        memory.require(target, length);
         targets.push({ at: target, length });
         return length;
       });
@@ -122,17 +122,17 @@ export function peripheralCalls(guest: Guest) {
       memory.write32(outCount, total);
     },
     async adc_open(controller: number, out: number) {
-      memory.bytes(out, 4);
+      memory.require(out, 4);
       fds.reserve();
       memory.write32(out, fds.add(await AdcFile.open(kernel, controller)));
     },
     async adc_poll(fd: number, channel: number, out: number) {
       const file = fds.getAs(fd, AdcFile);
-      memory.bytes(out, 4);
+      memory.require(out, 4);
       memory.write32(out, await file.sample(channel));
     },
     async pwm_open(controller: number, out: number) {
-      memory.bytes(out, 4);
+      memory.require(out, 4);
       fds.reserve();
       memory.write32(out, fds.add(await PwmFile.open(kernel, controller)));
     },

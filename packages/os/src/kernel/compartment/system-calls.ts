@@ -78,14 +78,14 @@ export function systemCalls(guest: Guest) {
     },
     /** The number of a signal that came; 0 for none. */
     signal_next(out: number) {
-      memory.bytes(out, 4);
+      memory.require(out, 4);
       memory.write32(out, events.nextSignal() ?? 0);
     },
     /** KiB, three u32: with what the OS holds for the app, the app's own, and the most that was its own. */
     memory_usage(out: number) {
       const own = memory.size;
       peak = Math.max(peak, own);
-      memory.bytes(out, 12);
+      memory.require(out, 12);
       memory.write32(out, Math.ceil((own + imageBytes + options.mutableQuota) / KIB));
       memory.write32(out + 4, Math.ceil(own / KIB));
       memory.write32(out + 8, Math.ceil(peak / KIB));
@@ -106,7 +106,7 @@ export function waitingSystemCalls(guest: Guest) {
   return {
     signal_watch: (mask: bigint) => events.watch(BigInt.asUintN(64, mask)),
     async system_event_open(mask: number, out: number) {
-      memory.bytes(out, 4);
+      memory.require(out, 4);
       fds.reserve();
       await kernel.call('systemEvents', mask >>> 0);
       events.listen();
@@ -129,7 +129,7 @@ export function waitingSystemCalls(guest: Guest) {
       capacity: number,
       outLength: number,
     ) {
-      memory.bytes(outLength, 4);
+      memory.require(outLength, 4);
       const answer = await kernel.call('settings', operation >>> 0, memory.copy(pointer, length));
       if (!isBytes(answer)) throw new CallRefused('EIO');
       if (answer.length > capacity >>> 0) throw new CallRefused('ENOBUFS');

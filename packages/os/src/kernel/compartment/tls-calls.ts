@@ -25,7 +25,7 @@ export type TlsCall = `tls_${string}` | `http2_${string}`;
 export function tlsCalls({ memory, fds }: Guest) {
   return {
     tls_protocol(fd: number, out: number) {
-      memory.bytes(out, 4);
+      memory.require(out, 4);
       memory.write32(out, fds.getAs(fd, TlsFile).protocol);
     },
   } satisfies Readonly<
@@ -41,7 +41,7 @@ export function waitingTlsCalls(guest: Guest) {
     return utf8Decode(memory.copy(pointer, length));
   };
   const connect = async (target: TlsTarget, flags: number, out: number): Promise<void> => {
-    memory.bytes(out, 4);
+    memory.require(out, 4);
     fds.reserve();
     memory.write32(out, fds.add(await TlsFile.connect(kernel, waker, target, flags)));
   };
@@ -69,7 +69,7 @@ export function waitingTlsCalls(guest: Guest) {
     },
     async tls_listen(port: number, backlog: number, flags: number, out: number) {
       if (port <= 0 || port > MOST_PORT || (flags & ~NON_BLOCKING) !== 0) throw new CallRefused('EINVAL');
-      memory.bytes(out, 4);
+      memory.require(out, 4);
       fds.reserve();
       const file = await TlsListenerFile.listen(kernel, waker, port, Math.max(1, backlog));
       file.flags = flags;
@@ -78,8 +78,8 @@ export function waitingTlsCalls(guest: Guest) {
     async tls_accept(fd: number, flags: number, outId: number, size: number, out: number) {
       if ((flags & ~NON_BLOCKING) !== 0) throw new CallRefused('EINVAL');
       const listener = fds.getAs(fd, TlsListenerFile);
-      memory.bytes(out, 4);
-      memory.bytes(outId, size);
+      memory.require(out, 4);
+      memory.require(outId, size);
       if (size >>> 0 <= LONGEST_DEVICE_ID) throw new CallRefused('ERANGE');
       fds.reserve();
       const { file, deviceId } = await listener.accept(flags);
@@ -100,7 +100,7 @@ export function waitingTlsCalls(guest: Guest) {
         throw new CallRefused('EMSGSIZE');
       if ((flags & ~NON_BLOCKING) !== 0) throw new CallRefused('EINVAL');
       const { connection } = fds.getAs(fd, TlsFile);
-      memory.bytes(out, 4);
+      memory.require(out, 4);
       fds.reserve();
       const request = readHttp2Request(
         memory.copy(head, headLength),

@@ -5,7 +5,7 @@ import type { Guest } from './guest.ts';
 const MOST_VECTORS = 1024;
 const LONGEST_TRANSFER = 65_536;
 
-/** A scatter or gather list: pairs of pointer and length. */
+/** A scatter or gather list: pairs of pointer and length, all of it in memory. */
 export function vectors(
   guest: Guest,
   pointer: number,
@@ -16,6 +16,8 @@ export function vectors(
   const list = [];
   for (let at = pointer; at !== pointer + count * 8; at += 8)
     list.push({ pointer: memory.read32(at), length: memory.read32(at + 4) });
+  // Even what will not be filled: what has been received is gone when only then a part turns out to lie nowhere.
+  for (const part of list) memory.require(part.pointer, part.length);
   return list;
 }
 

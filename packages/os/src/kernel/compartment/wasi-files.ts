@@ -10,6 +10,8 @@ import { capacity, gather, scatter, vectors } from './vectors.ts';
 const ROOT_FD = 3;
 const ROOT_NAME = utf8Encode('/');
 const LONGEST_PATH = 1024;
+/** `fdflags`: append, dsync, nonblock, rsync, sync. */
+const KNOWN_FLAGS = 31;
 /** WASI rights: fd_datasync … sock_accept; what a file cannot do it refuses by itself. */
 const ALL_RIGHTS = (1n << 30n) - 1n;
 const OPEN_FLAG = { create: 1, directory: 2, exclusive: 4, truncate: 8 } as const;
@@ -68,6 +70,7 @@ export function fileCalls(guest: Guest) {
       memory.write64(out + 16, rights);
     },
     fd_fdstat_set_flags(fd: number, flags: number) {
+      if ((flags & ~KNOWN_FLAGS) !== 0) throw new CallRefused('EINVAL');
       // Append, dsync, rsync and sync ask for nothing that is not so already, or cannot be.
       fds.get(fd).flags = flags & NON_BLOCKING;
     },
@@ -90,6 +93,7 @@ export function fileCalls(guest: Guest) {
       memory.write(out, ROOT_NAME);
     },
     fd_readdir(fd: number, buffer: number, length: number, cookie: bigint, out: number) {
+      memory.require(buffer, length);
       const directory = fds.get(fd);
       if (!(directory instanceof ImageDirectory)) throw new CallRefused('ENOTDIR');
       const listing = tree.list(directory.path).map(({ name, fileType }, index) => {
@@ -155,15 +159,18 @@ export function waitingFileCalls(guest: Guest) {
     fd_close: (fd: number) => fds.take(fd).close(),
     fd_filestat_set_size: (fd: number, size: bigint) => fds.get(fd).truncate(offsetOf(size)),
     async fd_pwrite(fd: number, list: number, count: number, offset: bigint, out: number) {
+      memory.require(out, 4);
       memory.write32(out, await fds.get(fd).writeAt(offsetOf(offset), gather(guest, list, count)));
     },
     fd_read(fd: number, list: number, count: number, out: number) {
+      memory.require(out, 4);
       const parts = vectors(guest, list, count);
       return then(fds.get(fd).read(capacity(parts)), (bytes) => {
         scatter(guest, parts, bytes, out);
       });
     },
     fd_write(fd: number, list: number, count: number, out: number) {
+      memory.require(out, 4);
       return then(fds.get(fd).write(gather(guest, list, count)), (written) => {
         memory.write32(out, written);
       });

@@ -147,7 +147,9 @@ export function waitingProcessCalls(guest: Guest, waiting: Waiting) {
   return {
     async poll_oneoff(input: number, output: number, count: number, outCount: number) {
       if (count === 0 || count >>> 0 > MOST_SUBSCRIPTIONS) throw new CallRefused('EINVAL');
-      memory.bytes(output, count * EVENT_SIZE);
+      memory.require(input, count * SUBSCRIPTION_SIZE);
+      memory.require(output, count * EVENT_SIZE);
+      memory.require(outCount, 4);
       const subscriptions = Array.from({ length: count }, (_, index) =>
         readSubscription(guest, input + index * SUBSCRIPTION_SIZE),
       );
@@ -165,7 +167,7 @@ export function waitingProcessCalls(guest: Guest, waiting: Waiting) {
       memory.write32(outCount, events?.length ?? 0);
     },
     async random_get(pointer: number, length: number) {
-      memory.bytes(pointer, length);
+      memory.require(pointer, length);
       for (let at = 0; at < length >>> 0; at += ENTROPY_CHUNK) {
         const size = Math.min(ENTROPY_CHUNK, (length >>> 0) - at);
         const bytes = await guest.kernel.call('random', size);
