@@ -235,6 +235,33 @@ describe('an update of the system', () => {
     await device.board.powerOff();
   });
 
+  it.each([
+    ['a keystore', 'TrustedKeystore', { keystoreVersion: 2, version: '2.0.0' }],
+    ['an image with a higher security version', 'Services', { securityVersion: 2, version: '2.0.0' }],
+  ] as const)(
+    'to %s has a second copy again once it is confirmed, should bits rot',
+    async (_what, type, variant) => {
+      const device = await newDevice();
+      const image = await makeSystemImage(type, variant);
+      await update(device, [image]);
+      const { B } = FLASH_MAP.system[type];
+      const inSlot = (slot: { readonly offset: number }): Uint8Array =>
+        device.chip.flash.read(slot.offset + SLOT_PACKAGE_OFFSET, image.length);
+      // On trial the old one is what the device may have to go back to.
+      expect(inSlot(FLASH_MAP.system[type].A)).not.toEqual(image);
+      await device.call('confirmHealthy');
+      expect(inSlot(FLASH_MAP.system[type].A)).toEqual(image);
+      await device.board.powerOff();
+      device.chip.powerOn();
+      device.chip.flash.flipBit(B.offset + SLOT_PACKAGE_OFFSET + 4096, 3);
+      device.chip.powerOff();
+      expect(await device.board.powerOn()).toMatchObject({ kind: 'running', config: 'current' });
+      expect(device.board.bootLog.join('\n')).toContain(`${type} slot B refused`);
+      expect((await activeNames(device))[type]).toMatch(/ 2\.0\.0$/);
+      await device.board.powerOff();
+    },
+  );
+
   it('to a keystore without the key of what runs is refused, until that is signed by a key of it', async () => {
     const device = await newDevice();
     const both = { platformKeys: [keys.platform, keys.stranger], keystoreVersion: 2 };

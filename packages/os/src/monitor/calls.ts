@@ -87,6 +87,7 @@ export function serveMonitor(state: MonitorState): PortHandler {
     loadServices: ordered(async () => {
       const services = await verifyStage(state.chain, 'Services');
       await slots.raiseSecurityVersions(pluton);
+      await images.renewBackups(state.log);
       return services.file(SYSTEM_IMAGE_FILES.bundle);
     }),
     loadFile: ([name]) => (name === 'certStore' ? state.certStore : state.compartmentProgram),
@@ -118,6 +119,7 @@ export function serveMonitor(state: MonitorState): PortHandler {
       const wasTrial = slots.isTrial;
       await slots.confirmHealthy();
       await slots.raiseSecurityVersions(pluton);
+      if (wasTrial) await images.renewBackups(state.log);
       if (wasTrial) await anchorCounters(state);
       if (wasTrial) state.log('confirmed healthy: the trial is over');
       return null;

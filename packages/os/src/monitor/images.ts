@@ -16,14 +16,15 @@ import {
   viewOf,
   type AbiVersion,
   type ApplicationVersion,
+  type FlashRegion,
   type ImageFields,
   type KeystoreKey,
   type PortValue,
   type SystemImageTypeName,
 } from '@sevenfold/formats';
 import { MonitorError } from './errors.ts';
-import type { FlashPort, PlutonPort } from './ports.ts';
-import { findImage, readPackage, type AnySlot, type FoundImage } from './places.ts';
+import { isWorn, type FlashPort, type PlutonPort } from './ports.ts';
+import { copyImage, findImage, readPackage, type AnySlot, type FoundImage } from './places.ts';
 import type { CommitImage, Slots } from './slots.ts';
 import type { Stagings } from './staging.ts';
 
@@ -144,6 +145,39 @@ export class Images {
         },
       );
     }
+  }
+
+  /**
+   * What the fused counters have left behind can never run again: beside every keystore that was confirmed lies one that
+   * is refused. Then a copy of what runs takes that place, so that there are two again. Its header comes last: a cut
+   * leaves an empty slot, and the next boot begins anew. Not while a system is on trial.
+   */
+  async renewBackups(log: (line: string) => void): Promise<void> {
+    if (this.#slots.isTrial) return;
+    for (const type of SYSTEM_IMAGE_TYPES) {
+      const slot = this.#slots.runningSlot(type);
+      const backup = FLASH_MAP.system[type][slot === 'A' ? 'B' : 'A'];
+      if (!(await this.#isOutdated(backup, this.#slots.runningVersion(type)))) continue;
+      const running = await findImage(this.#flash, FLASH_MAP.system[type][slot]);
+      if (running === null) continue;
+      try {
+        await copyImage(this.#flash, running, backup);
+        log(`${type} slot ${slot} copied to the other one, which held nothing that could run`);
+      } catch (error) {
+        // What runs, runs: it is only alone.
+        if (!isWorn(error)) throw error;
+        log(`${type} has no second copy: that slot is worn`);
+      }
+    }
+  }
+
+  /** An image below the version that runs, or none; not one that is being staged. */
+  async #isOutdated(slot: FlashRegion, version: number | null): Promise<boolean> {
+    if (version === null) return false;
+    const found = await findImage(this.#flash, slot);
+    if (found === null) return true;
+    const fields = await this.#metadata(found);
+    return fields !== null && (fields.securityVersion?.version ?? 0) < version;
   }
 
   #regionAfter(type: SystemImageTypeName, next: readonly CommitImage[]): AnySlot {

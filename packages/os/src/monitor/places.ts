@@ -3,10 +3,12 @@ import {
   APPLICATION_SECTORS,
   APPLICATION_SLOTS,
   FLASH_SECTOR,
+  SLOT_COMPLETE_MARK,
   applicationPlace,
   concatBytes,
   decodeApplicationSlot,
   decodeSlotHeader,
+  encodeSlotHeader,
   equalBytes,
   partsOfPackage,
   sectorOffset,
@@ -55,6 +57,23 @@ export async function readPackage(
   for (const part of partsOfPackage(place, offset, length))
     parts.push(await flash.read(part.offset, part.length));
   return parts.length === 1 && parts[0] !== undefined ? parts[0] : concatBytes(...parts);
+}
+
+/** Writes an image of the system into another slot of its type, sector by sector, and the header when all of it is there. */
+export async function copyImage(flash: FlashPort, image: FoundImage, slot: FlashRegion): Promise<void> {
+  const { header, place } = image;
+  const target = systemPlace(slot, header.size);
+  await flash.erase(target.header, FLASH_SECTOR);
+  for (const [index, offset] of target.sectors.entries()) {
+    const at = index * FLASH_SECTOR;
+    await flash.erase(offset, FLASH_SECTOR);
+    await flash.program(
+      offset,
+      await readPackage(flash, place, at, Math.min(FLASH_SECTOR, header.size - at)),
+    );
+  }
+  await flash.program(target.header, encodeSlotHeader(header));
+  await flash.program(target.header + SLOT_COMPLETE_MARK, Uint8Array.of(0));
 }
 
 /** Whether two headers are of the very same image. */

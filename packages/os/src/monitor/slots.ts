@@ -16,6 +16,7 @@ import {
   type BootConfig,
   type BootRecord,
   type BootReport,
+  type BootStage,
   type SlotName,
   type SystemImageTypeName,
   IMAGE_TYPES,
@@ -109,8 +110,17 @@ export class Slots {
 
   /** The slot that an image of this type was really loaded from; before it was loaded, the configured one. */
   runningSlot(type: SystemImageTypeName): SlotName {
-    const stage = this.#report.stages.find(({ imageType }) => imageType === IMAGE_TYPES[type]);
+    const stage = this.#stage(type);
     return stage === undefined ? this.config.system[type] : stage.slot === 'A' ? 'A' : 'B';
+  }
+
+  /** The security version of the image of this type that runs; null: none was loaded yet. */
+  runningVersion(type: SystemImageTypeName): number | null {
+    return this.#stage(type)?.securityVersion ?? null;
+  }
+
+  #stage(type: SystemImageTypeName): BootStage | undefined {
+    return this.#report.stages.find(({ imageType }) => imageType === IMAGE_TYPES[type]);
   }
 
   /** App slots that hold what runs, or what a fallback would need. */

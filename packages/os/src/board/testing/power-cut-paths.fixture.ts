@@ -34,6 +34,14 @@ function must(isSo: boolean, what: string): void {
   if (!isSo) throw new Error(what);
 }
 
+/** Both slots of a type hold this image. */
+function holds({ chip }: TestDevice, type: SystemImageTypeName, image: Uint8Array): boolean {
+  return (['A', 'B'] as const).every((slot) => {
+    const { offset } = FLASH_MAP.system[type][slot];
+    return Buffer.compare(chip.flash.read(offset + SLOT_PACKAGE_OFFSET, image.length), image) === 0;
+  });
+}
+
 interface Facts {
   readonly names: Readonly<Record<string, string>>;
   readonly trial: boolean;
@@ -155,8 +163,9 @@ export async function keyRotationPath(): Promise<PowerCutPath> {
         counter <= (hasKeys && (!trial || isOnlyImageOnTrial) ? 2 : 1),
         `the counter ran ahead: ${counter}`,
       );
-      // Whatever was cut, the rotation can be finished from here.
+      // Whatever was cut, the rotation can be finished from here, and leaves two copies.
       if (hasKeys) await device.call('confirmHealthy');
+      must(!hasKeys || holds(device, 'TrustedKeystore', keystore), 'the keystore in force is alone');
       const isRefused = await stage(device, services).then(
         () => false,
         () => true,
@@ -217,13 +226,8 @@ export async function manufacturePath(): Promise<PowerCutPath> {
     const isLarge = image.type === 'PlutonRuntime' || image.type === 'SecurityMonitor';
     return isLarge ? { ...image, package: makeImage(image.type, image.type, [idle]) } : image;
   });
-  const isWhole = ({ flash }: TestDevice['chip']): boolean =>
-    release.every(({ type, package: bytes }) =>
-      (['A', 'B'] as const).every((slot) => {
-        const { offset } = FLASH_MAP.system[type][slot];
-        return Buffer.compare(flash.read(offset + SLOT_PACKAGE_OFFSET, bytes.length), bytes) === 0;
-      }),
-    );
+  const isWhole = (device: TestDevice): boolean =>
+    release.every(({ type, package: bytes }) => holds(device, type, bytes));
   const finish = (device: TestDevice, acknowledge: (what: string) => void): string => {
     const { chip } = device;
     chip.powerOn();
@@ -247,14 +251,14 @@ export async function manufacturePath(): Promise<PowerCutPath> {
       const first = await device.board.powerOn();
       must(first.kind !== 'powerLost', 'the chip loses its power by itself');
       must(first.kind === 'running' || was !== 'DeviceComplete', 'a finished chip does not run');
-      must(isWhole(device.chip) || was !== 'DeviceComplete', 'a finished chip lacks something');
+      must(isWhole(device) || was !== 'DeviceComplete', 'a finished chip lacks something');
       await device.board.powerOff();
       // Begun again with the same values, it ends the same, and as the same device.
       const deviceId = was === 'DeviceComplete' ? device.chip.identity().deviceId : finish(device, () => {});
       const [known] = [...acknowledged].filter((what) => what !== 'complete');
       must(known === undefined || known === deviceId, 'an identity that was given out is lost');
       must((await device.board.powerOn()).kind === 'running', 'a chip that was made after all does not run');
-      must(isWhole(device.chip), 'a chip that was made after all lacks something');
+      must(isWhole(device), 'a chip that was made after all lacks something');
       return was;
     },
   };
