@@ -35,13 +35,16 @@ export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array<ArrayBu
   return joined;
 }
 
+/** Engines keep arrays of up to so many bytes among their objects, and move them out when somebody asks for the buffer. */
+const LONGEST_WITHOUT_BUFFER = 64;
+
 /** Compares two byte arrays; the time taken depends on their lengths only. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;
   let difference = 0;
   let index = 0;
   // Word by word where both allow it: a stage compares whole images before anything of it has been optimised.
-  if (a.byteOffset % 4 === 0 && b.byteOffset % 4 === 0) {
+  if (a.length > LONGEST_WITHOUT_BUFFER && a.byteOffset % 4 === 0 && b.byteOffset % 4 === 0) {
     const words = a.length >> 2;
     const left = new Int32Array(a.buffer, a.byteOffset, words);
     const right = new Int32Array(b.buffer, b.byteOffset, words);

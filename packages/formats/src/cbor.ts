@@ -28,6 +28,8 @@ export interface CborLimits {
    * same bytes. All other rules hold.
    */
   readonly anyKeyOrder?: boolean;
+  /** Byte strings as views of the input, not as copies: only where nobody writes to the input any more. */
+  readonly views?: boolean;
 }
 const DEFAULT_MAX_BYTES = 1024 * 1024;
 const DEFAULT_MAX_DEPTH = 16;
@@ -116,13 +118,15 @@ class CborDecoder {
   readonly #view: DataView;
   readonly #maxDepth: number;
   readonly #anyKeyOrder: boolean;
+  readonly #views: boolean;
   #at = 0;
 
-  constructor(bytes: Uint8Array, maxDepth: number, anyKeyOrder: boolean) {
-    this.#anyKeyOrder = anyKeyOrder;
+  constructor(bytes: Uint8Array, limits: Required<Omit<CborLimits, 'maxBytes'>>) {
     this.#bytes = bytes;
     this.#view = viewOf(bytes);
-    this.#maxDepth = maxDepth;
+    this.#maxDepth = limits.maxDepth;
+    this.#anyKeyOrder = limits.anyKeyOrder;
+    this.#views = limits.views;
   }
 
   get #left(): number {
@@ -147,10 +151,9 @@ class CborDecoder {
     return this.#bytes.subarray(this.#at - length, this.#at);
   }
 
-  #copy(length: number): Uint8Array {
-    this.#need(length);
-    this.#at += length;
-    return this.#bytes.slice(this.#at - length, this.#at);
+  #byteString(length: number): Uint8Array {
+    const view = this.#take(length);
+    return this.#views ? view : view.slice();
   }
 
   #notDeterministic(what: string, at: number): FormatError {
@@ -207,7 +210,7 @@ class CborDecoder {
       case MAJOR.negative:
         return this.#negative(argument);
       case MAJOR.bytes:
-        return this.#copy(this.#length(argument, 1));
+        return this.#byteString(this.#length(argument, 1));
       case MAJOR.text:
         return utf8Decode(this.#take(this.#length(argument, 1)));
       case MAJOR.array:
@@ -269,16 +272,17 @@ class CborDecoder {
 /**
  * Decodes exactly one data item in core deterministic encoding: whatever is accepted encodes again to the same
  * bytes. Duplicate keys, longer heads than needed, unsorted keys, indefinite lengths, floats, tags and trailing
- * bytes are refused, each by its own code. Byte strings are copies.
+ * bytes are refused, each by its own code. Byte strings are copies unless `views` were asked for.
  */
 export function decodeCbor(untrusted: Uint8Array, limits: CborLimits = {}): CborValue {
-  const { maxBytes = DEFAULT_MAX_BYTES, maxDepth = DEFAULT_MAX_DEPTH, anyKeyOrder = false } = limits;
+  const { maxBytes = DEFAULT_MAX_BYTES, maxDepth = DEFAULT_MAX_DEPTH } = limits;
+  const { anyKeyOrder = false, views = false } = limits;
   if (untrusted.length > maxBytes) {
     throw new FormatError('CborTooLarge', `The CBOR data has ${untrusted.length} bytes.`, {
       rule: `at most ${maxBytes} bytes`,
     });
   }
-  const decoder = new CborDecoder(plainBytes(untrusted), maxDepth, anyKeyOrder);
+  const decoder = new CborDecoder(plainBytes(untrusted), { maxDepth, anyKeyOrder, views });
   const value = decoder.value(0);
   if (!decoder.finished) {
     throw new FormatError('CborTrailingBytes', 'More bytes follow after the end of the CBOR data.');

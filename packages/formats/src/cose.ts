@@ -22,6 +22,8 @@ export interface Sign1Limits {
   readonly maxBytes?: number;
   /** Data that both sides know and the signature covers, though it is not sent (RFC 9052 §4.4): none unless told. */
   readonly externalAad?: Uint8Array;
+  /** As in `CborLimits`: payload and signature as views of the message. */
+  readonly views?: boolean;
 }
 const DEFAULT_MAX_BYTES = 64 * 1024;
 const MAX_KEY_ID = 128;
@@ -121,7 +123,7 @@ function checkLabels(header: CborMap, field: string, allowed: readonly number[])
  * but algorithm, content type and key id, none in both headers, payload attached, signature of the right length.
  */
 export function decodeSign1(untrusted: Uint8Array, limits: Sign1Limits = {}): Sign1 {
-  const { maxBytes = DEFAULT_MAX_BYTES, externalAad = new Uint8Array(0) } = limits;
+  const { maxBytes = DEFAULT_MAX_BYTES, externalAad = new Uint8Array(0), views = false } = limits;
   const bare = untrusted[0] === TAG_SIGN1 ? untrusted.subarray(1) : untrusted;
   const first = bare[0] ?? 0;
   if (untrusted.length > 0 && first >> 5 !== 4) {
@@ -129,7 +131,7 @@ export function decodeSign1(untrusted: Uint8Array, limits: Sign1Limits = {}): Si
       rule: 'tag 18 or none, then an array',
     });
   }
-  const message = decodeCbor(bare, { maxBytes, maxDepth: 3, anyKeyOrder: true });
+  const message = decodeCbor(bare, { maxBytes, maxDepth: 3, anyKeyOrder: true, views });
   if (!Array.isArray(message) || message.length !== 4) {
     throw new FormatError('NotSign1', 'A COSE_Sign1 message is an array of four.', { rule: 'RFC 9052 §4.2' });
   }

@@ -68,7 +68,7 @@ function integerContent(value: bigint): Uint8Array {
 function unsignedContent(magnitude: Uint8Array): Uint8Array {
   let start = 0;
   while (start < magnitude.length - 1 && magnitude[start] === 0) start += 1;
-  const trimmed = magnitude.subarray(start);
+  const trimmed = start === 0 ? magnitude : magnitude.subarray(start);
   if (trimmed.length === 0) return Uint8Array.of(0);
   return (trimmed[0] ?? 0) >= 0x80 ? concatBytes(Uint8Array.of(0), trimmed) : trimmed;
 }

@@ -1,4 +1,4 @@
-import { type CborValue, decodeCbor, encodeCbor } from './cbor.ts';
+import { type CborLimits, type CborValue, decodeCbor, encodeCbor } from './cbor.ts';
 import { cborMap, CborMapReader } from './cbor-reader.ts';
 import { FormatError } from './errors.ts';
 
@@ -315,7 +315,15 @@ function isProfile1(decoded: CborValue): boolean {
  * Decodes the payload of a PSA token; the signature around it is `decodeSign1`'s. Strict about claims and their
  * shapes, but keys may stand in any order, since the tokens of real chips do.
  */
-export function decodePsaClaims(untrusted: Uint8Array): PsaClaims {
-  const decoded = decodeCbor(untrusted, { maxBytes: MAX_TOKEN, maxDepth: 4, anyKeyOrder: true });
+export function decodePsaClaims(
+  untrusted: Uint8Array,
+  limits: Pick<CborLimits, 'views'> = {},
+): PsaClaims {
+  const decoded = decodeCbor(untrusted, {
+    maxBytes: MAX_TOKEN,
+    maxDepth: 4,
+    anyKeyOrder: true,
+    ...limits,
+  });
   return isProfile1(decoded) ? readProfile1(decoded) : readNumbered(decoded);
 }

@@ -111,7 +111,7 @@ export function keyIdentifier(spki: Uint8Array): Uint8Array {
         return parts.bitString();
       }),
     );
-  return sha256(bits).subarray(0, KEY_ID_LENGTH);
+  return sha256(bits).slice(0, KEY_ID_LENGTH);
 }
 
 /** Whether this authority may issue certificates of that profile: `BadRequest` where not. */

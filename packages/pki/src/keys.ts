@@ -1,6 +1,6 @@
 import { createPrivateKey, generateKeyPairSync, hash, sign, type KeyObject } from 'node:crypto';
 
-import { der, equalBytes, guidFromRandom } from '@sevenfold/formats';
+import { der, guidFromRandom, plainBytes } from '@sevenfold/formats';
 
 import { PkiError } from './errors.ts';
 
@@ -93,7 +93,7 @@ export function signWithPkcs8(pkcs8: Uint8Array, message: Uint8Array): Uint8Arra
 
 /** As `signWithPkcs8`, with a key that is already imported. */
 export function signWithKey(key: KeyObject, curve: KeyCurve, message: Uint8Array): Uint8Array {
-  return new Uint8Array(sign(CURVES[curve].hash, message, { key, dsaEncoding: 'ieee-p1363' }));
+  return plainBytes(sign(CURVES[curve].hash, message, { key, dsaEncoding: 'ieee-p1363' }));
 }
 
 /** The curve of an imported key; null for every other kind of key. */
@@ -116,7 +116,7 @@ export function pointOfSpki(spki: Uint8Array): Uint8Array | null {
 
 function formOfSpki(spki: Uint8Array): (typeof SPKI_FORMS)[number] | null {
   const form = SPKI_FORMS.find(
-    ({ length, prefix }) => spki.length === length && equalBytes(spki.subarray(0, prefix.length), prefix),
+    ({ length, prefix }) => spki.length === length && prefix.every((octet, index) => spki[index] === octet),
   );
   return form ?? null;
 }

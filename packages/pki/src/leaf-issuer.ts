@@ -1,4 +1,4 @@
-import { concatBytes, der, equalBytes, signatureToDer, toHex, type Entropy } from '@sevenfold/formats';
+import { concatBytes, der, DER_TAG, equalBytes, signatureToDer, toHex, type Entropy } from '@sevenfold/formats';
 
 import type { AttestationData } from './attestation-data.ts';
 import { signatureAlgorithmOf, type Certificate } from './certificate.ts';
@@ -14,7 +14,7 @@ import {
   type CertificateIssuer,
   type CertificateRequest,
 } from './issue.ts';
-import { CURVES, curveOfSpki, type KeyCurve } from './keys.ts';
+import { CURVES, type KeyCurve } from './keys.ts';
 import { encodeName } from './name.ts';
 import { PROFILES, type Profile } from './profiles.ts';
 import { PublicKey } from './public-key.ts';
@@ -37,14 +37,21 @@ export interface IssuedLeaf {
   readonly serial: string;
 }
 
-interface PreparedExtensions {
+/** What follows the validity: subject, key and extensions, of some device, and where its own parts stand in it. */
+interface Template {
   readonly encoded: Uint8Array;
-  /** Where the subject key identifier stands; the authority's comes after it. */
+  readonly deviceIdAt: number;
+  readonly spkiAt: number;
+  /** The subject's key identifier; the authority's comes after it. */
   readonly keyIdAt: number;
 }
 
 const DEVICE_ID = /^[0-9a-f]{64}$/u;
 const DIGEST_LENGTH = 32;
+/** Tag and length of an element of 256 to 65,535 bytes, as every certificate is. */
+const HEAD_LENGTH = 4;
+/** A BIT STRING with the DER of a signature on P-384. */
+const LONGEST_SIGNATURE = 112;
 /** Verdicts and releases that certificates were issued for: more than are ever in the field together. */
 const MOST_FORMS = 64;
 /** One signature in so many is looked at before it leaves, the first among them (docs/decisions/0011). */
@@ -52,7 +59,8 @@ const CHECKED_ONE_IN = 256;
 
 /**
  * Issues certificates of devices as `issueCertificate` does, byte for byte, but encodes what does not differ from one
- * to the next only once: fields are put into encodings that the general encoder has made.
+ * to the next only once: fields are put into encodings that the general encoder has made, in the one piece of memory
+ * that a certificate takes.
  */
 export class LeafIssuer {
   readonly #profile: Profile;
@@ -61,9 +69,8 @@ export class LeafIssuer {
   readonly #curve: KeyCurve;
   readonly #version = der.explicit(0, der.integer(2));
   readonly #algorithm: Uint8Array;
-  readonly #subject: Uint8Array;
-  /** By verdict and release. */
-  readonly #prepared = new Map<string, PreparedExtensions>();
+  /** By curve, verdict and release. */
+  readonly #templates = new Map<string, Template>();
   #middle: { readonly second: number; readonly encoded: Uint8Array } | null = null;
   #untilCheck = 0;
 
@@ -78,38 +85,53 @@ export class LeafIssuer {
     this.#curve = signingCurve(issuer.certificate.spki);
     this.#issuerKey = PublicKey.require(issuer.certificate.spki, 'issuer', [this.#curve]);
     this.#algorithm = signatureAlgorithmOf(this.#curve);
-    this.#subject = encodeName([['CN', '0'.repeat(64)]]);
   }
 
   /** Issues one. Refuses with `BadRequest`, `BadKey`, `BadName` or `BadSignature`. */
   async issue(request: LeafRequest): Promise<IssuedLeaf> {
-    const { spki } = request.publicKey;
-    const curve = curveOfSpki(spki);
-    if (curve === null || !this.#profile.curves.includes(curve)) {
+    this.#check(request);
+    const serial = serialNumber(request.entropy);
+    const before = [this.#version, der.integer(serial), this.#middleAt(request.now)];
+    const template = this.#templateFor(request);
+    const room = new Uint8Array(
+      2 * HEAD_LENGTH +
+        before.reduce((sum, part) => sum + part.length, template.encoded.length) +
+        this.#algorithm.length +
+        LONGEST_SIGNATURE,
+    );
+    let end = 2 * HEAD_LENGTH;
+    for (const part of before) {
+      room.set(part, end);
+      end += part.length;
+    }
+    fill(room.subarray(end, end + template.encoded.length), template, request);
+    end += template.encoded.length;
+    writeHead(room, HEAD_LENGTH, end - 2 * HEAD_LENGTH);
+    const signature = await this.#sign(room.subarray(HEAD_LENGTH, end));
+    for (const part of [
+      this.#algorithm,
+      der.bitString(signatureToDer(signature, CURVES[this.#curve].fieldLength)),
+    ]) {
+      room.set(part, end);
+      end += part.length;
+    }
+    writeHead(room, 0, end - HEAD_LENGTH);
+    return { der: room.subarray(0, end), serial: toHex(serial).replace(/^(?:00)+/u, '') };
+  }
+
+  #check({ publicKey, deviceId, attestation }: LeafRequest): void {
+    const { curves } = this.#profile;
+    if (!curves.some((curve) => curve === publicKey.curve)) {
       throw new PkiError(
         'BadKey',
-        `the key is not of the kind that this profile certifies: ${this.#profile.curves.join(' or ')}`,
-        {
-          field: 'publicKey',
-          rule: this.#profile.curves.join(' or '),
-        },
+        `the key is not of the kind that this profile certifies: ${curves.join(' or ')}`,
+        { field: 'publicKey', rule: curves.join(' or ') },
       );
     }
-    const serial = serialNumber(request.entropy);
-    const tbs = der.sequence(
-      this.#version,
-      der.integer(serial),
-      this.#middleAt(request.now),
-      this.#subjectOf(request.deviceId),
-      spki,
-      this.#extensionsFor(request, spki),
-    );
-    const signature = signatureToDer(await this.#sign(tbs), CURVES[this.#curve].fieldLength);
-    const first = serial.findIndex((octet) => octet !== 0);
-    return {
-      der: der.sequence(tbs, this.#algorithm, der.bitString(signature)),
-      serial: toHex(serial.subarray(first)),
-    };
+    if (!DEVICE_ID.test(deviceId))
+      throw new PkiError('BadName', 'this is no device id', { field: 'subject', rule: '64 hex digits' });
+    if (attestation.evidenceDigest.length !== DIGEST_LENGTH)
+      throw new PkiError('BadExtension', 'the digest has a wrong length', { rule: `${DIGEST_LENGTH} bytes` });
   }
 
   /** The first signature shows whether the key is the issuer's; those in between would show a store that broke since. */
@@ -136,44 +158,50 @@ export class LeafIssuer {
     return encoded;
   }
 
-  #subjectOf(deviceId: string): Uint8Array {
-    if (!DEVICE_ID.test(deviceId))
-      throw new PkiError('BadName', 'this is no device id', { field: 'subject', rule: '64 hex digits' });
-    const subject = this.#subject.slice();
-    const start = subject.length - deviceId.length;
-    for (let index = 0; index < deviceId.length; index += 1)
-      subject[start + index] = deviceId.charCodeAt(index);
-    return subject;
-  }
-
-  #extensionsFor(request: LeafRequest, spki: Uint8Array): Uint8Array {
-    const { evidenceDigest } = request.attestation;
-    if (evidenceDigest.length !== DIGEST_LENGTH)
-      throw new PkiError('BadExtension', 'the digest has a wrong length', { rule: `${DIGEST_LENGTH} bytes` });
-    const { encoded, keyIdAt } = this.#preparedFor(request);
-    const extensions = encoded.slice();
-    extensions.set(keyIdentifier(spki), keyIdAt);
-    // The digest ends the attestation data, and these end the extensions.
-    extensions.set(evidenceDigest, extensions.length - DIGEST_LENGTH);
-    return extensions;
-  }
-
-  #preparedFor(request: LeafRequest): PreparedExtensions {
-    const { deviceId, attestation } = request;
-    const form = attestation.verdict + (attestation.release === null ? '' : ` ${attestation.release}`);
-    const known = this.#prepared.get(form);
+  #templateFor(request: LeafRequest): Template {
+    const { attestation } = request;
+    const { verdict, release } = attestation;
+    const form = `${request.publicKey.curve} ${verdict}${release === null ? '' : ` ${release}`}`;
+    const known = this.#templates.get(form);
     if (known !== undefined) return known;
-    const publicKey = request.publicKey.spki;
-    const whole: CertificateRequest = { ...request, publicKey, subject: [['CN', deviceId]] };
-    const encoded = der.explicit(
-      3,
-      der.sequence(...extensionsOf(this.#profile, whole, publicKey, this.#issuer.certificate)),
-    );
-    const prepared = { encoded, keyIdAt: placeOf(keyIdentifier(publicKey), encoded) };
-    if (this.#prepared.size >= MOST_FORMS) this.#prepared.clear();
-    this.#prepared.set(form, prepared);
-    return prepared;
+    const made = this.#makeTemplate(request);
+    if (this.#templates.size >= MOST_FORMS) this.#templates.clear();
+    this.#templates.set(form, made);
+    return made;
   }
+
+  #makeTemplate(request: LeafRequest): Template {
+    const { spki } = request.publicKey;
+    const subject = encodeName([['CN', request.deviceId]]);
+    const whole: CertificateRequest = { ...request, publicKey: spki, subject: [['CN', request.deviceId]] };
+    const extensions = extensionsOf(this.#profile, whole, spki, this.#issuer.certificate);
+    const encoded = concatBytes(subject, spki, der.explicit(3, der.sequence(...extensions)));
+    return {
+      encoded,
+      deviceIdAt: subject.length - request.deviceId.length,
+      spkiAt: subject.length,
+      keyIdAt: placeOf(keyIdentifier(spki), encoded),
+    };
+  }
+}
+
+/** Writes the template into `room` with the parts of this device in their places. */
+function fill(room: Uint8Array, { encoded, deviceIdAt, spkiAt, keyIdAt }: Template, request: LeafRequest): void {
+  const { deviceId, publicKey, attestation } = request;
+  room.set(encoded);
+  for (let index = 0; index < deviceId.length; index += 1)
+    room[deviceIdAt + index] = deviceId.charCodeAt(index);
+  room.set(publicKey.spki, spkiAt);
+  room.set(keyIdentifier(publicKey.spki), keyIdAt);
+  // The digest ends the attestation data, and these end the extensions.
+  room.set(attestation.evidenceDigest, encoded.length - DIGEST_LENGTH);
+}
+
+/** Writes a SEQUENCE's head into the four bytes at `at`. */
+function writeHead(room: Uint8Array, at: number, length: number): void {
+  if (length < 0x100 || length > 0xffff)
+    throw new PkiError('BadRequest', 'the certificate has an unlikely length', { rule: '256 … 65535 bytes' });
+  room.set([DER_TAG.sequence, 0x82, length >> 8, length & 0xff], at);
 }
 
 function placeOf(part: Uint8Array, whole: Uint8Array): number {

@@ -3,7 +3,7 @@ import { createPublicKey, verify, type KeyObject } from 'node:crypto';
 import { equalBytes } from '@sevenfold/formats';
 
 import { PkiError } from './errors.ts';
-import { curveOfSpki, type KeyCurve } from './keys.ts';
+import { CURVES, curveOfSpki, type KeyCurve } from './keys.ts';
 
 /** The signature algorithms of this project, by their COSE names. */
 export type SignatureAlgorithm = 'ES256' | 'ES384' | 'EdDSA';
@@ -31,6 +31,11 @@ export class PublicKey {
     this.spki = spki;
     this.#kind = kind;
     this.#key = key;
+  }
+
+  /** The curve of an ECDSA key of this project; null for every other kind of key. */
+  get curve(): KeyCurve | null {
+    return this.#kind in CURVES ? (this.#kind as KeyCurve) : null;
   }
 
   /** Reads an SPKI; null for what is none. */

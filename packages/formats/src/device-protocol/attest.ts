@@ -127,9 +127,10 @@ export function encodeAttestRequest(request: AttestRequest): Uint8Array<ArrayBuf
   );
 }
 
+/** What it answers are views of `untrusted`, which nobody may write to any more. */
 export function decodeAttestRequest(untrusted: Uint8Array): AttestRequest {
   const reader = new CborMapReader(
-    decodeCbor(untrusted, { maxBytes: DEVICE_LIMITS.attestRequest, maxDepth: 3 }),
+    decodeCbor(untrusted, { maxBytes: DEVICE_LIMITS.attestRequest, maxDepth: 3, views: true }),
     REQUEST_KEYS,
   );
   const nonce = reader.optional('nonce', () => reader.bytes('nonce', { length: HASH_LENGTH }));

@@ -29,8 +29,8 @@ export const PSA_EVIDENCE: EvidenceFormat = {
   name: 'psa',
   recognises: (untrusted) => FIRST_BYTES.includes(untrusted[0]),
   decode(untrusted) {
-    const signed = decodeSign1(untrusted);
-    const claims = decodePsaClaims(signed.payload);
+    const signed = decodeSign1(untrusted, { views: true });
+    const claims = decodePsaClaims(signed.payload, { views: true });
     return {
       format: 'psa',
       // The instance id names the chip, however its maker made it (RFC 9783 §4.2.1).
