@@ -24,7 +24,8 @@ const selectLater = prepareFor<{ readonly time: number }>()((db, parameter) =>
 function openMemory(isOpen = () => true): Kysely<Database> {
   const database = new DatabaseSync(':memory:');
   database.exec('create table "attestationNonces" ("nonce" text primary key, "expiresAt" bigint)');
-  return openKysely<Database>(new SqliteSession(database), isOpen);
+  const session = new SqliteSession(database);
+  return openKysely<Database>(() => session, isOpen);
 }
 
 it('a prepared query runs with other values each time, on whichever database it is given', async () => {

@@ -3,7 +3,7 @@ import type { CompiledQuery, Kysely, QueryResult } from 'kysely';
 import type { Database } from './database.ts';
 
 /** Runs what was compiled, without the machinery of the query builder. */
-type Runner = <Row>(sql: string, parameters: readonly unknown[]) => QueryResult<Row>;
+type Runner = <Row>(query: CompiledQuery, parameters: readonly unknown[]) => QueryResult<Row>;
 
 const runners = new WeakMap<object, Runner>();
 
@@ -47,7 +47,7 @@ export function prepareFor<Values extends Readonly<Record<string, unknown>>>(): 
       );
       const run = runners.get(db);
       if (run === undefined) throw new Error('a prepared query runs on the databases of a store alone');
-      return run<Row>(compiled.sql, parameters).rows;
+      return run<Row>(compiled, parameters).rows;
     };
   };
 }

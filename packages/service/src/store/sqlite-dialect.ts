@@ -67,28 +67,31 @@ function toInputValue(value: unknown): SQLInputValue {
   throw new TypeError(`A query parameter of type ${typeof value} has no column type.`);
 }
 
-/** Queries on a session for as long as `isOpen` says so. */
+/** The session that a query runs on; `isSelect` is true where it can change nothing. */
+export type SessionOf = (isSelect: boolean) => SqliteSession;
+
+/** Queries for as long as `isOpen` says so. */
 class SqliteConnection implements DatabaseConnection {
-  readonly #session: SqliteSession;
+  readonly #sessionOf: SessionOf;
   readonly #isOpen: () => boolean;
 
-  constructor(session: SqliteSession, isOpen: () => boolean) {
-    this.#session = session;
+  constructor(sessionOf: SessionOf, isOpen: () => boolean) {
+    this.#sessionOf = sessionOf;
     this.#isOpen = isOpen;
   }
 
   // oxlint-disable-next-line require-await -- kysely's interface; a synchronous throw would escape its error handling
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
-    return this.run(query.sql, query.parameters);
+    return this.run(query, query.parameters);
   }
 
-  run<R>(sql: string, parameters: readonly unknown[]): QueryResult<R> {
+  run<R>(query: CompiledQuery, parameters: readonly unknown[]): QueryResult<R> {
     if (!this.#isOpen()) {
       throw new ServiceError('WorkFinished', 'A query was started on a transaction that has ended.', {
         rule: 'a work awaits all of its queries',
       });
     }
-    return this.#session.run<R>(sql, parameters);
+    return this.#sessionOf(query.query.kind === 'SelectQueryNode').run<R>(query.sql, parameters);
   }
 
   // oxlint-disable-next-line require-yield
@@ -111,10 +114,10 @@ function refuseTransaction(): Promise<never> {
  * Kysely over `node:sqlite`: its stock SQLite driver asks statements for `reader`, which these do not have.
  * Queries are refused (`WorkFinished`) while `isOpen` says no.
  */
-export function openKysely<Tables>(session: SqliteSession, isOpen: () => boolean): Kysely<Tables> {
-  const connection = new SqliteConnection(session, isOpen);
+export function openKysely<Tables>(sessionOf: SessionOf, isOpen: () => boolean): Kysely<Tables> {
+  const connection = new SqliteConnection(sessionOf, isOpen);
   const db = new Kysely<Tables>({ dialect: dialectOf(connection) });
-  registerRunner(db, (sql, parameters) => connection.run(sql, parameters));
+  registerRunner(db, (query, parameters) => connection.run(query, parameters));
   return db;
 }
 

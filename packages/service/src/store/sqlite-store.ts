@@ -21,7 +21,7 @@ interface Waiting<Tables> {
   reject(reason: unknown): void;
 }
 
-/** Of each connection: holds the inner pages of the indexes of a million devices, so that a look-up reads few leaves. */
+/** Holds the inner pages of the indexes of a million devices, so that a look-up reads few leaves. */
 const CACHE_KIBIBYTES = 65_536;
 
 /**
@@ -33,9 +33,9 @@ export function openSqliteStore<Tables = Database>(file: string): Store<Tables> 
   chmodSync(file, 0o600);
   database.exec('pragma journal_mode = wal');
   database.exec('pragma synchronous = full');
+  database.exec(`pragma cache_size = -${CACHE_KIBIBYTES}`);
   // A second connection, so that reads see committed rows only while a transaction is open on the first.
   const reading = new DatabaseSync(file, { readOnly: true, timeout: 5000 });
-  for (const connection of [database, reading]) connection.exec(`pragma cache_size = -${CACHE_KIBIBYTES}`);
   return new SqliteStore<Tables>(database, reading);
 }
 
@@ -57,8 +57,16 @@ class SqliteStore<Tables> implements Store<Tables> {
   constructor(writing: DatabaseSync, reading: DatabaseSync) {
     this.#writing = new SqliteSession(writing);
     this.#reading = reading;
-    this.read = openKysely(new SqliteSession(reading), () => !this.#isClosed);
-    this.#tx = openKysely(this.#writing, () => this.#work.getStore()?.isOpen === true);
+    const apart = new SqliteSession(reading);
+    // Each commit empties the cache of every connection but the one that made it: what can change nothing is asked
+    // there, as long as no transaction shows it what is not committed.
+    const readingOf = (isSelect: boolean): SqliteSession =>
+      isSelect && !writing.isTransaction ? this.#writing : apart;
+    this.read = openKysely(readingOf, () => !this.#isClosed);
+    this.#tx = openKysely(
+      () => this.#writing,
+      () => this.#work.getStore()?.isOpen === true,
+    );
   }
 
   write<T>(work: (tx: Kysely<Tables>) => Promise<T> | T): Promise<T> {

@@ -145,7 +145,15 @@ export function storeSuite(name: string, make: () => Promise<StoreUnderTest>): v
       await expect(store.read.transaction().execute(async () => {})).rejects.toMatchObject({
         code: 'TransactionNotAllowed',
       });
+      await store.write(insert('one'));
       await expect(sql`delete from entries`.execute(store.read)).rejects.toThrow(/read.?only/i);
+      await expect(store.read.deleteFrom('entries').execute()).rejects.toThrow(/read.?only/i);
+      const disguised = store.read
+        .with('gone', (db) => db.deleteFrom('entries').returning('name'))
+        .selectFrom('gone')
+        .selectAll();
+      await expect(disguised.execute()).rejects.toThrow();
+      expect(await names()).toEqual(['one']);
     });
 
     it('has everything acknowledged after it was closed and opened again', async () => {
