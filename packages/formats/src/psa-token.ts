@@ -315,10 +315,7 @@ function isProfile1(decoded: CborValue): boolean {
  * Decodes the payload of a PSA token; the signature around it is `decodeSign1`'s. Strict about claims and their
  * shapes, but keys may stand in any order, since the tokens of real chips do.
  */
-export function decodePsaClaims(
-  untrusted: Uint8Array,
-  limits: Pick<CborLimits, 'views'> = {},
-): PsaClaims {
+export function decodePsaClaims(untrusted: Uint8Array, limits: Pick<CborLimits, 'views'> = {}): PsaClaims {
   const decoded = decodeCbor(untrusted, {
     maxBytes: MAX_TOKEN,
     maxDepth: 4,

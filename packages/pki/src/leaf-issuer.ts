@@ -1,4 +1,12 @@
-import { concatBytes, der, DER_TAG, equalBytes, signatureToDer, toHex, type Entropy } from '@sevenfold/formats';
+import {
+  concatBytes,
+  der,
+  DER_TAG,
+  equalBytes,
+  signatureToDer,
+  toHex,
+  type Entropy,
+} from '@sevenfold/formats';
 
 import type { AttestationData } from './attestation-data.ts';
 import { signatureAlgorithmOf, type Certificate } from './certificate.ts';
@@ -186,7 +194,11 @@ export class LeafIssuer {
 }
 
 /** Writes the template into `room` with the parts of this device in their places. */
-function fill(room: Uint8Array, { encoded, deviceIdAt, spkiAt, keyIdAt }: Template, request: LeafRequest): void {
+function fill(
+  room: Uint8Array,
+  { encoded, deviceIdAt, spkiAt, keyIdAt }: Template,
+  request: LeafRequest,
+): void {
   const { deviceId, publicKey, attestation } = request;
   room.set(encoded);
   for (let index = 0; index < deviceId.length; index += 1)
