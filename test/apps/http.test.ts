@@ -185,6 +185,22 @@ describe('through the device’s proxy', () => {
   });
 });
 
+it('an interface that the app puts down carries nothing, of an open connection neither', async () => {
+  expect(await run(['unplug', url('/a')])).toEqual([
+    'HTTP/2 200 8 all well',
+    'ready: 0',
+    'wlan0 up -',
+    'eth0 down -',
+    'azspheresvc up -',
+    "failed: Couldn't connect to server",
+    'wlan0 up -',
+    'eth0 up 127.0.0.1',
+    'azspheresvc up -',
+    'HTTP/2 200 8 all well',
+  ]);
+  expect(requests).toHaveLength(2);
+});
+
 it('a socket’s timeouts are those of POSIX, in milliseconds', async () => {
   const [timeout = '', refused] = await run(['timeouts']);
   expect(timeout).toMatch(/^timeout 0 0\.251000 -1 EAGAIN after \d+$/);

@@ -1,5 +1,8 @@
 /* HTTP as a server of the test sees it: argv is what to do, URLs, and the port of a proxy. */
+#include <arpa/inet.h>
 #include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -174,6 +177,38 @@ static void SetProxy(const char *port)
     throughProxy = true;
 }
 
+static void TellInterfaces(void)
+{
+    struct ifaddrs *list = NULL;
+    if (getifaddrs(&list) == -1) {
+        return;
+    }
+    for (struct ifaddrs *each = list; each != NULL; each = each->ifa_next) {
+        struct sockaddr_in *at = (struct sockaddr_in *)each->ifa_addr;
+        Log_Debug("%s %s %s\n", each->ifa_name, (each->ifa_flags & IFF_UP) != 0 ? "up" : "down",
+                  at == NULL ? "-" : inet_ntoa(at->sin_addr));
+    }
+    freeifaddrs(list);
+}
+
+/* Without Ethernet there is no network; with it again all is well. */
+static void Unplug(const char *url)
+{
+    bool isReady = true;
+    Prepare(&transfers[0], url);
+    Tell(&transfers[0], curl_easy_perform(transfers[0].easy));
+    Networking_SetInterfaceState("eth0", false);
+    Networking_IsNetworkingReady(&isReady);
+    Log_Debug("ready: %d\n", isReady);
+    TellInterfaces();
+    Tell(&transfers[0], curl_easy_perform(transfers[0].easy));
+    Networking_SetInterfaceState("eth0", true);
+    TellInterfaces();
+    transfers[0].length = transfers[0].total = 0;
+    Tell(&transfers[0], curl_easy_perform(transfers[0].easy));
+    curl_easy_cleanup(transfers[0].easy);
+}
+
 static long long Now(void)
 {
     struct timespec now;
@@ -219,6 +254,8 @@ int main(int argc, char *argv[])
         Post(argv[2]);
     } else if (strcmp(argv[1], "pause") == 0) {
         Pause(argv[2]);
+    } else if (strcmp(argv[1], "unplug") == 0) {
+        Unplug(argv[2]);
     } else {
         Timeouts();
     }

@@ -12,7 +12,7 @@ import {
   type VirtualDevice,
 } from '@sevenfold/device';
 import { IMAGE_TYPES, imageUse, SYSTEM_IMAGE_TYPES } from '@sevenfold/formats';
-import type { AccessPoint } from '@sevenfold/os';
+import type { AccessPoint, PrivateNetwork } from '@sevenfold/os';
 import type { DeveloperKey } from './developer-key.ts';
 
 /** The OS of this installation's sources, as a local device runs it. */
@@ -47,6 +47,8 @@ export interface LocalDeviceOptions {
   readonly folder: string;
   /** Wi-Fi access points within reach of the board; default: none. */
   readonly accessPoints?: readonly AccessPoint[];
+  /** The private network that the board's Ethernet is plugged into; absent: the machine's own. */
+  readonly privateNetwork?: PrivateNetwork;
   /** Addresses of hosts by name; absent: the machine's own network. */
   readonly hosts?: Readonly<Record<string, string>>;
 }
@@ -59,6 +61,7 @@ export async function makeLocalDevice({
   hosts,
   folder,
   accessPoints = [],
+  privateNetwork,
 }: LocalDeviceOptions): Promise<VirtualDevice> {
   const ownBoard = join(folder, 'board.json');
   const { chip, info } = manufactureInMemory({
@@ -72,6 +75,7 @@ export async function makeLocalDevice({
       : { wiring: 'inline', clock }),
     network: {
       accessPoints,
+      ...(privateNetwork === undefined ? {} : { privateNetwork }),
       ...(hosts === undefined ? {} : { resolve: (host: string) => hosts[host] ?? null }),
     },
     board: existsSync(ownBoard) ? await readBoard(ownBoard) : await virtualBoard(),

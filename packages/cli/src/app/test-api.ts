@@ -6,13 +6,14 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createVirtualClock, runOnVirtualTime, type OsRelease } from '@sevenfold/device';
 import { parseImagePackage } from '@sevenfold/formats';
-import type { AccessPoint } from '@sevenfold/os';
+import { PrivateNetwork, type AccessPoint } from '@sevenfold/os';
 import { readProject } from '@sevenfold/sdk';
 import { CliError } from '../errors.ts';
 import { BoardModels } from './board-models.ts';
 import { developerKey } from './developer-key.ts';
 import { appLine, buildLocalRelease, makeLocalDevice } from './local-device.ts';
 
+export type { PrivateNetwork, WireDatagram, WireEndpoint, WirePlug } from '@sevenfold/os';
 export type { BoardModels, Button, Led, LedChange, Pin } from './board-models.ts';
 
 /** How an app is started. */
@@ -23,6 +24,11 @@ export interface StartOptions {
   readonly hosts?: Readonly<Record<string, string>>;
   /** Wi-Fi access points within reach: `[{ssid: 'home', security: 'wpa2-psk', key: '…'}]`. Default: none. */
   readonly accessPoints?: readonly AccessPoint[];
+  /**
+   * A private network on the device's Ethernet, in place of the machine's: from then on the device reaches the world
+   * by Wi-Fi alone, and apps listen for whoever is plugged in there.
+   */
+  readonly privateNetwork?: PrivateNetwork;
 }
 
 /** Time of the device: it stands still unless a test lets it pass. */
@@ -47,6 +53,11 @@ export interface RunningApp extends AsyncDisposable {
   readonly board: BoardModels;
   /** State and number of restarts, as the kernel has them. */
   state(): Promise<{ readonly state: string; readonly restarts: number }>;
+}
+
+/** Makes a switch into which devices (`privateNetwork`) and hosts of the test (`plug`) are plugged. */
+export function createPrivateNetwork(): PrivateNetwork {
+  return new PrivateNetwork();
 }
 
 const PATIENCE = 60_000;
@@ -82,6 +93,7 @@ export async function startApp(options: StartOptions = {}): Promise<RunningApp> 
     clock,
     hosts: options.hosts ?? {},
     accessPoints: options.accessPoints ?? [],
+    ...(options.privateNetwork === undefined ? {} : { privateNetwork: options.privateNetwork }),
     folder,
   });
   const lines: string[] = [];

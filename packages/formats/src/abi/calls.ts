@@ -311,7 +311,8 @@ export const KERNEL_HARDWARE_CALLS = {
   radioLeave: { args: [], returns: 'null' },
   linkSet: {
     args: ['"eth0" | "wlan0"', 'isUp: boolean', 'address: 0 for none', 'mask'],
-    returns: '{leadsTo: "world" | "wire"}; what was open over an interface ends with it',
+    returns:
+      '{leadsTo: "world" | "wire", address: the board’s own in the world}; what was open over an interface ends with it',
   },
   httpsOpen: KERNEL_CALLS.httpsOpen,
   httpsExporter: KERNEL_CALLS.httpsExporter,

@@ -88,7 +88,7 @@ describe('a private network', () => {
   it('carries TCP and UDP between boards, and leads nowhere else', async () => {
     const cable = new PrivateNetwork();
     const [home, away] = [open({ privateNetwork: cable }), open({ privateNetwork: cable })];
-    expect(await link(home, 'eth0', true, HOME)).toEqual({ leadsTo: 'wire' });
+    expect(await link(home, 'eth0', true, HOME)).toEqual({ leadsTo: 'wire', address: 0 });
     await link(away, 'eth0', true, AWAY);
     const listener = await home.handle('tcpListen', [80, 1]);
     const near = socketOf(await away.handle('tcpConnect', [HOME, 80]));

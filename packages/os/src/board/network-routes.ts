@@ -38,9 +38,12 @@ export class Routes {
   readonly #up = { eth0: true, wlan0: true };
   readonly #open: Readonly<Record<Route, Set<Duplex>>> = { world: new Set(), wire: new Set() };
   #isJoined = false;
+  /** The machine's, which stands for the board's own. */
+  readonly #address: string;
 
-  constructor(wire: WirePlug | null) {
+  constructor(wire: WirePlug | null, address: string) {
     this.wire = wire;
+    this.#address = address;
   }
 
   get isWorldOpen(): boolean {
@@ -60,7 +63,8 @@ export class Routes {
       Object.assign(this.wire, { isUp, address: text, prefix });
     }
     this.#cutWhatIsClosed();
-    return { leadsTo: name === 'eth0' && this.wire !== null ? 'wire' : 'world' };
+    const leadsTo = name === 'eth0' && this.wire !== null ? 'wire' : 'world';
+    return { leadsTo, address: leadsTo === 'wire' ? 0 : numberOf(this.#address) };
   }
 
   /** Whether the radio has joined a network. */

@@ -110,8 +110,9 @@ const EXPORTER_LABEL_FORM = /^[\x20-\x7e]{1,249}$/;
 
 /** Makes a board's network on the machine's own sockets. */
 export function createBoardNetwork(options: BoardNetworkOptions = {}): BoardNetwork {
+  const address = options.address ?? '127.0.0.1';
   const connectTimeout = options.connectTimeout ?? 10_000;
-  const routes = new Routes(options.privateNetwork?.plug() ?? null);
+  const routes = new Routes(options.privateNetwork?.plug() ?? null, address);
   const tlsOptions = (minVersion: TlsOptions['minVersion']): TlsOptions => ({
     resolve: options.resolve ?? systemResolve,
     routes,
@@ -122,7 +123,7 @@ export function createBoardNetwork(options: BoardNetworkOptions = {}): BoardNetw
   const socketOptions = {
     resolve: options.resolve ?? systemResolve,
     nameServers: options.nameServers ?? [],
-    address: options.address ?? '127.0.0.1',
+    address,
     ownNetworks: options.ownNetworks ?? ['192.168.35.0/24'],
     connectTimeout,
     maxSockets: options.maxSockets ?? 64,

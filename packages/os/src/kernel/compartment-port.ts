@@ -29,6 +29,7 @@ import { peripheralCalls, type CompartmentAnswer } from './peripheral-port.ts';
 import type { DeviceSettings } from './settings/settings.ts';
 import type { MutableStorage } from './storage.ts';
 import type { SystemEvents } from './system-events.ts';
+import type { TimeKeeper } from './time-keeper.ts';
 
 /** What compartments' calls work on. */
 export interface CompartmentServices {
@@ -44,7 +45,7 @@ export interface CompartmentServices {
   readonly settings: DeviceSettings;
   readonly systemEvents: SystemEvents;
   readonly monitor: Port;
-  readonly hardware: Port;
+  readonly timeKeeper: TimeKeeper;
   /** Ends every app and restarts the device. */
   readonly restart: () => Promise<void>;
   readonly clock: Clock;
@@ -235,7 +236,7 @@ export function serveCompartments(services: CompartmentServices): PortHandler {
     }),
     setSystemTime: of(async (compartment, milliseconds) => {
       requireCapability('SystemTime', compartment.application.capabilities.systemTime);
-      await services.hardware.call('setTime', uintArgument(milliseconds, 'milliseconds', LATEST));
+      await services.timeKeeper.set(uintArgument(milliseconds, 'milliseconds', LATEST), 'app');
       return null;
     }),
     reboot: of((compartment) => {

@@ -26,6 +26,7 @@ import { DeviceSettings } from './settings/settings.ts';
 import { Sockets } from './sockets.ts';
 import { SystemEvents } from './system-events.ts';
 import { MutableStorage } from './storage.ts';
+import { TimeKeeper } from './time-keeper.ts';
 
 /** Linear memory of an app on the reference SKU (azure-sphere.md §3.4). */
 const MEMORY_QUOTA = 256 * 1024;
@@ -53,10 +54,14 @@ async function feedWatchdog(monitor: Port, clock: Clock): Promise<never> {
 }
 
 /** The system's time begins as the battery's clock has it, where somebody ever set that. */
-async function followRtc(drivers: Drivers, hardware: Port, log: (line: string) => void): Promise<void> {
+async function followRtc(
+  drivers: Drivers,
+  timeKeeper: TimeKeeper,
+  log: (line: string) => void,
+): Promise<void> {
   const time = await readRtc(drivers.bus);
   if (time === null) return;
-  await hardware.call('setTime', time);
+  await timeKeeper.set(time, 'battery');
   log('the time is that of the real-time clock');
 }
 
@@ -91,9 +96,15 @@ export async function start(handle: StageHandle): Promise<void> {
   const boot = readBootFacts(await monitor.call('bootInfo'));
   const certStore = decodeCertStore(await load(monitor, 'loadFile', 'certStore'));
   const drivers = new Drivers(hardware);
-  await followRtc(drivers, hardware, log);
+  const timeKeeper = new TimeKeeper(hardware, clock);
+  await followRtc(drivers, timeKeeper, log);
   const deviceId = readDeviceId(await monitor.call('identity'));
-  const settings = new DeviceSettings({ monitor, hardware, clock, deviceId, log });
+  const random = async (length: number): Promise<Uint8Array> => {
+    const bytes = await monitor.call('random', length);
+    if (!isBytes(bytes)) throw new KernelError('BadReply', 'The monitor gave no random bytes.');
+    return bytes;
+  };
+  const settings = new DeviceSettings({ monitor, hardware, clock, deviceId, log, random, timeKeeper });
   await settings.load();
   const firewall = new Firewall(hardware, clock);
   const proxyFor = async (host: string): Promise<ProxyRecord | null> => {
@@ -135,6 +146,7 @@ export async function start(handle: StageHandle): Promise<void> {
   const services = serveServices({
     monitor,
     hardware,
+    timeKeeper,
     applications,
     connections,
     proxyFor,
@@ -157,7 +169,7 @@ export async function start(handle: StageHandle): Promise<void> {
     sockets,
     interCore,
     systemEvents,
-    hardware,
+    timeKeeper,
     restart,
     storage: new MutableStorage(monitor, clock),
     settings,

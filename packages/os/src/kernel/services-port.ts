@@ -10,6 +10,7 @@ import {
   serveCalls,
   SERVICES_MONITOR_CALLS,
   textArgument,
+  uintArgument,
   type Port,
   type PortHandler,
   type PortValue,
@@ -19,6 +20,7 @@ import type { ClientIdentity, Connections, ProxyRecord } from './connections.ts'
 import type { SystemEvents } from './system-events.ts';
 import type { CredentialStore } from './credentials.ts';
 import type { FailureLog } from './failures.ts';
+import type { TimeKeeper } from './time-keeper.ts';
 
 /** What the services' calls work on. */
 export interface ServicesHost {
@@ -26,6 +28,7 @@ export interface ServicesHost {
   readonly hardware: Port;
   readonly applications: Applications;
   readonly connections: Connections;
+  readonly timeKeeper: TimeKeeper;
   /** The device's proxy for a host; null: none. */
   readonly proxyFor: (host: string) => Promise<ProxyRecord | null>;
   readonly systemEvents: SystemEvents;
@@ -39,6 +42,8 @@ const LONGEST_ID = 64;
 const MOST_CERTIFICATES = 16;
 const LARGEST_CERTIFICATE = 16 * 1024;
 const LARGEST_KEY = 8192;
+/** The last instant that a Date can be. */
+const LATEST = { max: 8.64e15 };
 
 function identityArgument(untrusted: PortValue | undefined): ClientIdentity | null {
   if (untrusted === null) return null;
@@ -70,7 +75,10 @@ export function serveServices(services: ServicesHost): PortHandler {
     httpsExporter: (args) => hardware.call('httpsExporter', ...args),
     httpsRequest: (args) => hardware.call('httpsRequest', ...args),
     httpsClose: (args) => hardware.call('httpsClose', ...args),
-    setTime: (args) => hardware.call('setTime', ...args),
+    async setTime([milliseconds]) {
+      await services.timeKeeper.set(uintArgument(milliseconds, 'milliseconds', LATEST), 'service');
+      return null;
+    },
     setClientIdentity: ([identity]) => {
       connections.setIdentity(identityArgument(identity));
       return null;

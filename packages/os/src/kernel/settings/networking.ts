@@ -1,8 +1,11 @@
-import type { Clock, Port } from '@sevenfold/formats';
+import type { PortValue } from '@sevenfold/formats';
 import { KernelError } from '../errors.ts';
+import { addressText } from '../firewall.ts';
+import type { Lease } from '../lan/dhcp-client.ts';
+import { PrivateServices, type PrivateServicesHost } from '../lan/private-services.ts';
 import type { FieldReader, FieldWriter } from './fields.ts';
 import { ProxySettings } from './proxy.ts';
-import { querySntp, type SntpAnswer } from './sntp-client.ts';
+import { TimeSync } from './time-sync.ts';
 
 /** Interfaces of a device, constant within a boot: name, and `Networking_InterfaceMedium`. */
 const INTERFACES = [
@@ -17,10 +20,6 @@ const STATUS = { up: 1, connected: 2, address: 4, internet: 8 } as const;
 const LONGEST_NAME = 64;
 const LONGEST_HOST = 255;
 const MOST_SERVERS = 3;
-/** The time server of devices whose app chose none. */
-const DEFAULT_TIME_SERVER = 'time.sevenfold.invalid';
-const MODES = ['default', 'automatic', 'custom'] as const;
-const HOST = /^[A-Za-z0-9.-]*$/;
 
 interface Addresses {
   readonly isStatic: boolean;
@@ -40,9 +39,15 @@ interface InterfaceState {
   /** Leads to a private network, and not into the world. */
   isPrivate: boolean;
   /** What a DHCP server gave; null: nothing. */
-  lease: { readonly address: number; readonly mask: number } | null;
+  lease: Lease | null;
+  /** The machine's, where that is what it leads to. */
+  boardAddress: number;
 }
 
+/** The one that a private network may be plugged into. */
+const PRIVATE = 'eth0';
+/** The machine's own network does not say how large it is. */
+const BOARD_MASK = 0xffff_ff00;
 const NO_LEASE = { address: 0, mask: 0 };
 const DYNAMIC: Addresses = {
   isStatic: false,
@@ -54,9 +59,7 @@ const DYNAMIC: Addresses = {
 };
 
 /** What networking stands on. */
-export interface NetworkingHost {
-  readonly hardware: Port;
-  readonly clock: Clock;
+export interface NetworkingHost extends PrivateServicesHost {
   readonly deviceId: string;
   /** Whether the radio has joined a network. */
   readonly isWifiConnected: () => boolean;
@@ -66,15 +69,14 @@ export interface NetworkingHost {
 export class Networking {
   readonly #host: NetworkingHost;
   readonly #interfaces = new Map<string, InterfaceState>();
-  #isTimeSynced = true;
-  #mode: (typeof MODES)[number] = 'default';
-  #timeServers: readonly string[] = [];
-  #hasFallback = true;
-  #lastSync: SntpAnswer | null = null;
+  readonly #services: PrivateServices;
+  readonly time: TimeSync;
   readonly proxy = new ProxySettings();
 
   constructor(host: NetworkingHost) {
     this.#host = host;
+    this.#services = new PrivateServices(host);
+    this.time = new TimeSync({ ...host, leasedServers: () => this.#leasedServers() });
     for (const { name } of INTERFACES) {
       const addresses = DYNAMIC;
       this.#interfaces.set(name, {
@@ -84,6 +86,7 @@ export class Networking {
         isReleased: false,
         isPrivate: false,
         lease: null,
+        boardAddress: 0,
       });
     }
   }
@@ -111,6 +114,7 @@ export class Networking {
   /** Brings the board's interfaces into the state that was kept. */
   async begin(): Promise<void> {
     for (const { name } of INTERFACES) if (name !== SERVICE) await this.#tellBoard(name);
+    this.time.begin();
   }
 
   async #tellBoard(name: string): Promise<void> {
@@ -118,8 +122,40 @@ export class Networking {
     const { isEnabled, addresses } = state;
     const { address, mask } = addresses.isStatic ? addresses : (state.lease ?? NO_LEASE);
     const answer = await this.#host.hardware.call('linkSet', name, isEnabled, address, mask);
-    state.isPrivate =
-      typeof answer === 'object' && answer !== null && Reflect.get(answer, 'leadsTo') === 'wire';
+    state.isPrivate = fieldOf(answer, 'leadsTo') === 'wire';
+    const own = fieldOf(answer, 'address');
+    state.boardAddress = typeof own === 'number' ? own : 0;
+    if (name === PRIVATE) await this.#followLease(state);
+  }
+
+  /** A private network that gives addresses gives this device one too, unless it has one of its own. */
+  async #followLease(state: InterfaceState): Promise<void> {
+    const { isEnabled, isPrivate, addresses, isReleased } = state;
+    if (!addresses.isStatic) await this.#services.stopAddresses();
+    const wants = isEnabled && isPrivate && !addresses.isStatic && !isReleased;
+    await this.#services.followClient(wants ? this.#hardwareAddressOf(PRIVATE) : null, async (lease) => {
+      state.lease = lease;
+      await this.#tellBoard(PRIVATE);
+      if (lease !== null) this.time.leaseChanged();
+    });
+    if (wants || state.lease === null) return;
+    state.lease = null;
+    await this.#tellBoard(PRIVATE);
+  }
+
+  #leasedServers(): readonly string[] {
+    return (this.#find(PRIVATE).lease?.timeServers ?? []).map(addressText);
+  }
+
+  /** Address and mask of an interface; 0: it has none. */
+  addresses(reader: FieldReader, writer: FieldWriter): void {
+    const name = reader.text(LONGEST_NAME);
+    const { addresses, lease, boardAddress, isPrivate } = this.#find(name);
+    const board = { address: boardAddress, mask: boardAddress === 0 ? 0 : BOARD_MASK };
+    const dynamic = isPrivate ? (lease ?? NO_LEASE) : board;
+    const hasOne = (this.#statusOf(name) & STATUS.address) !== 0;
+    const { address, mask } = !hasOne ? NO_LEASE : addresses.isStatic ? addresses : dynamic;
+    writer.number(address).number(mask);
   }
 
   status(reader: FieldReader): number {
@@ -138,7 +174,10 @@ export class Networking {
   }
 
   hardwareAddress(reader: FieldReader): Uint8Array {
-    const name = this.#owned(reader);
+    return this.#hardwareAddressOf(this.#owned(reader));
+  }
+
+  #hardwareAddressOf(name: string): Uint8Array {
     const { hardwareAddress } = this.#find(name);
     if (hardwareAddress !== null) return hardwareAddress;
     // Locally administered, and the device's own: two devices on one wire do not meet as one.
@@ -165,80 +204,35 @@ export class Networking {
     await this.#tellBoard(name);
   }
 
-  release(reader: FieldReader): void {
+  async release(reader: FieldReader): Promise<void> {
     this.#dynamic(reader).isReleased = true;
+    await this.#tellBoard(PRIVATE);
   }
 
-  renew(reader: FieldReader): void {
+  async renew(reader: FieldReader): Promise<void> {
     this.#dynamic(reader).isReleased = false;
+    await this.#tellBoard(PRIVATE);
   }
 
-  get isTimeSynced(): boolean {
-    return this.#isTimeSynced;
-  }
-
-  setTimeSynced(reader: FieldReader): void {
-    this.#isTimeSynced = reader.flag();
-    this.#synchronise();
-  }
-
-  /** Which servers tell the time; they are asked at once. */
-  setTimeServers(reader: FieldReader): void {
-    const mode = MODES[reader.number(MODES.length - 1)] ?? 'default';
-    const hasFallback = reader.flag();
-    const servers = [reader.text(LONGEST_HOST), reader.text(LONGEST_HOST)].filter((name) => name !== '');
-    if (mode === 'custom' && servers.length === 0)
-      throw new KernelError('BadSetting', 'No time server is named.');
-    if (!servers.every((name) => HOST.test(name)))
-      throw new KernelError('BadSetting', 'A time server is a host name or an IPv4 address.');
-    this.#mode = mode;
-    this.#hasFallback = hasFallback;
-    this.#timeServers = servers;
-    this.#synchronise();
-  }
-
-  lastSync(writer: FieldWriter): void {
-    if (this.#lastSync === null) throw new KernelError('NoSuchFile', 'The time was never synchronised.');
-    const { server, before, time } = this.#lastSync;
-    writer
-      .text(server)
-      .seconds(Math.floor(before / 1000))
-      .seconds(Math.floor(time / 1000));
-  }
-
-  #synchronise(): void {
-    if (!this.#isTimeSynced) return;
-    const chosen = this.#mode === 'custom' ? this.#timeServers : [];
-    const servers = this.#mode === 'default' || this.#hasFallback ? [...chosen, DEFAULT_TIME_SERVER] : chosen;
-    const generation = (this.#generation += 1);
-    const { hardware, clock } = this.#host;
-    void querySntp(hardware, clock, servers).then(async (answer) => {
-      if (answer === null || generation !== this.#generation) return;
-      this.#lastSync = answer;
-      await hardware.call('setTime', Math.round(answer.time));
-    });
-  }
-
-  #generation = 0;
-
-  /** Serves time on a private network. */
-  startTimeServer(reader: FieldReader): void {
-    this.#owned(reader);
+  /** Serves time on a private network. On any other nobody would hear. */
+  async startTimeServer(reader: FieldReader): Promise<void> {
+    if (this.#find(this.#owned(reader)).isPrivate) await this.#services.serveTime();
   }
 
   /** Gives one address away on a private network, whose interface has an address of its own. */
-  startAddressServer(reader: FieldReader): void {
+  async startAddressServer(reader: FieldReader): Promise<void> {
     const name = this.#owned(reader);
-    const [start, count, mask] = [reader.number(), reader.number(), reader.number()];
-    reader.number();
-    reader.number();
-    const servers = reader.number(MOST_SERVERS);
-    for (let index = 0; index < servers; index += 1) reader.number();
-    const { addresses } = this.#find(name);
+    const [lease, count, mask] = [reader.number(), reader.number(), reader.number()];
+    const [gateway, hours] = [reader.number(), reader.number()];
+    const timeServers = Array.from({ length: reader.number(MOST_SERVERS) }, () => reader.number());
+    const { addresses, isPrivate } = this.#find(name);
     if (!addresses.isStatic)
       throw new KernelError('NotPermitted', 'The interface has no address of its own.');
-    if (count !== 1 || start === 0 || mask === 0 || ((start ^ addresses.address) & mask) !== 0)
+    const isNeighbour = ((lease ^ addresses.address) & mask) === 0 && lease !== addresses.address;
+    if (count !== 1 || lease === 0 || mask === 0 || !isNeighbour)
       throw new KernelError('BadSetting', 'The lease is no address of this network.');
+    const config = { own: addresses.address, lease, mask, gateway, hours, timeServers };
+    if (isPrivate) await this.#services.serveAddresses(config);
   }
 
   save(writer: FieldWriter): void {
@@ -250,8 +244,7 @@ export class Networking {
       writer.number(servers.length);
       for (const server of servers) writer.number(server);
     }
-    writer.flag(this.#isTimeSynced).number(MODES.indexOf(this.#mode)).flag(this.#hasFallback);
-    writer.text(this.#timeServers[0] ?? '').text(this.#timeServers[1] ?? '');
+    this.time.save(writer);
     this.proxy.save(writer);
   }
 
@@ -263,10 +256,7 @@ export class Networking {
       state.hardwareAddress = address.length === 0 ? null : address;
       state.addresses = readAddresses(reader);
     }
-    this.#isTimeSynced = reader.flag();
-    this.#mode = MODES[reader.number(MODES.length - 1)] ?? 'default';
-    this.#hasFallback = reader.flag();
-    this.#timeServers = [reader.text(LONGEST_HOST), reader.text(LONGEST_HOST)].filter((name) => name !== '');
+    this.time.load(reader);
     this.proxy.load(reader);
   }
 
@@ -299,4 +289,8 @@ function readAddresses(reader: FieldReader): Addresses {
   const servers = Array.from({ length: reader.number(MOST_SERVERS) }, () => reader.number());
   if (servers.includes(0)) throw new KernelError('BadSetting', 'A name server has an address.');
   return { isStatic, address, mask, gateway, isDnsAutomatic, servers };
+}
+
+function fieldOf(value: PortValue, name: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : null;
 }

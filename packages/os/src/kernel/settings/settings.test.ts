@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { Radio, type AccessPoint } from '../../board/radio.ts';
 import { Compartment } from '../compartments.ts';
 import { TestClock } from '../testing/test-clock.ts';
+import { TimeKeeper } from '../time-keeper.ts';
 import { FieldReader, FieldWriter } from './fields.ts';
 import { DeviceSettings } from './settings.ts';
 
@@ -22,11 +23,11 @@ const ALL = {
 };
 /** Numbers of all operations: `enum settings_operation` of packages/sdk/lib/settings.h. */
 const OPERATIONS = [
-  ...Array.from({ length: 18 }, (_, index) => index + 1),
+  ...Array.from({ length: 19 }, (_, index) => index + 1),
   ...Array.from({ length: 15 }, (_, index) => index + 30),
   ...Array.from({ length: 6 }, (_, index) => index + 60),
 ];
-const OPEN = [1, 2, 4, 5, 11, 13, 18];
+const OPEN = [1, 2, 4, 5, 11, 13, 18, 19];
 
 function compartment(capabilities: object): Compartment {
   const manifest = parseAppManifest(
@@ -87,6 +88,8 @@ class World {
       clock: this.clock,
       deviceId: 'd'.repeat(64),
       log: () => undefined,
+      random: (length) => Promise.resolve(new Uint8Array(length)),
+      timeKeeper: new TimeKeeper(this.#hardware, this.clock),
     });
   }
 
@@ -136,7 +139,7 @@ class World {
 }
 
 describe('settings of a device', () => {
-  it('are closed to an app whose manifest names nothing, but for seven that only look', async () => {
+  it('are closed to an app whose manifest names nothing, but for eight that only look', async () => {
     const world = new World();
     for (const number of OPERATIONS) {
       const asked = world.do(number, () => undefined, {});

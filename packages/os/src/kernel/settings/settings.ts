@@ -3,11 +3,11 @@ import {
   SYSTEM_COMPONENT_IDS,
   toProblem,
   type AppCapabilities,
-  type Clock,
   type Port,
 } from '@sevenfold/formats';
 import type { Compartment } from '../compartments.ts';
 import { KernelError } from '../errors.ts';
+import type { PrivateServicesHost } from '../lan/private-services.ts';
 import { Certificates } from './certificates.ts';
 import { FieldReader, FieldWriter } from './fields.ts';
 import { Networking } from './networking.ts';
@@ -19,12 +19,9 @@ const OWN_CONTENT = SYSTEM_COMPONENT_IDS.NormalWorldKernel;
 const FORM = 1;
 
 /** What the settings of a device stand on. */
-export interface SettingsHost {
+export interface SettingsHost extends PrivateServicesHost {
   readonly monitor: Port;
-  readonly hardware: Port;
-  readonly clock: Clock;
   readonly deviceId: string;
-  readonly log: (line: string) => void;
 }
 
 /** One operation: its number is the ABI, its right one of these capabilities. */
@@ -133,10 +130,11 @@ export class DeviceSettings {
       [7, { ...configured, answer: (reader) => networking.applyAddresses(reader) }],
       [8, { needs: ['networkConfig'], answer: (reader) => networking.release(reader) }],
       [9, { needs: ['networkConfig'], answer: (reader) => networking.renew(reader) }],
-      [10, { ...timed, answer: (reader) => networking.setTimeSynced(reader) }],
-      [11, { ...open, answer: (_, writer) => void writer.flag(networking.isTimeSynced) }],
-      [12, { ...timed, answer: (reader) => networking.setTimeServers(reader) }],
-      [13, { ...open, answer: (_, writer) => networking.lastSync(writer) }],
+      [10, { ...timed, answer: (reader) => networking.time.setEnabled(reader) }],
+      [11, { ...open, answer: (_, writer) => void writer.flag(networking.time.isEnabled) }],
+      [12, { ...timed, answer: (reader) => networking.time.setServers(reader) }],
+      [13, { ...open, answer: (_, writer) => networking.time.writeLast(writer) }],
+      [19, { ...open, answer: (reader, writer) => networking.addresses(reader, writer) }],
       [14, { needs: ['sntpService'], answer: (reader) => networking.startTimeServer(reader) }],
       [15, { needs: ['dhcpService'], answer: (reader) => networking.startAddressServer(reader) }],
       [16, { ...configured, answer: (reader) => networking.proxy.set(reader) }],
