@@ -4,6 +4,8 @@
 
 __attribute__((section(".failure"), used)) volatile struct failure failure;
 
+#define LONGEST_WAIT 200000u
+
 /* A frame that an exception stacked: r0 to r3, r12, lr, pc, xpsr. */
 struct frame {
   uint32_t registers[8];
@@ -12,6 +14,8 @@ struct frame {
 /* Nothing more can be done: with FAULTMASK set a fault locks the core up, which ends the program. */
 static void lock_up(void) __attribute__((noreturn));
 static void lock_up(void) {
+  /* What was printed last is on its way: a FIFO's worth takes 1.4 ms. */
+  for (uint32_t i = 0; i < LONGEST_WAIT && (REG(UART_DEBUG, UART_LSR) & UART_LSR_TEMT) == 0; i++) continue;
   core_barrier();
   __asm volatile("cpsid f\n\tudf #0xF5");
   __builtin_unreachable();

@@ -17,6 +17,8 @@ void watchdog_reset(void) {
   for (;;) core_barrier();
 }
 
-bool watchdog_has_bitten(void) {
-  return (REG(WATCHDOG, WDT_STATUS) & (WDT_STATUS_HARDWARE | WDT_STATUS_SOFTWARE)) != 0;
+enum watchdog_cause watchdog_cause(void) {
+  uint32_t status = REG(WATCHDOG, WDT_STATUS);
+  if ((status & WDT_STATUS_HARDWARE) != 0) return WATCHDOG_NOT_FED;
+  return (status & WDT_STATUS_SOFTWARE) != 0 ? WATCHDOG_RESET : WATCHDOG_NONE;
 }

@@ -100,6 +100,42 @@ describe('programs of the real-time SDK', () => {
   });
 });
 
+describe('programs and the core’s own hardware', () => {
+  it('copy by DMA what it reaches, and nothing else', () => {
+    const { output } = onBoth('dma', (run) => run.run(0.1));
+    expect(output).toBe(lines('elsewhere 0', 'started 1', 'left 0 wrong 0'));
+  });
+
+  it('are ended by a watchdog that they do not feed, and hear of it when they are loaded again', () => {
+    const endings: unknown[] = [];
+    const { output, core } = onBoth('watchdog', (run) => {
+      for (let starts = 0; starts < 2; starts++) {
+        run.run(2);
+        endings.push(run.core.failure?.kind);
+        run.load().start();
+      }
+      run.run(2);
+    });
+    expect(endings).toEqual(['watchdog', 'reset', 'watchdog', 'reset']);
+    expect(output).toBe(
+      lines(
+        'run 1 cause 0 initialised 42 zero 0',
+        'no more food',
+        'run 1 cause 1 initialised 42 zero 0',
+        'run 1 cause 2 initialised 42 zero 0',
+        'done',
+      ),
+    );
+    expect(core.state).toBe('running');
+  });
+
+  it('begin with their own values where memory was left as it was, and keep what they want kept', () => {
+    const { output } = onBoth('watchdog', (run) => run.run(2).start().run(0.5));
+    expect(output).toContain('run 1 cause 0 initialised 42 zero 0\n');
+    expect(output).toContain('run 2 cause 0 initialised 42 zero 0\n');
+  });
+});
+
 describe('messages between cores', () => {
   const component = Uint8Array.from({ length: 16 }, (_, index) => index * 7 + 1);
   const payloadOf = (length: number): Uint8Array => Uint8Array.from({ length }, (_, index) => index % 251);

@@ -9,5 +9,6 @@ void watchdog_feed(void);
 void watchdog_stop(void);
 /* Starts anew at once. */
 void watchdog_reset(void) __attribute__((noreturn));
-/* Whether this run was started by the watchdog. */
-bool watchdog_has_bitten(void);
+enum watchdog_cause { WATCHDOG_NONE, WATCHDOG_NOT_FED, WATCHDOG_RESET };
+/* Whether this run was begun by the watchdog, and why. */
+enum watchdog_cause watchdog_cause(void);

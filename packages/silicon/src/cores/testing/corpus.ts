@@ -1,7 +1,14 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseElf, RUN_RULES, utf8Decode, utf8Encode, type BusRegion } from '@sevenfold/formats';
+import {
+  type ElfProgram,
+  parseElf,
+  RUN_RULES,
+  utf8Decode,
+  utf8Encode,
+  type BusRegion,
+} from '@sevenfold/formats';
 import { openChip, type Chip } from '../../chip.ts';
 import { insecureSeededEntropy } from '../../engines.ts';
 import { memoryFlash, memoryFuses } from '../../memory-storage.ts';
@@ -34,7 +41,7 @@ interface FailureRecord {
 export class CorpusRun {
   readonly chip: Chip;
   readonly core: ChipCore;
-  readonly realTime: RealTimeCore;
+  readonly #program: ElfProgram;
   #output = '';
 
   constructor(name: string, engine: NonNullable<CoreOptions['engine']>, regions: readonly BusRegion[] = []) {
@@ -46,15 +53,26 @@ export class CorpusRun {
     this.chip.bus.firewall.configure(RUN_RULES);
     this.chip.bus.firewall.lock();
     this.chip.assignRegions(core.master, regions);
-    for (const { address, bytes } of parseElf(corpusProgram(name)).segments) core.load(address, bytes);
-    if (core.realTime === null) throw new RangeError('Nothing was loaded.');
-    this.realTime = core.realTime;
+    this.#program = parseElf(corpusProgram(name));
+    this.load();
     core.onDebugByte((byte) => (this.#output += String.fromCharCode(byte)));
   }
 
   /** What the program has printed. */
   get output(): string {
     return this.#output;
+  }
+
+  get realTime(): RealTimeCore {
+    if (this.core.realTime === null) throw new RangeError('Nothing was loaded.');
+    return this.core.realTime;
+  }
+
+  /** Clears the core and loads the program, as the operating system does. */
+  load(): this {
+    this.core.clear();
+    for (const { address, bytes } of this.#program.segments) this.core.load(address, bytes);
+    return this;
   }
 
   start(): this {

@@ -1,5 +1,6 @@
-/* Feeds the watchdog for a second, then no more; starts again and says so. Kept and initialised values over it. */
+/* Feeds the watchdog for a second, then no more; started again, asks for a reset; started again, is done. */
 #include <realtime/gpt.h>
+#include <realtime/uart.h>
 #include <realtime/watchdog.h>
 #include <stdio.h>
 
@@ -8,20 +9,22 @@ static int initialised = 42;
 static int zero;
 
 int main(void) {
+  enum watchdog_cause cause = watchdog_cause();
   runs++;
-  printf("run %u bitten %d initialised %d zero %d\n", runs, watchdog_has_bitten(), initialised, zero);
+  printf("run %u cause %d initialised %d zero %d\n", runs, cause, initialised, zero);
   initialised = 7;
   zero = 7;
-  if (runs == 3) {
-    watchdog_stop();
-    printf("done\n");
-    for (;;) core_sleep();
+  if (cause == WATCHDOG_NOT_FED) {
+    uart_flush(UART_DEBUG);
+    watchdog_reset();
   }
-  watchdog_start(250);
-  gpt_start(0, GPT_HZ / 10, true, watchdog_feed);
-  while (gpt_ticks() < GPT_HZ) core_sleep();
-  gpt_stop(0);
-  printf("no more food\n");
-  if (runs == 2) watchdog_reset();
+  if (cause == WATCHDOG_RESET) printf("done\n");
+  else {
+    watchdog_start(250);
+    gpt_start(0, GPT_HZ / 10, true, watchdog_feed);
+    while (gpt_ticks() < GPT_HZ) core_sleep();
+    gpt_stop(0);
+    printf("no more food\n");
+  }
   for (;;) core_sleep();
 }
