@@ -18,8 +18,8 @@ static void __attribute__((noinline)) fail(char how) {
     case 'w': /* the same for a store */
       *(volatile uint32_t *)0x38FF0004u = 1;
       break;
-    case 'n': /* through a null pointer */
-      (void)*(volatile uint32_t *)0;
+    case 'n': /* a store through a null pointer */
+      *(volatile uint32_t *)0 = 1;
       break;
     case 'd': {
       volatile int zero = 0;
