@@ -9,6 +9,7 @@ import {
   type PartModel,
   openChip,
   systemEntropy,
+  threadedCores,
   type Chip,
 } from '@sevenfold/silicon';
 import {
@@ -25,7 +26,7 @@ import { CHIP_FILES, requireChipInfo, type ChipInfo } from './chip-folder.ts';
 import { lockChip } from './chip-lock.ts';
 import { readDeviceStatus, type DeviceStatus } from './device-status.ts';
 import { holdTimeDuring } from './held-network.ts';
-import { bundleStageWorker } from './stage-bundle.ts';
+import { bundleCoreWorker, bundleStageWorker } from './stage-bundle.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
 /** How a device is run. */
@@ -118,6 +119,8 @@ export function runDevice(
   { wiring, clock, network = {}, stageWorker, board: description }: DeviceRunOptions,
   release: () => Promise<void> = () => Promise.resolve(),
 ): VirtualDevice {
+  // On one thread time may be virtual, and then the cores' time is part of it.
+  chip.hostRealTimeCores(wiring === 'inline' ? null : threadedCores(bundleCoreWorker));
   const board = createVirtualBoard({
     chip,
     wiring,

@@ -64,26 +64,40 @@ export async function withBundler<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-let stageWorker: Promise<string> | null = null;
+/** Programs of threads that were asked for in this process, by their file. */
+const threadPrograms = new Map<string, Promise<string>>();
 
 /**
  * The program of a stage's thread as one script of plain JavaScript. A thread that had to translate its sources by
  * itself would take twice as long to start and 10 MB more, each. Made once a process.
  */
 export function bundleStageWorker(): Promise<string> {
-  stageWorker ??= buildStageWorker().catch((error: unknown) => {
-    stageWorker = null;
-    throw error;
-  });
-  return stageWorker;
+  return bundleThread(join(osSources(), 'board/stage-worker.ts'));
 }
 
-function buildStageWorker(): Promise<string> {
+/** The program of a real-time core's thread, likewise. */
+export function bundleCoreWorker(): Promise<string> {
+  const siliconSources = dirname(createRequire(import.meta.url).resolve('@sevenfold/silicon'));
+  return bundleThread(join(siliconSources, 'cores/core-worker.ts'));
+}
+
+function bundleThread(entry: string): Promise<string> {
+  const known = threadPrograms.get(entry);
+  if (known !== undefined) return known;
+  const made = buildThread(entry).catch((error: unknown) => {
+    threadPrograms.delete(entry);
+    throw error;
+  });
+  threadPrograms.set(entry, made);
+  return made;
+}
+
+function buildThread(entry: string): Promise<string> {
   return withBundler(async () => {
     const { build } = await bundler();
     const { outputFiles } = await build({
       absWorkingDir: repository(),
-      entryPoints: [join(osSources(), 'board/stage-worker.ts')],
+      entryPoints: [entry],
       bundle: true,
       format: 'cjs',
       platform: 'node',

@@ -19,6 +19,7 @@ import { Bus, type Peripheral } from './bus.ts';
 import { CoreDriver } from './cores/core-driver.ts';
 import type { CoreOptions } from './cores/core.ts';
 import { ChipCore, coreMailbox, runInTurns } from './cores/chip-core.ts';
+import type { MakeCoreHost } from './cores/core-host.ts';
 import { sha256 } from './engines.ts';
 import { SiliconError } from './errors.ts';
 import { Flash, type FlashStorage } from './flash.ts';
@@ -102,6 +103,11 @@ export class Chip {
   #crystal: Clock | null = null;
   #crystalTime: Timeline | null = null;
   #driver: CoreDriver | null = null;
+  #makeHost: MakeCoreHost | null = null;
+  /** Memory that threads of cores see as well. */
+  readonly #windows = INTERCORE_REGIONS.map(
+    (region) => [region, new Uint8Array(new SharedArrayBuffer(BUS_REGIONS[region].length))] as const,
+  );
 
   constructor(parts: ChipParts) {
     this.#parts = parts;
@@ -143,6 +149,11 @@ export class Chip {
           pins: this.pins,
           other,
           resetRegion: (region) => this.#devices.get(region)?.reset(),
+          window: {
+            base: BUS_REGIONS[INTERCORE_REGIONS[index] ?? 'intercore0'].offset,
+            bytes: this.#windows[index]?.[1] ?? new Uint8Array(0),
+          },
+          makeHost: () => this.#makeHost,
           change: (change) => {
             this.#driver?.catchUp();
             change();
@@ -152,10 +163,12 @@ export class Chip {
         }),
     );
     this.#devices = this.#wire();
-    const shared = INTERCORE_REGIONS.map(
-      (region) => [region, new Uint8Array(BUS_REGIONS[region].length)] as const,
-    );
-    this.bus = new Bus(this.flash, this.#devices, new Map(shared));
+    this.bus = new Bus(this.flash, this.#devices, new Map(this.#windows));
+  }
+
+  /** Where the real-time cores that are loaded from now on run; null: in this thread, driven by the board's crystal. */
+  hostRealTimeCores(makeHost: MakeCoreHost | null): void {
+    this.#makeHost = makeHost;
   }
 
   /** What the time of a peripheral is: its core's, where one has it and runs, or else the board's. */

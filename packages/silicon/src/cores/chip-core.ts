@@ -10,12 +10,7 @@ import type { Bus, Peripheral } from '../bus.ts';
 import type { CoreResetCause } from '../peripherals/core-watchdog.ts';
 import type { Pins } from '../peripherals/gpio.ts';
 import { EINT_COUNT } from '../peripherals/interrupt-control.ts';
-import {
-  LINE_REGIONS,
-  REQUEST_REGIONS,
-  SPI_REQUESTS,
-  type InterruptLines,
-} from '../peripherals/interrupts.ts';
+import { LINE_REGIONS, REQUEST_REGIONS, type InterruptLines } from '../peripherals/interrupts.ts';
 import {
   mailboxPair,
   type MailboxCause,
@@ -26,14 +21,12 @@ import { chipBus } from './chip-bus.ts';
 import type { CoreOptions } from './core.ts';
 import type { CoreFailure } from './core-failure.ts';
 import { TICKS_PER_SECOND } from './core-clock.ts';
+import type { CoreHost, CoreHostParts, MakeCoreHost, SharedWindow } from './core-host.ts';
 import { RealTimeCore } from './real-time-core.ts';
 
 /** Interrupt lines of a core's ends of its mailboxes (real-time-cores.md §1.2). */
 const APPLICATION_LINES = { read: 6, notFull: 7, written: 8, notEmpty: 9, fifo: 10, software: 11 } as const;
 const OTHER_LINES = { read: 12, notFull: 13, written: 14, notEmpty: 15, fifo: 16, software: 17 } as const;
-/** Channels of DMA that I2C and SPI of a unit share; the address says which of them is meant. */
-const SERIAL_CHANNELS = 12;
-const isSpi = (address: number): boolean => (address & 0xf00) === 0x300;
 /** Ticks that a core runs before the other one has its turn: 100 µs. */
 const SLICE = TICKS_PER_SECOND / 10_000;
 
@@ -47,6 +40,10 @@ export interface ChipCoreParts {
   readonly other: MailboxEnd;
   /** Puts a region's peripheral to rest. */
   readonly resetRegion: (region: BusRegion) => void;
+  /** Memory that the core shares with the application core. */
+  readonly window: SharedWindow;
+  /** What makes cores that do not run in this thread; null: they do. */
+  readonly makeHost: () => MakeCoreHost | null;
   /** Makes a change for the core from outside, at the moment that it is now. */
   readonly change: (change: () => void) => void;
   readonly engine?: CoreOptions['engine'];
@@ -66,7 +63,9 @@ export class ChipCore {
   readonly #debugListeners = new Set<(byte: number) => void>();
   readonly #up = new Set<MailboxCause>();
   /** Made when something is loaded: a chip whose cores are not used has none. */
-  #realTime: RealTimeCore | null = null;
+  #host: CoreHost | null = null;
+  /** Whether the next program runs in the chip's thread in any case: there a debugger can look at it. */
+  mustRunHere = false;
   #resetCause: CoreResetCause = 'start';
   #hasEvent = false;
 
@@ -100,26 +99,31 @@ export class ChipCore {
       if (!isHigh || this.#hears(LINE_REGIONS.get(line))) this.setLine(line, isHigh);
     });
     parts.requests.onChange((request, isHigh) => {
-      if (isHigh && this.state === 'running' && this.#hears(REQUEST_REGIONS.get(request)))
-        parts.change(() => this.#realTime?.requested(request % SPI_REQUESTS));
+      const host = this.#host;
+      if (host?.state !== 'running') return;
+      if (!isHigh) host.setRequest(request, false);
+      else if (this.#hears(REQUEST_REGIONS.get(request))) parts.change(() => host.setRequest(request, true));
     });
     parts.pins.onChange((pin, level) => {
       if (this.state === 'running' && this.#hears(regionOfPin(pin)))
-        parts.change(() => this.#realTime?.pinChanged(pin, level));
+        parts.change(() => this.#host?.pinChanged(pin, level));
     });
   }
 
   get state(): CoreState {
-    return this.#realTime?.state ?? 'off';
+    return this.#host?.state ?? 'off';
   }
 
   get failure(): CoreFailure | null {
-    return this.#realTime?.failure ?? null;
+    return this.#host?.failure ?? null;
   }
 
-  /** The core itself, with its registers and memories; null until something was loaded since `clear`. */
+  /**
+   * The core itself, with its registers and memories; null until something was loaded since `clear`, and where it
+   * runs in a thread of its own.
+   */
   get realTime(): RealTimeCore | null {
-    return this.#realTime;
+    return this.#host instanceof RealTimeCore ? this.#host : null;
   }
 
   /** Told of every byte that leaves the debug UART; gives the function that ends it. */
@@ -130,21 +134,22 @@ export class ChipCore {
 
   /** An interrupt line of the core goes up or down. */
   setLine(line: number, isHigh: boolean): void {
-    const core = this.#realTime;
+    const core = this.#host;
     if (core?.state === 'running') this.#parts.change(() => core.setLine(line, isHigh));
     else core?.setLine(line, isHigh);
   }
 
   /** Bytes for the debug UART's receiver. */
   debugInput(bytes: Uint8Array): void {
-    if (this.state === 'running') this.#parts.change(() => this.#realTime?.debugInput(bytes));
+    if (this.state === 'running') this.#parts.change(() => this.#host?.debugInput(bytes));
   }
 
   /** Ends what runs and forgets it: memories are zero, mailboxes empty, peripherals at rest. */
   clear(): void {
     this.stop();
-    this.#resetCause = this.#realTime?.resetCause ?? 'start';
-    this.#realTime = null;
+    this.#resetCause = this.#host?.resetCause ?? 'start';
+    this.#host?.end();
+    this.#host = null;
   }
 
   /** Puts bytes into the core's memories. Throws `RangeError`. */
@@ -160,6 +165,8 @@ export class ChipCore {
       core.setLine(line, this.#parts.interrupts.isHigh(line) && this.#hears(region));
     for (let pin = 0; pin < EINT_COUNT; pin++)
       if (this.#hears(regionOfPin(pin))) core.pinChanged(pin, this.#parts.pins.level(pin));
+    for (const [request, region] of REQUEST_REGIONS)
+      core.setRequest(request, this.#parts.requests.isHigh(request) && this.#hears(region));
     for (const end of [this.#ends[1], this.#parts.other]) end.announce();
     this.#hasEvent = false;
     this.#show();
@@ -168,7 +175,7 @@ export class ChipCore {
 
   /** Ends what runs; memories stay to be looked at. */
   stop(): void {
-    this.#realTime?.stop();
+    this.#host?.stop();
     for (const end of this.#ends) end.reset();
     this.#parts.other.reset();
     for (const region of this.#parts.bus().firewall.regionsOf(this.master)) this.#parts.resetRegion(region);
@@ -181,19 +188,14 @@ export class ChipCore {
     return region !== undefined && this.#parts.bus().firewall.allows(this.master, 'read', region);
   }
 
-  #isRequested(channel: number, address: number): boolean {
-    const request = channel < SERIAL_CHANNELS && isSpi(address) ? channel + SPI_REQUESTS : channel;
-    return this.#parts.requests.isHigh(request) && this.#hears(REQUEST_REGIONS.get(request));
-  }
-
-  #made(): RealTimeCore {
+  #made(): CoreHost {
     const { engine } = this.#parts;
-    this.#realTime ??= new RealTimeCore({
+    if (this.#host !== null) return this.#host;
+    const parts: CoreHostParts = {
       ...(engine === undefined ? {} : { engine }),
       bus: chipBus(this.#parts.bus(), this.master),
       mailboxes: { application: this.#ends[1], other: this.#parts.other },
       resetCause: this.#resetCause,
-      isRequested: (channel, address) => this.#isRequested(channel, address),
       onDebugByte: (byte) => {
         for (const listener of this.#debugListeners) listener(byte);
       },
@@ -201,8 +203,10 @@ export class ChipCore {
         this.#hasEvent = true;
         this.#show();
       },
-    });
-    return this.#realTime;
+    };
+    const makeHost = this.mustRunHere ? null : this.#parts.makeHost();
+    this.#host = makeHost?.(parts, this.#parts.window) ?? new RealTimeCore(parts);
+    return this.#host;
   }
 
   #read(offset: number): number {

@@ -3,35 +3,19 @@ import { SiliconError } from '../errors.ts';
 import { ClockControl } from '../peripherals/clock-control.ts';
 import { CoreWatchdog, type CoreResetCause } from '../peripherals/core-watchdog.ts';
 import { Dma } from '../peripherals/dma.ts';
+import { SPI_REQUESTS } from '../peripherals/interrupts.ts';
 import { InterruptControl } from '../peripherals/interrupt-control.ts';
 import { Uart } from '../peripherals/uart.ts';
 import { EventQueue, type Timeline } from '../timeline.ts';
-import type { CoreBus } from './access.ts';
 import { CoreClock, TICKS_PER_SECOND } from './core-clock.ts';
+import type { CoreHost, CoreHostParts } from './core-host.ts';
 import { snapshotOf, type CoreFailure, type CoreSnapshot } from './core-failure.ts';
-import { Core, type CoreOptions } from './core.ts';
+import { Core } from './core.ts';
 import type { FaultName } from './fault.ts';
 import { Gpt } from './gpt.ts';
 import { EXCEPTION } from './nvic.ts';
 import { registerBus } from './register-bus.ts';
 import { offsetOf, SYSRAM_OFFSET, TCM, XIP_OFFSET } from './state.ts';
-
-/** What a core's surroundings give it, and want to hear. */
-export interface RealTimeCoreParts {
-  /** Everything that is not the core's own. */
-  readonly bus: CoreBus;
-  /** The core's ends of the mailboxes with the application core and with the other real-time core. */
-  readonly mailboxes: { readonly application: Peripheral; readonly other: Peripheral };
-  readonly engine?: CoreOptions['engine'];
-  /** Why the core is about to leave reset, as its watchdog will tell. */
-  readonly resetCause?: CoreResetCause;
-  /** Whether a peripheral asks for a transfer by DMA: see `DmaParts`. */
-  readonly isRequested: (channel: number, address: number) => boolean;
-  /** A byte that has left the debug UART. */
-  readonly onDebugByte: (byte: number) => void;
-  /** Told once when the core has failed: it does not run any more. */
-  readonly onFailure: (failure: CoreFailure) => void;
-}
 
 /** Upper halves of the addresses of what every core has its own copy of (real-time-cores.md §1.2). */
 const BLOCK = {
@@ -50,6 +34,7 @@ const BLOCK_BITS = 16;
 /** Upper four bits of the addresses of everything beyond the core that is made of registers. */
 const PERIPHERALS = 3;
 const PERIPHERALS_BITS = 28;
+const SERIAL_CHANNELS = 12;
 /** Reads as 0 and takes every write. */
 const NOTHING: Peripheral = { read: () => 0, write() {}, reset() {} };
 /** Seconds that a fault's handler may take: one that goes on for longer is where the program has ended. */
@@ -60,24 +45,25 @@ const FAULTS = [EXCEPTION.HardFault, EXCEPTION.MemManage, EXCEPTION.BusFault, EX
  * A real-time core with everything that is its own: memories, timers, interrupt block, DMA, watchdog, debug UART, clock. It stands still until it is
  * started. Time is in ticks of 1 / 197.6 MHz and virtual: the same program and inputs make the same run.
  */
-export class RealTimeCore {
+export class RealTimeCore implements CoreHost {
   readonly core: Core;
   readonly debugUart: Uart;
   /** The core's time, for peripherals that it drives. */
   readonly timeline: Timeline;
   readonly #events: EventQueue;
   readonly #clock: CoreClock;
-  readonly #parts: RealTimeCoreParts;
+  readonly #parts: CoreHostParts;
   readonly #own: ReadonlyMap<number, Peripheral>;
   readonly #interruptControl: InterruptControl;
   readonly #dma: Dma;
+  readonly #requests = new Set<number>();
   #resetCause: CoreResetCause = 'start';
   #isRunning = false;
   #failure: CoreFailure | null = null;
   /** The newest fault whose handler may still be running. */
   #fault: { readonly name: FaultName; readonly snapshot: CoreSnapshot } | null = null;
 
-  constructor(parts: RealTimeCoreParts) {
+  constructor(parts: CoreHostParts) {
     this.#parts = parts;
     const { application, other } = parts.mailboxes;
     const clock = new ClockControl((source) => {
@@ -113,7 +99,7 @@ export class RealTimeCore {
       timeline,
       read: (address, size) => this.#readForDma(address, size),
       write: (address, size, value) => this.#writeForDma(address, size, value),
-      isRequested: parts.isRequested,
+      isRequested: (channel, address) => this.#requests.has(requestOf(channel, address)),
       interrupt: (isHigh) => this.setLine(LINE.dma, isHigh),
     });
     this.#own = new Map<number, Peripheral>([
@@ -176,9 +162,13 @@ export class RealTimeCore {
     this.#interruptControl.pinChanged(pin, level);
   }
 
-  /** A peripheral asks for transfers on a channel of the core's DMA. */
-  requested(channel: number): void {
-    this.#dma.requested(channel);
+  /** A peripheral asks for transfers by the core's DMA, or does not any more. */
+  setRequest(request: number, isHigh: boolean): void {
+    if (!isHigh) this.#requests.delete(request);
+    else {
+      this.#requests.add(request);
+      if (this.#isRunning) this.#dma.requested(request % SPI_REQUESTS);
+    }
   }
 
   /** How the core came to be in reset, for the one that will be made in its place. */
@@ -200,6 +190,10 @@ export class RealTimeCore {
     this.#failure = null;
     this.core.reset(vectors);
     this.#isRunning = true;
+  }
+
+  end(): void {
+    this.stop();
   }
 
   /** Into reset, from which `start` leads. */
@@ -300,4 +294,10 @@ export class RealTimeCore {
     this.#failure = failure;
     this.#parts.onFailure(failure);
   }
+}
+
+/** The request that a channel waits for: I2C and SPI of a unit share channels, and the address says which is meant. */
+function requestOf(channel: number, address: number): number {
+  const isSpi = (address & 0xf00) === 0x300;
+  return channel < SERIAL_CHANNELS && isSpi ? channel + SPI_REQUESTS : channel;
 }
