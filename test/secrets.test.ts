@@ -1,4 +1,5 @@
 import { createECDH, createHash } from 'node:crypto';
+import { closeSync, openSync, readFileSync, readSync, readdirSync } from 'node:fs';
 import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -71,7 +72,22 @@ interface Heap {
 let service: TestDeviceService;
 let dir = '';
 let device: VirtualDevice;
-const exported: Uint8Array[] = [];
+let exported: Uint8Array[] = [];
+
+/** Opens the device, keeps what session keys leave Pluton's engine, boots and lets it attest. */
+async function bringUp(wiring: 'thread' | 'process', stageWorker: string): Promise<void> {
+  device = await openDevice({ dir, wiring, network: { resolve: () => '127.0.0.1' }, stageWorker });
+  const { pluton } = device.chip;
+  const exportKey = pluton.exportKey.bind(pluton);
+  exported = [];
+  pluton.exportKey = (slot) => {
+    const key = exportKey(slot);
+    exported.push(key.slice());
+    return key;
+  };
+  expect(await device.boot(), device.bootLog.join('\n')).toMatchObject({ kind: 'running' });
+  await device.checkNow();
+}
 
 beforeAll(async () => {
   service = await startDeviceService(Date.now());
@@ -97,21 +113,7 @@ beforeAll(async () => {
     rootKeyHash: release.rootKeyHash,
   });
   service.endorse(attestationSpki);
-  device = await openDevice({
-    dir,
-    wiring: 'thread',
-    network: { resolve: () => '127.0.0.1' },
-    stageWorker: (await bundleStageWorker()) + SEARCH,
-  });
-  const { pluton } = device.chip;
-  const exportKey = pluton.exportKey.bind(pluton);
-  pluton.exportKey = (slot) => {
-    const key = exportKey(slot);
-    exported.push(key.slice());
-    return key;
-  };
-  expect(await device.boot(), device.bootLog.join('\n')).toMatchObject({ kind: 'running' });
-  await device.checkNow();
+  await bringUp('thread', (await bundleStageWorker()) + SEARCH);
 });
 afterAll(async () => {
   await device.close();
@@ -151,6 +153,12 @@ function formsOf(secret: Uint8Array): readonly Buffer[] {
   return [bytes, ...texts.map((text) => Buffer.from(text, 'latin1'))];
 }
 
+/** Those that take little time over hundreds of megabytes; with SEVENFOLD_DEPTH all of them. */
+const fewFormsOf = (secret: Uint8Array): readonly Buffer[] => {
+  const forms = formsOf(secret);
+  return Number(process.env['SEVENFOLD_DEPTH'] ?? 0) > 0 ? forms : forms.slice(0, 2);
+};
+
 const isIn = (place: Buffer, secret: Uint8Array): boolean =>
   formsOf(secret).some((form) => place.includes(form));
 
@@ -176,6 +184,49 @@ async function heaps(): Promise<ReadonlyMap<string, Heap>> {
   channel.close();
   return found;
 }
+
+/** The processes below one, as far as this machine tells. */
+function descendantsOf(pid: number | 'self'): number[] {
+  try {
+    const tasks = readdirSync(`/proc/${pid}/task`);
+    const children = tasks.flatMap((task) =>
+      readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
+    );
+    return children.flatMap((child) => [child, ...descendantsOf(child)]);
+  } catch {
+    return [];
+  }
+}
+
+/** All that a process may write, as it lies in memory, piece by piece; null where this machine does not show it. */
+function memoryOf(pid: number): Buffer[] | null {
+  const pieces: Buffer[] = [];
+  try {
+    const memory = openSync(`/proc/${pid}/mem`, 'r');
+    for (const line of readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n')) {
+      const [, from = '', to = '', mode = ''] = /^([0-9a-f]+)-([0-9a-f]+) (\S+)/.exec(line) ?? [];
+      if (!mode.startsWith('rw')) continue;
+      const [start, end] = [Number(`0x${from}`), Number(`0x${to}`)];
+      for (let at = start; at < end; at += PIECE) {
+        // Each piece reaches into the next one, for what lies across.
+        const piece = Buffer.alloc(Math.min(PIECE + OVERLAP, end - at));
+        try {
+          pieces.push(piece.subarray(0, readSync(memory, piece, 0, piece.length, at)));
+        } catch {
+          // Reserved, and nothing there.
+        }
+      }
+    }
+    closeSync(memory);
+  } catch {
+    return null;
+  }
+  // What was never touched is zeros.
+  return pieces.filter((piece) => !piece.equals(NOTHING.subarray(0, piece.length)));
+}
+const PIECE = 4 * 1024 * 1024;
+const OVERLAP = 1024;
+const NOTHING = Buffer.alloc(PIECE + OVERLAP);
 
 describe('after a device has attested, its private halves', () => {
   it('are in no file but the fuses, in no log line and in no answer; session keys are in none of them', async () => {
@@ -236,5 +287,39 @@ describe('after a device has attested, its private halves', () => {
     expect(holders).toEqual(['services']);
     for (const key of exported)
       for (const { strings } of found.values()) expect(isIn(strings, scalarIn(key))).toBe(false);
+  });
+
+  it('are nowhere in the memory of its stages’ processes, where each has one', async (context) => {
+    await device.close();
+    await bringUp('process', await bundleStageWorker());
+    const { chip } = device;
+    const seed = chip.fuses.identitySeed ?? new Uint8Array(0);
+    const secrets = {
+      seed,
+      'attestation key': scalarOf(seed, 'sevenfold identity key v1', chip.pluton.identitySpki),
+      'general key': scalarOf(seed, 'sevenfold general key v1', chip.pluton.generalSpki),
+    };
+    const memories = process.platform === 'linux' ? descendantsOf('self').map(memoryOf) : [];
+    const sizeOf = (pieces: readonly Buffer[]): number =>
+      pieces.reduce((sum, piece) => sum + piece.length, 0);
+    // Whoever makes the walls of a stage is a process as well, of hardly any memory.
+    const stages = memories.filter((pieces) => pieces !== null).filter((pieces) => sizeOf(pieces) > PIECE);
+    if (stages.length < 4) {
+      console.log(
+        `secrets: this machine shows the memory of ${stages.length} stages, not of four: not searched`,
+      );
+      context.skip();
+      return;
+    }
+    const has = (pieces: readonly Buffer[], secret: Uint8Array): boolean =>
+      fewFormsOf(secret).some((form) => pieces.some((piece) => piece.includes(form)));
+    for (const pieces of stages)
+      for (const [name, secret] of Object.entries(secrets))
+        expect([name, has(pieces, secret)]).toEqual([name, false]);
+    const size = Math.round(sizeOf(stages.flat()) / 2 ** 20);
+    console.log(`secrets: searched ${size} MB of ${stages.length} processes`);
+    // What must be there is found by the same search: the services hold the key of their TLS.
+    const update = exported.map(scalarIn).at(-1) ?? seed;
+    expect(stages.some((pieces) => has(pieces, update))).toBe(true);
   });
 });
