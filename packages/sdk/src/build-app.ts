@@ -10,6 +10,7 @@ import { readProject, readSdkFiles, type Project } from './project.ts';
 import { buildProgram } from './realtime/build-program.ts';
 import { findFreeRtos } from './realtime/freertos.ts';
 import type { MemoryUse } from './realtime/memory-use.ts';
+import { elfFunctions, unwindRules } from './realtime/unwind-rules.ts';
 import { formatDiagnostic, type Diagnostic } from './toolchain/diagnostics.ts';
 import type { AppResult, BuiltModule, ToolchainRequest } from './toolchain/job.ts';
 import { Toolchain } from './toolchain/run-toolchain.ts';
@@ -145,7 +146,7 @@ async function compileRealTime(options: BuildOptions, project: Project): Promise
   return {
     executable: program,
     debugModule: linked,
-    symbols: { functions: [], lines },
+    symbols: { functions: elfFunctions(linked), lines, unwind: unwindRules(linked) },
     libraries: realTimeLibraries(compiler),
     realTime: { use, map },
     warnings,

@@ -91,23 +91,48 @@ export class Applications {
   /** (Re)starts an app from its installed image. An image that may not run is reported, and rejects. */
   install(componentId: string): Promise<void> {
     return this.#inTurn(async () => {
-      const entry = this.#entries.get(componentId) ?? {
-        componentId,
-        application: null,
-        compartment: null,
-        core: null,
-        state: 'stopped',
-        restarts: 0,
-        deathsInARow: 0,
-        generation: 0,
-      };
-      this.#entries.set(componentId, entry);
-      await this.#reset(entry);
-      this.#host.interCore.removed(componentId);
-      entry.application = await this.#load(componentId);
-      if (entry.application.kind === 'realTime') this.#host.interCore.installed(entry.application);
-      await this.#launch(entry, entry.application);
+      const entry = await this.#prepare(componentId);
+      if (entry.application !== null) await this.#launch(entry, entry.application);
     });
+  }
+
+  /** Starts what is installed when the device comes up: real-time apps first, so that others find them there. */
+  installAll(componentIds: readonly string[]): Promise<void> {
+    return this.#inTurn(async () => {
+      const prepared: Entry[] = [];
+      // Installed anew while the others waited: it runs.
+      for (const componentId of componentIds.filter((id) => !this.knows(id))) {
+        try {
+          prepared.push(await this.#prepare(componentId));
+        } catch (error) {
+          // An app that may not run keeps no other from running.
+          this.#host.log(`app ${componentId} did not start: ${toProblem(error).message}`);
+        }
+      }
+      for (const kind of ['realTime', 'highLevel'] as const)
+        for (const entry of prepared)
+          if (entry.application?.kind === kind) await this.#launch(entry, entry.application);
+    });
+  }
+
+  /** An entry for what is installed now, with nothing of it running. */
+  async #prepare(componentId: string): Promise<Entry> {
+    const entry = this.#entries.get(componentId) ?? {
+      componentId,
+      application: null,
+      compartment: null,
+      core: null,
+      state: 'stopped',
+      restarts: 0,
+      deathsInARow: 0,
+      generation: 0,
+    };
+    this.#entries.set(componentId, entry);
+    await this.#reset(entry);
+    this.#host.interCore.removed(componentId);
+    entry.application = await this.#load(componentId);
+    if (entry.application.kind === 'realTime') this.#host.interCore.installed(entry.application);
+    return entry;
   }
 
   async #load(componentId: string): Promise<Application> {

@@ -65,21 +65,8 @@ async function followRtc(
   log('the time is that of the real-time clock');
 }
 
-async function startApplications(
-  applications: Applications,
-  monitor: Port,
-  log: (line: string) => void,
-): Promise<void> {
-  for (const componentId of readInstalledApplications(await monitor.call('listImages'))) {
-    // Installed anew while the others waited.
-    if (applications.knows(componentId)) continue;
-    try {
-      await applications.install(componentId);
-    } catch (error) {
-      // An app that may not run keeps no other from running.
-      log(`app ${componentId} did not start: ${toProblem(error).message}`);
-    }
-  }
+async function startApplications(applications: Applications, monitor: Port): Promise<void> {
+  await applications.installAll(readInstalledApplications(await monitor.call('listImages')));
 }
 
 /**
@@ -187,7 +174,7 @@ export async function start(handle: StageHandle): Promise<void> {
     log(`the watchdog is not fed: ${toProblem(error).message}`),
   );
   await hardware.call('startStage', 'services', await load(monitor, 'loadServices'));
-  if (!boot.wasHung) return startApplications(applications, monitor, log);
+  if (!boot.wasHung) return startApplications(applications, monitor);
   log('safe mode: the watchdog reset this device, apps start in a minute');
-  void clock.sleep(STABLE_UPTIME).then(() => startApplications(applications, monitor, log));
+  void clock.sleep(STABLE_UPTIME).then(() => startApplications(applications, monitor));
 }
