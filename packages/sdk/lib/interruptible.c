@@ -1,6 +1,7 @@
 /* The C library's calls that wait: when a signal came, its handler runs before they fail with EINTR. The linker puts
  * these in their place (`--wrap`). */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/select.h>
 #include <time.h>
@@ -42,8 +43,22 @@ int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout)
     return result;
 }
 
+/* False with errno EBADF for a number that is no open descriptor: wasi-libc would call it ready. */
+static int are_open(int count, const fd_set *set)
+{
+    for (int fd = 0; set != NULL && fd < count; fd++) {
+        if (FD_ISSET(fd, set) && fcntl(fd, F_GETFL) == -1) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
 int __wrap_select(int count, fd_set *readable, fd_set *writable, fd_set *failed, struct timeval *timeout)
 {
+    if (!are_open(count, readable) || !are_open(count, writable) || !are_open(count, failed)) {
+        return -1;
+    }
     int result = __real_select(count, readable, writable, failed, timeout);
     deliver_if(result == -1 && errno == EINTR);
     return result;
