@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { ButtonModel } from '../models/led.ts';
+import { AccelerometerModel, LoopbackModel, TemperatureSensorModel } from '../models/sensors.ts';
 import { TICKS_PER_SECOND } from './core-clock.ts';
 import { ApplicationEnd } from './testing/application-end.ts';
 import { CorpusRun } from './testing/corpus.ts';
@@ -101,6 +103,49 @@ describe('programs of the real-time SDK', () => {
 });
 
 describe('programs and the core’s own hardware', () => {
+  it('use parts on every kind of bus, each in its own time', () => {
+    const { output, chip } = onBoth(
+      'hardware',
+      (run) => {
+        const [first, second, third] = run.chip.isus;
+        first?.uart.attach(new LoopbackModel());
+        second?.i2c.attach(new TemperatureSensorModel(0x48));
+        third?.spi.attach(0, new AccelerometerModel());
+        run.chip.adc.attach(2, () => 1.25);
+        const button = new ButtonModel(run.chip.pins, 12);
+        run.run(0.2);
+        for (let press = 0; press < 2; press++) {
+          // It bounces: that counts once.
+          for (let bounce = 0; bounce < 4; bounce++) {
+            button.press();
+            run.run(0.0002);
+            button.release();
+            run.run(0.0002);
+          }
+          button.press();
+          run.run(0.1);
+          button.release();
+          run.run(0.1);
+        }
+      },
+      ['isu0', 'isu1', 'isu2', 'adc', 'gpio1', 'gpio3'],
+    );
+    expect(output).toBe(
+      lines(
+        'thermometer 0: 21',
+        'nobody 1',
+        'accelerometer 1: 69',
+        'loop 4: wire',
+        'voltage 2048 none -1',
+        'wave 1',
+        'pressed 1',
+        'pressed 2',
+      ),
+    );
+    expect(chip.pwm[1]?.wave(2)).toEqual({ isRunning: true, period: 1_000_000, high: 250_000 });
+    expect(chip.bus.firewall.violations).toEqual([]);
+  });
+
   it('copy by DMA what it reaches, and nothing else', () => {
     const { output } = onBoth('dma', (run) => run.run(0.1));
     expect(output).toBe(lines('elsewhere 0', 'started 1', 'left 0 wrong 0'));

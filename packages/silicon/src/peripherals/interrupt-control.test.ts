@@ -5,14 +5,14 @@ const EINT = (input: number): number => 0x2100_0000 + 4 * input;
 /** ICPR1: what came before a program was ready for it waits in the NVIC, as on every such core. */
 const CLEAR = [0xe000_e284, -1] as const;
 const DEBOUNCE = 1 << 9;
-const LOW = 1 << 8;
+const HIGH = 1 << 8;
 const DUAL = 1 << 7;
 
 describe('external interrupts of a core', () => {
   it.each([
-    ['falling', LOW, [0]],
-    ['rising', DEBOUNCE, [1]],
-    ['both', LOW | DUAL, [0, 1]],
+    ['falling', 0, [0]],
+    ['rising', DEBOUNCE | HIGH, [1]],
+    ['both', DUAL, [0, 1]],
   ] as const)('come at %s edges of the core’s own pins', (_what, config, levels) => {
     const { chip, write, run, enable, interrupts } = runningCore({ regions: ['gpio3'] });
     chip.pins.drive(12, 1);
@@ -34,7 +34,7 @@ describe('external interrupts of a core', () => {
     const { chip, write, run, enable, interrupts } = runningCore({ regions: ['gpio3'] });
     chip.pins.drive(13, 1);
     // Eight steps of 4,096 Hz: 1.95 ms.
-    write(EINT(13), DEBOUNCE | LOW | (1 << 4) | 8);
+    write(EINT(13), DEBOUNCE | (1 << 4) | 8);
     write(...CLEAR);
     enable(33);
     for (let bounce = 0; bounce < 10; bounce++) {
@@ -69,7 +69,8 @@ describe('external interrupts of a core', () => {
   it('begin with the level that a pin has when the core starts', () => {
     const first = runningCore({ regions: ['gpio3'] });
     first.chip.pins.drive(12, 1);
-    const { run, enable, interrupts, chip } = runningCore({ chip: first.chip, regions: ['gpio3'] });
+    const { write, run, enable, interrupts, chip } = runningCore({ chip: first.chip, regions: ['gpio3'] });
+    write(EINT(12), HIGH);
     enable(32);
     run(0.001);
     expect(interrupts()).toEqual([]);
@@ -84,7 +85,7 @@ describe('an external interrupt that is sensitive to its level', () => {
   it('comes as long as the pin has it', () => {
     const { chip, write, run, enable, interrupts } = runningCore({ regions: ['gpio3'] });
     chip.pins.drive(12, 1);
-    write(EINT(12), LOW);
+    write(EINT(12), 0);
     write(0x2100_0204, 1);
     write(...CLEAR);
     enable(32);

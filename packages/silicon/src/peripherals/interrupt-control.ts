@@ -12,7 +12,7 @@ const CONFIG = {
   prescalerShift: 4,
   prescalerMask: 7,
   dual: 1 << 7,
-  low: 1 << 8,
+  high: 1 << 8,
   debounce: 1 << 9,
 };
 const CONFIG_BITS = 0x3ff;
@@ -142,4 +142,4 @@ export class InterruptControl implements Peripheral {
 }
 
 /** Whether an input has the level that interrupts. */
-const isActive = ({ config, level }: Input): boolean => level === ((config & CONFIG.low) === 0 ? 1 : 0);
+const isActive = ({ config, level }: Input): boolean => level === ((config & CONFIG.high) === 0 ? 0 : 1);
