@@ -19,6 +19,9 @@ export const CHIP_FILES = {
   rtc: 'rtc.bin',
 } as const;
 
+/** The file of a memory on the board, by the name of the part: letters, digits and underscores. */
+export const partFile = (name: string): string => `part-${name}.bin`;
+
 /** Manufacture writes `unfinished` first and the rest last: what was cut in between is recognised and redone. */
 type ChipDocument = { readonly format: 1; readonly state: 'unfinished' } | FinishedDocument;
 interface FinishedDocument {

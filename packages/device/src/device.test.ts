@@ -2,7 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FLASH_MAP, SLOT_PACKAGE_OFFSET, SYSTEM_IMAGE_TYPES } from '@sevenfold/formats';
-import { ButtonModel, fileRtc, systemEntropy } from '@sevenfold/silicon';
+import {
+  ButtonModel,
+  I2cEepromModel,
+  SpiEepromModel,
+  fileRtc,
+  systemEntropy,
+  type BoardDescription,
+} from '@sevenfold/silicon';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { virtualBoard } from './boards.ts';
 import { CHIP_FILES } from './chip-folder.ts';
@@ -68,6 +75,45 @@ describe('a virtual device with a real OS release', () => {
     } finally {
       await device.close();
       await rm(join(dir, CHIP_FILES.rtc));
+    }
+  });
+
+  it('keeps what an EEPROM of its board holds in its folder, page by page', async () => {
+    const part = { isu: 0, address: 0x50 } as const;
+    const board: BoardDescription = {
+      name: 'two memories',
+      parts: [
+        { name: 'I2C_MEMORY', model: 'I2cEeprom', ...part },
+        { name: 'SPI_MEMORY', model: 'SpiEeprom', isu: 1, chipSelect: 0 },
+      ],
+    };
+    const open = async () => {
+      const clock = createVirtualClock();
+      const device = await openDevice({ dir, wiring: 'inline', clock, network, board });
+      const [i2c, spi] = ['I2C_MEMORY', 'SPI_MEMORY'].map((name) => device.parts.get(name));
+      if (!(i2c instanceof I2cEepromModel && spi instanceof SpiEepromModel)) throw new Error('no memories');
+      return { device, i2c, spi };
+    };
+    const first = await open();
+    expect(first.i2c.content.every((byte) => byte === 0xff)).toBe(true);
+    first.i2c.start('write');
+    // From the last byte of its second page on: it goes round to the first of it.
+    for (const byte of [0, 127, 1, 2]) first.i2c.write(byte);
+    first.i2c.stop();
+    for (const bytes of [[0x06], [0x02, 0, 3, 9]]) {
+      first.spi.select();
+      for (const byte of bytes) first.spi.exchange(byte);
+      first.spi.deselect();
+    }
+    await first.device.close();
+    const second = await open();
+    try {
+      expect([second.i2c.content[127], second.i2c.content[64], second.i2c.content[128]]).toEqual([
+        1, 2, 0xff,
+      ]);
+      expect(second.spi.content[3]).toBe(9);
+    } finally {
+      await second.device.close();
     }
   });
 

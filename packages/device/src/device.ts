@@ -7,10 +7,12 @@ import {
   fitParts,
   type BoardDescription,
   type PartModel,
+  type PartStorage,
   openChip,
   systemEntropy,
   threadedCores,
   type Chip,
+  type FlashStorage,
 } from '@sevenfold/silicon';
 import {
   createBoardNetwork,
@@ -22,7 +24,7 @@ import {
   type VirtualBoard,
   type Wiring,
 } from '@sevenfold/os';
-import { CHIP_FILES, requireChipInfo, type ChipInfo } from './chip-folder.ts';
+import { CHIP_FILES, partFile, requireChipInfo, type ChipInfo } from './chip-folder.ts';
 import { lockChip } from './chip-lock.ts';
 import { readDeviceStatus, type DeviceStatus } from './device-status.ts';
 import { holdTimeDuring } from './held-network.ts';
@@ -39,6 +41,8 @@ export interface DeviceRunOptions {
   readonly network?: BoardNetworkOptions;
   /** What hangs on the chip; default: nothing. */
   readonly board?: BoardDescription;
+  /** What memories of the board keep their content in; default: in memory, until the device is closed. */
+  readonly partStorage?: PartStorage;
   /** What `bundleStageWorker` gives: for `process` wiring, and for `thread`, which then starts sooner and smaller. */
   readonly stageWorker?: string;
 }
@@ -105,7 +109,16 @@ export async function openDevice(options: OpenDeviceOptions): Promise<VirtualDev
       rtc: fileRtc(join(dir, CHIP_FILES.rtc)),
       entropy,
     });
-    return runDevice(chip, info, { ...stageWorker, ...options }, () => lock.release());
+    const memories: FlashStorage[] = [];
+    const partStorage: PartStorage = (name, bytes) => {
+      const memory = fileFlash(join(dir, partFile(name)), bytes);
+      memories.push(memory);
+      return memory;
+    };
+    return runDevice(chip, info, { ...stageWorker, partStorage, ...options }, () => {
+      for (const memory of memories) memory.close();
+      return lock.release();
+    });
   } catch (error) {
     await lock.release();
     throw error;
@@ -116,7 +129,7 @@ export async function openDevice(options: OpenDeviceOptions): Promise<VirtualDev
 export function runDevice(
   chip: Chip,
   { deviceId, attestationSpki }: Pick<ChipInfo, 'deviceId' | 'attestationSpki'>,
-  { wiring, clock, network = {}, stageWorker, board: description }: DeviceRunOptions,
+  { wiring, clock, network = {}, stageWorker, board: description, partStorage }: DeviceRunOptions,
   release: () => Promise<void> = () => Promise.resolve(),
 ): VirtualDevice {
   // On one thread time may be virtual, and then the cores' time is part of it.
@@ -129,7 +142,7 @@ export function runDevice(
     network: () => makeNetwork(network, clock),
   });
   const parts: ReadonlyMap<string, PartModel> =
-    description === undefined ? new Map() : fitParts(chip, description, clock ?? hostClock());
+    description === undefined ? new Map() : fitParts(chip, description, clock ?? hostClock(), partStorage);
   let isClosed = false;
   return {
     deviceId,

@@ -1,20 +1,28 @@
 import type { Clock } from '@sevenfold/formats';
+import type { FlashStorage } from '../flash.ts';
+import { memoryFlash } from '../memory-storage.ts';
 import type { I2cDevice } from '../peripherals/i2c.ts';
 import type { SpiDevice } from '../peripherals/spi.ts';
 
-const SIZE = 32_768;
+/** Bytes of an EEPROM. */
+export const EEPROM_BYTES = 32_768;
 const PAGE = 64;
 /** Milliseconds of a write cycle, during which the part answers nothing but its status. */
 const WRITE_CYCLE = 5;
 
 /** The memory behind both interfaces: 32 KiB in pages of 64 bytes, with a write cycle of 5 ms. */
 class EepromArray {
-  readonly bytes = new Uint8Array(SIZE).fill(0xff);
   readonly #clock: Clock;
+  readonly #storage: FlashStorage;
   #busyUntil = -1;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, storage: FlashStorage) {
     this.#clock = clock;
+    this.#storage = storage;
+  }
+
+  get bytes(): Uint8Array {
+    return this.#storage.read(0, EEPROM_BYTES);
   }
 
   get isBusy(): boolean {
@@ -22,13 +30,15 @@ class EepromArray {
   }
 
   read(address: number): number {
-    return this.bytes[address % SIZE] ?? 0xff;
+    return this.#storage.read(address % EEPROM_BYTES, 1)[0] ?? 0xff;
   }
 
   /** Writes at most a page. More bytes than are left of the page go round to its beginning. */
   write(address: number, data: readonly number[]): void {
-    const page = address - (address % PAGE);
-    for (const [index, byte] of data.entries()) this.bytes[(page + ((address + index) % PAGE)) % SIZE] = byte;
+    const offset = (address - (address % PAGE)) % EEPROM_BYTES;
+    const page = this.#storage.read(offset, PAGE);
+    for (const [index, byte] of data.entries()) page[(address + index) % PAGE] = byte;
+    this.#storage.write(offset, page);
     this.#busyUntil = this.#clock.monotonic() + WRITE_CYCLE;
   }
 }
@@ -44,9 +54,10 @@ export class I2cEepromModel implements I2cDevice {
   #received: number[] = [];
   #isWriting = false;
 
-  constructor(clock: Clock, address = 0x50) {
+  /** `storage`: its cells, `EEPROM_BYTES` of them; default: new ones, in memory. */
+  constructor(clock: Clock, address = 0x50, storage: FlashStorage = memoryFlash(EEPROM_BYTES)) {
     this.address = address;
-    this.#array = new EepromArray(clock);
+    this.#array = new EepromArray(clock, storage);
   }
 
   /** The content, as a programmer that reads the part would find it. */
@@ -69,16 +80,16 @@ export class I2cEepromModel implements I2cDevice {
 
   read(): number {
     const byte = this.#array.read(this.#pointer);
-    this.#pointer = (this.#pointer + 1) % SIZE;
+    this.#pointer = (this.#pointer + 1) % EEPROM_BYTES;
     return byte;
   }
 
   stop(): void {
     if (this.#isWriting && this.#received.length > 2) {
       const [high = 0, low = 0, ...data] = this.#received;
-      const address = ((high << 8) | low) % SIZE;
+      const address = ((high << 8) | low) % EEPROM_BYTES;
       this.#array.write(address, data);
-      this.#pointer = (address + data.length) % SIZE;
+      this.#pointer = (address + data.length) % EEPROM_BYTES;
     } else this.#point();
     this.#received = [];
     this.#isWriting = false;
@@ -88,7 +99,7 @@ export class I2cEepromModel implements I2cDevice {
   #point(): void {
     const [high, low] = this.#received;
     if (this.#isWriting && high !== undefined && low !== undefined)
-      this.#pointer = ((high << 8) | low) % SIZE;
+      this.#pointer = ((high << 8) | low) % EEPROM_BYTES;
   }
 }
 
@@ -112,8 +123,9 @@ export class SpiEepromModel implements SpiDevice {
   #protection = 0;
   #received: number[] = [];
 
-  constructor(clock: Clock) {
-    this.#array = new EepromArray(clock);
+  /** `storage`: as above. */
+  constructor(clock: Clock, storage: FlashStorage = memoryFlash(EEPROM_BYTES)) {
+    this.#array = new EepromArray(clock, storage);
   }
 
   get content(): Uint8Array {
@@ -142,7 +154,7 @@ export class SpiEepromModel implements SpiDevice {
     if (instruction === WRITE_ENABLE) this.#isWriteEnabled = true;
     else if (instruction === WRITE_DISABLE) this.#isWriteEnabled = false;
     else if (this.#isWriteEnabled && instruction === WRITE && data.length > 0) {
-      const address = ((high << 8) | low) % SIZE;
+      const address = ((high << 8) | low) % EEPROM_BYTES;
       if (!this.#isProtected(address)) this.#array.write(address, data);
       this.#isWriteEnabled = false;
     } else if (this.#isWriteEnabled && instruction === WRITE_STATUS) {
@@ -153,7 +165,8 @@ export class SpiEepromModel implements SpiDevice {
 
   /** Bits 2 and 3 of the status protect the upper quarter, the upper half, or everything. */
   #isProtected(address: number): boolean {
-    const protectedBytes = [0, SIZE / 4, SIZE / 2, SIZE][(this.#protection >> 2) & 3] ?? 0;
-    return address >= SIZE - protectedBytes;
+    const protectedBytes =
+      [0, EEPROM_BYTES / 4, EEPROM_BYTES / 2, EEPROM_BYTES][(this.#protection >> 2) & 3] ?? 0;
+    return address >= EEPROM_BYTES - protectedBytes;
   }
 }

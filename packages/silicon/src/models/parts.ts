@@ -1,8 +1,10 @@
 import { isJsonObject, parseJson, type Clock, type JsonObject, type JsonValue } from '@sevenfold/formats';
 import type { Chip } from '../chip.ts';
 import { SiliconError } from '../errors.ts';
+import type { FlashStorage } from '../flash.ts';
+import { memoryFlash } from '../memory-storage.ts';
 import { CodecModel } from './codec.ts';
-import { I2cEepromModel, SpiEepromModel } from './eeprom.ts';
+import { EEPROM_BYTES, I2cEepromModel, SpiEepromModel } from './eeprom.ts';
 import { ButtonModel, LedModel, PwmModel } from './led.ts';
 import { AccelerometerModel, LoopbackModel, PotentiometerModel, TemperatureSensorModel } from './sensors.ts';
 
@@ -143,16 +145,23 @@ export function parseBoardFile(untrusted: Uint8Array): BoardDescription {
   return { name, parts };
 }
 
-/** Solders the parts of a board to a chip; gives each model by its name. */
+/** The cells of a memory on the board, by the name of the part: so many bytes. */
+export type PartStorage = (name: string, bytes: number) => FlashStorage;
+
+/**
+ * Solders the parts of a board to a chip; gives each model by its name. `storage`: what memories among them keep their
+ * content in; default: in memory, as long as the board is there.
+ */
 export function fitParts(
   chip: Chip,
   { parts }: BoardDescription,
   clock: Clock,
+  storage: PartStorage = (_name, bytes) => memoryFlash(bytes),
 ): ReadonlyMap<string, PartModel> {
-  return new Map(parts.map((part) => [part.name, fit(chip, part, clock)]));
+  return new Map(parts.map((part) => [part.name, fit(chip, part, clock, storage)]));
 }
 
-function fit(chip: Chip, part: PartDescription, clock: Clock): PartModel {
+function fit(chip: Chip, part: PartDescription, clock: Clock, storage: PartStorage): PartModel {
   switch (part.model) {
     case 'Led':
       return new LedModel(chip.pins, part.gpio, part.activeLevel);
@@ -177,14 +186,17 @@ function fit(chip: Chip, part: PartDescription, clock: Clock): PartModel {
     }
     case 'SpiEeprom':
     case 'SpiAccelerometer': {
-      const model = part.model === 'SpiEeprom' ? new SpiEepromModel(clock) : new AccelerometerModel();
+      const model =
+        part.model === 'SpiEeprom'
+          ? new SpiEepromModel(clock, storage(part.name, EEPROM_BYTES))
+          : new AccelerometerModel();
       found(chip.isus[part.isu]).spi.attach(part.chipSelect, model);
       return model;
     }
     case 'TemperatureSensor':
     case 'I2cEeprom':
     case 'I2cAccelerometer': {
-      const model = i2cModel(part.model, part.address, clock);
+      const model = i2cModel(part, clock, storage);
       found(chip.isus[part.isu]).i2c.attach(model);
       return model;
     }
@@ -194,15 +206,15 @@ function fit(chip: Chip, part: PartDescription, clock: Clock): PartModel {
 }
 
 function i2cModel(
-  model: 'TemperatureSensor' | 'I2cEeprom' | 'I2cAccelerometer',
-  address: number,
+  { name, model, address }: Extract<PartDescription, { readonly address: number }>,
   clock: Clock,
+  storage: PartStorage,
 ): TemperatureSensorModel | I2cEepromModel | AccelerometerModel {
   switch (model) {
     case 'TemperatureSensor':
       return new TemperatureSensorModel(address);
     case 'I2cEeprom':
-      return new I2cEepromModel(clock, address);
+      return new I2cEepromModel(clock, address, storage(name, EEPROM_BYTES));
     case 'I2cAccelerometer':
       return new AccelerometerModel(address);
     default:

@@ -214,17 +214,17 @@ export async function applicationPath(): Promise<PowerCutPath> {
 }
 
 /**
- * The factory: fuses, identity, OS in flash, `DeviceComplete`. The two large images are small ones here, whose content
- * means as little to a factory: what is judged is every bit of them.
+ * The factory: fuses, identity, OS in flash, `DeviceComplete`. Unless `isFull`, the two large images are small ones,
+ * whose content means as little to a factory: what is judged is every bit of them.
  */
-export async function manufacturePath(): Promise<PowerCutPath> {
+export async function manufacturePath(isFull = false): Promise<PowerCutPath> {
   const idle = {
     path: SYSTEM_IMAGE_FILES.bundle,
     bytes: utf8Encode('globalThis.stage = { async start() {} };'),
   };
   const release = (await makeRelease()).map((image): ProvisionImage => {
     const isLarge = image.type === 'PlutonRuntime' || image.type === 'SecurityMonitor';
-    return isLarge ? { ...image, package: makeImage(image.type, image.type, [idle]) } : image;
+    return isLarge && !isFull ? { ...image, package: makeImage(image.type, image.type, [idle]) } : image;
   });
   const isWhole = (device: TestDevice): boolean =>
     release.every(({ type, package: bytes }) => holds(device, type, bytes));
