@@ -39,6 +39,8 @@ export async function runApp(options: RunOptions): Promise<void> {
   const turn = async (): Promise<void> => {
     const began = performance.now();
     const app = await buildAndTell(options, toolchain);
+    // While the device boots. What goes wrong here goes wrong in the next build, and is told there.
+    if (isWatching) toolchain.warmUp().catch(() => undefined);
     await endSession();
     process.stderr.write(`built ${app.name} in ${Math.round(performance.now() - began)} ms\n`);
     session = await startBoardSession({

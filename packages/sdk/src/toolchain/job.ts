@@ -25,6 +25,9 @@ export interface ToolchainRequest {
   readonly cacheDir: string;
 }
 
+/** Asks the toolchain's process to load its tools and to build nothing. */
+export const WARM_UP = 'warm up';
+
 /** An app that compiled. */
 export interface BuiltModule {
   /** The module as it is shipped: no custom sections. */

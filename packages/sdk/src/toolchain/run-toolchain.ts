@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { SdkError } from '../errors.ts';
-import type { AppResult, ToolchainRequest } from './job.ts';
+import { WARM_UP, type AppResult, type ToolchainRequest } from './job.ts';
 
 /** The tools run for tens of milliseconds: V8's optimising compiler costs more than it gives. */
 const ENGINE_FLAGS = ['--liftoff-only'];
@@ -21,13 +21,35 @@ function failure(why: string): SdkError {
   return new SdkError('ToolchainFailed', `The compiler failed: ${why}.`);
 }
 
-/** The compiler's process, kept until `close`: what it has loaded once serves the next build. One build at a time. */
+/** The compiler's process, kept until `close`: what it has loaded once serves the next build, one after the other. */
 export class Toolchain implements AsyncDisposable {
   #child: ChildProcess | null = null;
   #said = '';
+  #isWarm = false;
+  #work: Promise<unknown> = Promise.resolve();
 
   /** Compiles and links apps. Throws `ToolchainFailed`. */
   run(request: ToolchainRequest): Promise<readonly AppResult[]> {
+    return this.#inTurn(request);
+  }
+
+  /**
+   * Loads compiler, linker and symbolizer for the build to come, which then takes a fraction of a second: what was
+   * found in the cache has loaded none of them. Throws `ToolchainFailed`.
+   */
+  async warmUp(): Promise<void> {
+    if (this.#isWarm) return;
+    this.#isWarm = true;
+    await this.#inTurn(WARM_UP);
+  }
+
+  #inTurn(request: ToolchainRequest | typeof WARM_UP): Promise<readonly AppResult[]> {
+    const result = this.#work.then(() => this.#ask(request));
+    this.#work = result.catch(() => undefined);
+    return result;
+  }
+
+  #ask(request: ToolchainRequest | typeof WARM_UP): Promise<readonly AppResult[]> {
     const child = this.#start();
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE);

@@ -3,6 +3,7 @@ import type { Diagnostic } from './diagnostics.ts';
 import {
   PROJECT,
   SDK_LIBRARY,
+  WARM_UP,
   type AppJob,
   type AppResult,
   type BuiltModule,
@@ -148,11 +149,22 @@ class Builder {
   }
 }
 
+/** Runs every tool once over the smallest app. */
+async function warmUp(): Promise<readonly AppResult[]> {
+  const main = { path: 'main.c', bytes: new TextEncoder().encode('int main(void) { return 0; }\n') };
+  const sources = { headers: [], library: [], project: [main] };
+  const { object } = await compile(`${PROJECT}${main.path}`, sources, []);
+  const { linked } = await link([object], [], false);
+  await symbolize(linked, [1]);
+  return [];
+}
+
 // Whoever asked is gone, or needs nothing more.
 process.once('disconnect', () => process.exit());
 process.on('message', (request) => {
   // The message was made by `run-toolchain.ts` of the same installation, which waits for each answer.
-  new Builder(request as ToolchainRequest).run().then(
+  const work = request === WARM_UP ? warmUp() : new Builder(request as ToolchainRequest).run();
+  work.then(
     (results) => process.send?.({ results }),
     (error: unknown) => process.send?.({ failure: String(error) }),
   );
