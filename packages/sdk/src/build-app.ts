@@ -12,7 +12,8 @@ import { findFreeRtos } from './realtime/freertos.ts';
 import type { MemoryUse } from './realtime/memory-use.ts';
 import { elfFunctions, unwindRules } from './realtime/unwind-rules.ts';
 import { formatDiagnostic, type Diagnostic } from './toolchain/diagnostics.ts';
-import type { AppResult, BuiltModule, ToolchainRequest } from './toolchain/job.ts';
+import type { AppJob, AppResult, BuiltModule, OwnClang, ToolchainRequest } from './toolchain/job.ts';
+import { findClang } from './toolchain/own-clang.ts';
 import { Toolchain } from './toolchain/run-toolchain.ts';
 
 /** How to build one app. */
@@ -29,7 +30,10 @@ export interface BuildOptions extends PackOptions {
   /** Macros for the compiler: `{BLINK_VERSION: '2'}`. */
   readonly defines?: Readonly<Record<string, string>>;
   readonly manifestOverrides?: ManifestOverrides;
-  /** Folder of the compiler for real-time apps; absent: it is on the path. */
+  /**
+   * Folder of a compiler: for real-time apps of arm-none-eabi-gcc (absent: it is on the path), for others of clang ≥ 19
+   * with wasi-libc (absent: that of the installation).
+   */
   readonly toolchain?: string;
   /** Folder of a FreeRTOS kernel to build into a real-time app, in place of the one that its `realtime.json` names. */
   readonly freertos?: string;
@@ -94,17 +98,14 @@ export async function buildApps(
   const isRealTime = manifests.map(
     (manifest) => parseAppManifest(manifest).applicationType === 'RealTimeCapable',
   );
-  const others = projects.flatMap(({ files }, index) =>
-    isRealTime[index] === true
-      ? []
-      : [
-          {
-            files,
-            defines: all[index]?.defines ?? {},
-            isForDebugger: all[index]?.isForDebugger ?? false,
-          },
-        ],
-  );
+  const others: AppJob[] = [];
+  for (const [index, { files }] of projects.entries()) {
+    if (isRealTime[index] === true) continue;
+    const { defines = {}, isForDebugger = false, toolchain: folder } = all[index] ?? {};
+    const compiler = folder === undefined ? null : await findClang(folder);
+    others.push({ files, defines, isForDebugger, compiler });
+  }
+  const compilers = others.map(({ compiler }) => compiler);
   const results = [...(await compileAll(others, toolchain))];
   const apps: BuiltApp[] = [];
   for (const [index, options] of all.entries()) {
@@ -114,7 +115,7 @@ export async function buildApps(
     const compiled =
       isRealTime[index] === true
         ? await compileRealTime(options, project)
-        : compiledModule(moduleOf(results.shift(), options.sourceDir));
+        : compiledModule(moduleOf(results.shift(), options.sourceDir), compilers.shift() ?? null);
     apps.push(await pack(options, project, manifest, compiled));
   }
   return apps;
@@ -153,12 +154,15 @@ async function compileRealTime(options: BuildOptions, project: Project): Promise
   };
 }
 
-function compiledModule({ module, linked, functions, lines, warnings }: BuiltModule): Compiled {
+function compiledModule(
+  { module, linked, functions, lines, warnings }: BuiltModule,
+  compiler: OwnClang | null,
+): Compiled {
   return {
     executable: module,
     debugModule: linked,
     symbols: { functions, lines },
-    libraries: wasmLibraries(),
+    libraries: wasmLibraries(compiler),
     realTime: null,
     warnings,
   };

@@ -13,7 +13,7 @@ export type SdkErrorCode =
   | 'LinkFailed'
   /** The toolchain's own process failed, ran out of memory or of time. */
   | 'ToolchainFailed'
-  /** There is no compiler for real-time apps on this machine. */
+  /** There is no compiler where one was named, or none for real-time apps on this machine. */
   | 'CompilerMissing'
   /** The linker's output is not what this SDK knows how to read. */
   | 'UnexpectedModule'

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { utf8Encode, type SymbolLine } from '@sevenfold/formats';
+import type { OwnClang } from './toolchain/job.ts';
 
 /** A text in this package's `package.json`. */
 function declared(...path: readonly string[]): string {
@@ -18,8 +19,15 @@ interface LinkedLibrary {
   readonly purl: string;
 }
 
-/** What every WebAssembly app is linked with besides the SDK's library. */
-export function wasmLibraries(): readonly LinkedLibrary[] {
+/** What every WebAssembly app is linked with besides the SDK's library: of a clang of one's own, or of the installation's. */
+export function wasmLibraries(compiler: OwnClang | null): readonly LinkedLibrary[] {
+  if (compiler !== null) {
+    const version = /\d+(?:\.\d+)+/.exec(compiler.version)?.[0] ?? 'unknown';
+    return [
+      { name: 'wasi-libc', version: 'unknown', purl: 'pkg:generic/wasi-libc' },
+      { name: 'compiler-rt', version, purl: `pkg:generic/compiler-rt@${version}` },
+    ];
+  }
   const version = declared('dependencies', '@yowasp/clang');
   return ['wasi-libc', 'compiler-rt'].map((name) => ({
     name,

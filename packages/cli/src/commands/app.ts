@@ -29,7 +29,10 @@ const buildFlags = {
   },
   define: { ...textFlag('Macro for the compiler', 'NAME=VALUE'), optional: true, variadic: true },
   toolchain: {
-    ...textFlag('Folder of arm-none-eabi-gcc, for real-time apps; else it is looked for on the path', 'DIR'),
+    ...textFlag(
+      'Folder of a compiler in place of the installation’s: clang 19 or newer with wasi-libc (wasi-sdk); for real-time apps of arm-none-eabi-gcc, which is else looked for on the path',
+      'DIR',
+    ),
     optional: true,
   },
   freertos: freertosFlag,

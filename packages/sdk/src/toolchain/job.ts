@@ -7,6 +7,18 @@ export interface SourceFile {
   readonly bytes: Uint8Array;
 }
 
+/** A clang of the developer's own, which was looked at and will do. */
+export interface OwnClang {
+  /** Folder of `clang` and `clang++`. */
+  readonly bin: string;
+  /** First line of what it says about itself. */
+  readonly version: string;
+  readonly major: number;
+  /** Folder of the C library, and what that calls WebAssembly. */
+  readonly sysroot: string;
+  readonly triple: string;
+}
+
 /** One app to compile and link. */
 export interface AppJob {
   /** Every file of the project that the compiler may read: sources and headers. */
@@ -14,6 +26,8 @@ export interface AppJob {
   readonly defines: Readonly<Record<string, string>>;
   /** Compile the app's own sources for a debugger: every variable in memory, every line where it stands. */
   readonly isForDebugger: boolean;
+  /** Null: the compiler of the installation. */
+  readonly compiler: OwnClang | null;
 }
 
 /** What the toolchain's process is asked to do: the library once, then each app. */

@@ -1,4 +1,4 @@
-import { compilerVersion } from './clang.ts';
+import { compilerVersion, runClang, type Tool } from './clang.ts';
 import type { Diagnostic } from './diagnostics.ts';
 import {
   PROJECT,
@@ -7,10 +7,12 @@ import {
   type AppJob,
   type AppResult,
   type BuiltModule,
+  type OwnClang,
   type SourceFile,
   type ToolchainRequest,
 } from './job.ts';
 import { neededParts } from './library-parts.ts';
+import { ownClang } from './own-clang.ts';
 import { contentKey, ResultCache } from './result-cache.ts';
 import { makeSymbols } from './symbols.ts';
 import {
@@ -37,6 +39,17 @@ function shorten(path: string): string {
   return path.startsWith(SDK_LIBRARY) ? `<sdk>/${path.slice(SDK_LIBRARY.length)}` : path;
 }
 
+/** A compiler, and everything that tells its results from those of others. */
+interface Compiler {
+  readonly clang: Tool;
+  readonly identity: readonly string[];
+}
+
+const compilerOf = (own: OwnClang | null): Compiler =>
+  own === null
+    ? { clang: runClang, identity: [compilerVersion] }
+    : { clang: ownClang(own), identity: Object.values(own).map(String) };
+
 /** Compiles and links, and remembers both by what went in. */
 class Builder {
   readonly #request: ToolchainRequest;
@@ -55,30 +68,36 @@ class Builder {
   }
 
   /** Objects of the library's parts, one after the other: each takes the compiler some 100 ms the first time. */
-  async #library(parts: readonly SourceFile[]): Promise<readonly Uint8Array[]> {
+  async #library(parts: readonly SourceFile[], compiler: Compiler): Promise<readonly Uint8Array[]> {
     const { headers, library } = this.#request;
     const objects: Uint8Array[] = [];
     for (const { path } of parts) {
       objects.push(
-        (await this.#compile(`${SDK_LIBRARY}${path}`, { headers, library, project: [] }, [])).object,
+        (await this.#compile(`${SDK_LIBRARY}${path}`, { headers, library, project: [] }, [], compiler))
+          .object,
       );
     }
     return objects;
   }
 
   /** What is read may be any header of the project: a source alone does not say which. */
-  #compile(source: string, sources: Sources, flags: readonly string[]): Promise<CompiledObject> {
+  #compile(
+    source: string,
+    sources: Sources,
+    flags: readonly string[],
+    { clang, identity }: Compiler,
+  ): Promise<CompiledObject> {
     const read = [...sources.headers, ...sources.library, ...sources.project].filter(
       ({ path }) => !isSource(path) || source.endsWith(`/${path}`),
     );
     const key = contentKey([
-      compilerVersion,
+      ...identity,
       source,
       ...COMPILE_FLAGS,
       ...flags,
       ...read.flatMap(({ path, bytes }) => [path, bytes]),
     ]);
-    return this.#cache.get(key, () => compile(source, sources, flags));
+    return this.#cache.get(key, () => compile(source, sources, flags, clang));
   }
 
   async #build(job: AppJob): Promise<AppResult> {
@@ -92,15 +111,16 @@ class Builder {
         // The last one holds.
         ...(job.isForDebugger ? ['-O0'] : []),
       ];
+      const compiler = compilerOf(job.compiler);
       const units = job.files.filter((file) => isSource(file.path));
       const objects: Uint8Array[] = [];
       for (const { path } of units) {
-        const compiled = await this.#compile(`${PROJECT}${path}`, sources, flags);
+        const compiled = await this.#compile(`${PROJECT}${path}`, sources, flags, compiler);
         objects.push(compiled.object);
         warnings.push(...compiled.warnings);
       }
       const isCpp = units.some(({ path }) => !path.endsWith('.c'));
-      const built = await this.#linkWithParts(job, objects, isCpp);
+      const built = await this.#linkWithParts(job, objects, isCpp, compiler);
       return { built: { ...built, warnings: [...warnings, ...built.warnings] } };
     } catch (error) {
       if (!(error instanceof CompileFailure)) throw error;
@@ -109,15 +129,20 @@ class Builder {
     }
   }
 
-  async #linkWithParts(job: AppJob, objects: readonly Uint8Array[], isCpp: boolean): Promise<BuiltModule> {
+  async #linkWithParts(
+    job: AppJob,
+    objects: readonly Uint8Array[],
+    isCpp: boolean,
+    compiler: Compiler,
+  ): Promise<BuiltModule> {
     const all = this.#request.library.filter(({ path }) => isSource(path));
     const needed = neededParts(all, job.files);
     try {
-      return await this.#link(objects, await this.#library(needed), isCpp);
+      return await this.#link(objects, await this.#library(needed, compiler), isCpp, compiler);
     } catch (error) {
       if (!(error instanceof CompileFailure) || needed.length === all.length) throw error;
       // A name that macros put together: with the whole library the linker knows for sure.
-      return this.#link(objects, await this.#library(all), isCpp);
+      return this.#link(objects, await this.#library(all, compiler), isCpp, compiler);
     }
   }
 
@@ -125,24 +150,26 @@ class Builder {
     objects: readonly Uint8Array[],
     library: readonly Uint8Array[],
     isCpp: boolean,
+    { clang, identity }: Compiler,
   ): Promise<BuiltModule> {
     const key = contentKey([
-      compilerVersion,
+      ...identity,
       'link; symbols with inlined places',
       String(objects.length),
       ...LINK_FLAGS,
       ...objects,
       ...library,
     ]);
-    return this.#cache.get(key, () => this.#linkNow(objects, library, isCpp));
+    return this.#cache.get(key, () => this.#linkNow(objects, library, isCpp, clang));
   }
 
   async #linkNow(
     objects: readonly Uint8Array[],
     library: readonly Uint8Array[],
     isCpp: boolean,
+    clang: Tool,
   ): Promise<BuiltModule> {
-    const { linked, warnings } = await link(objects, library, isCpp);
+    const { linked, warnings } = await link(objects, library, isCpp, clang);
     const module = stripCustomSections(linked);
     const symbols = await makeSymbols(linked, module, (addresses) => symbolize(linked, addresses), shorten);
     return { module, linked, ...symbols, warnings };

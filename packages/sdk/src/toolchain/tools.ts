@@ -103,7 +103,8 @@ async function run(
     return { files: result ?? {}, output: text() };
   } catch (error) {
     // The tool ended with an exit code that is not 0; it has said why.
-    if (error instanceof Error && 'code' in error) return { files: null, output: text() };
+    if (error instanceof Error && 'code' in error && typeof error.code === 'number')
+      return { files: null, output: text() };
     throw error;
   }
 }
@@ -132,6 +133,7 @@ export async function compile(
   source: string,
   { headers, library, project }: Sources,
   flags: readonly string[],
+  clang: Tool = runClang,
 ): Promise<CompiledObject> {
   const tree: Tree = {};
   plant(tree, SDK_INCLUDE, headers);
@@ -139,7 +141,7 @@ export async function compile(
   plant(tree, PROJECT, project);
   const [driver, dialect] = CPP.test(source) ? ['clang++', 'cpp'] : ['clang', 'c'];
   const { files, output } = await run(
-    runClang,
+    clang,
     [driver, ...COMPILE_FLAGS, ...(DIALECTS[dialect] ?? []), ...flags, '-c', source, '-o', 'out.o'],
     tree,
   );
@@ -152,6 +154,7 @@ export async function link(
   objects: readonly Uint8Array[],
   library: readonly Uint8Array[],
   isCpp: boolean,
+  clang: Tool = runClang,
 ): Promise<{ linked: Uint8Array; warnings: readonly Diagnostic[] }> {
   const tree: Tree = {};
   const plantAll = (prefix: string, all: readonly Uint8Array[]): readonly string[] =>
@@ -164,7 +167,7 @@ export async function link(
   // As an archive: an app that brings a function of its own under the same name keeps its own.
   const lazy = ['-Wl,--start-lib', ...plantAll('sdk', library), '-Wl,--end-lib'];
   const { files, output } = await run(
-    runClang,
+    clang,
     [isCpp ? 'clang++' : 'clang', '--target=wasm32-wasip1', ...own, ...lazy, ...LINK_FLAGS, '-o', 'out.wasm'],
     tree,
   );
