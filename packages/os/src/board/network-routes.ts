@@ -77,7 +77,8 @@ export class Routes {
   to(address: string): Route {
     const isNear = isIPv4(address) && (this.wire?.isNeighbour(address) === true || isForAll(address));
     if (this.wire?.isUp === true && isNear) return 'wire';
-    if (this.isWorldOpen) return 'world';
+    // What is for everybody stays on the board's own wire: the machine's network is not the board's to shout into.
+    if (this.isWorldOpen && !isForAll(address)) return 'world';
     throw new NetworkError('NetworkUnreachable', `No interface that is up leads to ${address}.`);
   }
 

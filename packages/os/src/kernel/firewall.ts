@@ -1,6 +1,7 @@
 import { isBytes, type Clock, type Port, type PortValue } from '@sevenfold/formats';
 import type { Compartment } from './compartments.ts';
 import { KernelError } from './errors.ts';
+import { ServiceDiscovery, serviceNames } from './lan/service-discovery.ts';
 
 /** Seconds for which an answer holds, whatever its TTL says: long enough to be used, short enough to follow a move. */
 const LEAST_TTL = 5;
@@ -43,8 +44,13 @@ function literalAddress(text: string): number | null {
   return parts.some((part) => part > 255) ? null : parts.reduce((sum, part) => sum * 256 + part, 0);
 }
 
+/** Whether no host of the world is there. */
+function isNever(address: number): boolean {
+  return NEVER.some((network) => isWithin(address, network));
+}
+
 function requireUsable(name: string, addresses: readonly number[]): readonly number[] {
-  const usable = addresses.filter((address) => !NEVER.some((network) => isWithin(address, network)));
+  const usable = addresses.filter((address) => !isNever(address));
   if (usable.length === 0)
     throw new KernelError('NameNotResolved', `${name} has no address outside the device.`);
   return usable;
@@ -70,6 +76,7 @@ export class Firewall {
   readonly #hardware: Port;
   readonly #clock: Clock;
   readonly #pins = new WeakMap<Compartment, Map<string, Pin>>();
+  readonly #discoveries = new WeakMap<Compartment, ServiceDiscovery>();
 
   constructor(hardware: Port, clock: Clock) {
     this.#hardware = hardware;
@@ -111,10 +118,22 @@ export class Firewall {
     return this.#ask(compartment, name);
   }
 
+  /** What an app whose manifest names services of the local network finds out about them. */
+  discoveryOf(compartment: Compartment): ServiceDiscovery {
+    let discovery = this.#discoveries.get(compartment);
+    if (discovery === undefined) {
+      const { allowedConnections } = compartment.application.capabilities;
+      discovery = new ServiceDiscovery(serviceNames(allowedConnections), this.#clock);
+      this.#discoveries.set(compartment, discovery);
+    }
+    return discovery;
+  }
+
   /** Refuses with AccessDenied what the app may not reach. */
   async requirePeer(compartment: Compartment, address: number): Promise<void> {
     const { allowedConnections } = compartment.application.capabilities;
     if (allowedConnections.includes(addressText(address))) return;
+    if (!isNever(address) && this.discoveryOf(compartment).reaches(address)) return;
     const now = this.#clock.monotonic();
     const holding = [...this.#pinsOf(compartment)].filter(([, { addresses }]) => addresses.includes(address));
     if (holding.some(([, { until }]) => until > now)) return;

@@ -3,6 +3,7 @@ import type { Compartment } from './compartments.ts';
 import type { ProxyRecord } from './connections.ts';
 import { KernelError } from './errors.ts';
 import type { Firewall } from './firewall.ts';
+import { MDNS_ADDRESS, MDNS_PORT } from './lan/service-discovery.ts';
 
 /** Sockets of one app, open or opening. */
 const MOST_SOCKETS = 16;
@@ -19,6 +20,8 @@ interface OpenSocket {
   readonly isServer: boolean;
   /** Of a datagram socket: monotonic ms until which this peer, `address:port`, is part of an exchange. */
   readonly peers: Map<string, number>;
+  /** Monotonic ms until which answers of services are heard. */
+  asksUntil: number;
 }
 
 function fieldsOf(value: PortValue): Fields {
@@ -128,7 +131,8 @@ export class Sockets {
     bytes: Uint8Array,
   ): Promise<PortValue> {
     const entry = this.#require(compartment, socket, 'datagram');
-    if (!this.#isPeer(entry, address, port)) {
+    if (address === MDNS_ADDRESS && port === MDNS_PORT) this.#requireQuestion(compartment, entry, bytes);
+    else if (!this.#isPeer(entry, address, port)) {
       await this.#firewall.requirePeer(compartment, address);
       this.#remember(entry, address, port);
     }
@@ -143,8 +147,31 @@ export class Sockets {
       const address = numberIn(datagram, 'address');
       const port = numberIn(datagram, 'port');
       if (entry.isServer) this.#remember(entry, address, port);
-      if (entry.isServer || this.#isPeer(entry, address, port)) return datagram;
+      const isHeard = entry.isServer || this.#isPeer(entry, address, port);
+      if (isHeard || this.#isDiscovered(compartment, entry, datagram)) return datagram;
     }
+  }
+
+  /** To everybody on the local network an app says nothing but questions about the services of its manifest. */
+  #requireQuestion(compartment: Compartment, entry: OpenSocket, bytes: Uint8Array): void {
+    if (!this.#firewall.discoveryOf(compartment).mayAsk(bytes)) {
+      throw new KernelError('AccessDenied', 'This is no question about a service that the manifest names.', {
+        field: 'Capabilities.AllowedConnections',
+      });
+    }
+    entry.asksUntil = this.#clock.monotonic() + ANSWER_TIME;
+  }
+
+  /** Whoever answers is not whom was written to: what he says decides (RFC 6762 §6.7). */
+  #isDiscovered(compartment: Compartment, entry: OpenSocket, datagram: Fields): boolean {
+    const { address, port, bytes } = datagram;
+    return (
+      port === MDNS_PORT &&
+      entry.asksUntil > this.#clock.monotonic() &&
+      typeof address === 'number' &&
+      isBytes(bytes) &&
+      this.#firewall.discoveryOf(compartment).learn(address, bytes)
+    );
   }
 
   async close(compartment: Compartment, socket: number): Promise<null> {
@@ -175,7 +202,7 @@ export class Sockets {
     try {
       const { [field]: id, ...rest } = fieldsOf(await open());
       if (typeof id !== 'number') throw new KernelError('BadReply', 'The network gave no socket.');
-      this.#open.set(id, { owner: compartment, kind, isServer, peers: new Map() });
+      this.#open.set(id, { owner: compartment, kind, isServer, peers: new Map(), asksUntil: 0 });
       if (compartment.isEnded) {
         // What it held was released while this one opened: nobody else would close it.
         await this.close(compartment, id);
