@@ -31,7 +31,11 @@ beforeAll(async () => {
     (request, response) => {
       const host = String(request.headers[':authority'] ?? request.headers.host);
       requests.push(`${request.httpVersion} ${request.method} ${host}${request.url}`);
-      if (request.url === '/moved') response.writeHead(302, { location: '/all' }).end();
+      if (request.url === '/evil')
+        response.writeHead(302, { location: `https://evil.example:${port}/a` }).end();
+      else if (request.url === '/evil-address')
+        response.writeHead(307, { location: `http://127.0.0.2:${port}/a` }).end();
+      else if (request.url === '/moved') response.writeHead(302, { location: '/all' }).end();
       else if (request.url === '/last') {
         response.end('good bye');
         // What others may have open on this connection is over as well.
@@ -119,6 +123,16 @@ describe('an app that speaks HTTP through libcurl’s names', () => {
     ]);
     expect(sessions).toBe(2);
   });
+
+  it.each(['1.1', '2'])(
+    'is led by no redirect over HTTP/%s to a host that it may not reach',
+    async (version) => {
+      const flags = version === '1.1' ? ['1.1'] : [];
+      const lines = await run([...flags, 'easy', url('/evil'), url('/evil-address')]);
+      for (const line of lines) expect(line).toMatch(/^failed: The manifest does not name this host/);
+      expect(requests.map((line) => line.replace(/.*example:\d+/, ''))).toEqual(['/evil', '/evil-address']);
+    },
+  );
 
   it('posts fields and headers', async () => {
     expect(await run(['post', url('/form')])).toEqual(['HTTP/2 200 10 lamp lit=1']);

@@ -10,7 +10,9 @@ const FD_CALLS = Object.entries(IMPORT_TABLE).flatMap(([module, rows]) =>
     .filter(
       ([name, row]: [string, ImportRow]) =>
         (row.answer === 'inside' || row.answer === 'waits') &&
-        /^(fd_|sock_|socket_(?!open)|gpio_(?!open)|timer_(?!create)|epoll_(?!create)|path_)/.test(name),
+        /^(fd_|sock_|socket_(?!open)|tls_(?:protocol|accept)|http2_|gpio_(?!open)|timer_(?!create)|epoll_(?!create)|path_)/.test(
+          name,
+        ),
     )
     .map(([name, row]: [string, ImportRow]) => ({ module, name, row })),
 );
@@ -37,6 +39,13 @@ describe('an app that makes descriptors up', () => {
       ['tlsRead', 1, 10],
       ['tlsWrite', 1, Uint8Array.of(1)],
       ['tlsClose', 1],
+      ['tlsProtocol', 1],
+      ['tlsAccept', 1],
+      ['tlsUnlisten', 1],
+      ['http2Request', 1, { method: 'GET', path: '/', fields: [], body: null }],
+      ['http2Head', 1],
+      ['http2Read', 1, 10],
+      ['http2Close', 1],
       ['netRead', 1, 10],
       ['netSend', 1, 1, 1, Uint8Array.of(1)],
       ['netClose', 1],

@@ -4,7 +4,7 @@ import { viewOf } from '@sevenfold/formats';
 export const DNS_TYPE = { a: 1, pointer: 12, text: 16, service: 33 } as const;
 
 /** What is asked. */
-export interface DnsQuestion {
+interface DnsQuestion {
   /** Lower case, without the last dot. */
   readonly name: string;
   readonly type: number;
