@@ -21,6 +21,10 @@ export type SiliconErrorCode =
   | 'NotAuthentic'
   | 'KeySlotsFull'
   | 'UnknownCall'
+  /** Not now: what is there first has to end. */
+  | 'WrongState'
+  /** A core's debug port is closed: nothing allows a debugger to look. */
+  | 'DebugLocked'
   | 'BadArgument'
   /** A register did not take the value that a transaction waited for. */
   | 'BusTimeout'

@@ -4,6 +4,7 @@ import { describeError } from '../errors.ts';
 import { startBoardSession, type BoardSession } from './board-session.ts';
 import { buildAndTell, type AppBuildOptions } from './build.ts';
 import { developerKey } from './developer-key.ts';
+import { serveGdb } from './gdb-server.ts';
 import { buildLocalRelease } from './local-device.ts';
 
 /** How an app is run on this machine. */
@@ -13,6 +14,8 @@ export interface RunOptions extends AppBuildOptions {
   readonly isWatching: boolean;
   /** Every line of the device, not those of the app alone. */
   readonly isVerbose: boolean;
+  /** Port of this machine where GDB finds the real-time core; null: nowhere. */
+  readonly gdbPort: number | null;
 }
 
 /** Ms in which changes of several files count as one. */
@@ -54,6 +57,12 @@ export async function runApp(options: RunOptions): Promise<void> {
       },
     });
   };
+  const tell = (line: string): void => void process.stderr.write(`${line}\n`);
+  const gdb =
+    options.gdbPort === null
+      ? null
+      : await serveGdb(options.gdbPort, () => session?.device.chip ?? null, tell);
+  if (gdb !== null) tell(`gdb: target remote 127.0.0.1:${gdb.port}`);
   const keys = listenToKeys(process, stop, (digit) => session?.board.key(digit));
   try {
     try {
@@ -70,6 +79,7 @@ export async function runApp(options: RunOptions): Promise<void> {
     } else await stopped;
   } finally {
     keys.end();
+    await gdb?.close();
     await endSession();
   }
 }

@@ -123,7 +123,11 @@ export const appCommands: RouteMap<CliContext> = buildRouteMap({
         for (const use of app.realTime?.use ?? []) this.process.stdout.write(`${formatMemoryUse(use)}\n`);
       },
     }),
-    run: buildCommand<BuildFlags & { readonly watch: boolean; readonly verbose: boolean }, [], CliContext>({
+    run: buildCommand<
+      BuildFlags & { readonly watch: boolean; readonly verbose: boolean; readonly gdb?: number },
+      [],
+      CliContext
+    >({
       docs: {
         brief: 'Run the app of this folder on a virtual device until Ctrl-C',
         fullDescription:
@@ -144,6 +148,13 @@ export const appCommands: RouteMap<CliContext> = buildRouteMap({
             withNegated: false,
             brief: 'Show every line of the device',
           },
+          gdb: {
+            kind: 'parsed',
+            parse: portOf,
+            optional: true,
+            brief: 'Let GDB on this machine take hold of the real-time core that runs the app, at this port',
+            placeholder: 'PORT',
+          },
         },
       },
       async func(flags) {
@@ -153,6 +164,7 @@ export const appCommands: RouteMap<CliContext> = buildRouteMap({
           process: this.process,
           isWatching: flags.watch,
           isVerbose: flags.verbose,
+          gdbPort: flags.gdb ?? null,
         });
       },
     }),
@@ -192,3 +204,10 @@ export const appCommands: RouteMap<CliContext> = buildRouteMap({
     }),
   },
 });
+
+/** A port of this machine; 0: any that is free. Throws `RangeError`. */
+function portOf(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
+  if (port <= 65_535) return port;
+  throw new RangeError(`${text} is no port: a number up to 65535, or 0 for any that is free.`);
+}

@@ -227,7 +227,11 @@ export const MONITOR_HARDWARE_CALLS = {
       'null; the core has exactly these from now on, and nobody else does until reset. Locks the firewall, and works although it is locked. FirewallLocked: one of them belongs to the other core',
   },
   loadCore: {
-    args: ['core', '[{address, bytes}]: in TCM, SYSRAM or XIP'],
+    args: [
+      'core',
+      '[{address, bytes}]: in TCM, SYSRAM or XIP',
+      'isDebuggable: whether the core’s debug port is open for it',
+    ],
     returns: 'null; what ran there is over, memories are zero but for these bytes, mailboxes are empty',
   },
   startCore: {

@@ -14,12 +14,15 @@ type Core = (typeof CORES)[number];
 export class Cores {
   readonly #hardware: Port;
   readonly #images: Pick<Images, 'loadApplication'>;
+  readonly #isDebuggable: boolean;
   /** By core: the app that was started there last, and whether it still is. */
   readonly #apps = new Map<Core, { readonly componentId: string; isRunning: boolean }>();
 
-  constructor(hardware: Port, images: Pick<Images, 'loadApplication'>) {
+  /** `isDebuggable`: whether debuggers may look at what is started (the capability `appDevelopment`). */
+  constructor(hardware: Port, images: Pick<Images, 'loadApplication'>, isDebuggable: boolean) {
     this.#hardware = hardware;
     this.#images = images;
+    this.#isDebuggable = isDebuggable;
   }
 
   /** (Re)starts an installed app; it may go on where it was before. Throws what its image is refused for. */
@@ -33,6 +36,7 @@ export class Cores {
         'loadCore',
         core,
         program.segments.map(({ address, bytes }) => ({ address, bytes })),
+        this.#isDebuggable,
       );
       await this.#hardware.call('assignRegions', core, regions);
       await this.#hardware.call('startCore', core);

@@ -92,7 +92,7 @@ export async function start(handle: StageHandle): Promise<void> {
       slots,
       stagings,
       images,
-      cores: new Cores(hardware, images),
+      cores: new Cores(hardware, images, capabilities.includes('appDevelopment')),
       records: new RecordLog(flash),
       mutable,
       capabilities,

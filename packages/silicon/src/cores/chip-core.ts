@@ -7,6 +7,7 @@ import {
 } from '@sevenfold/formats';
 import type { BusRegion, CoreState, RealTimeMaster } from '@sevenfold/formats';
 import type { Bus, Peripheral } from '../bus.ts';
+import { SiliconError } from '../errors.ts';
 import type { CoreResetCause } from '../peripherals/core-watchdog.ts';
 import type { Pins } from '../peripherals/gpio.ts';
 import { EINT_COUNT } from '../peripherals/interrupt-control.ts';
@@ -19,9 +20,12 @@ import {
 } from '../peripherals/mailbox.ts';
 import { chipBus } from './chip-bus.ts';
 import type { CoreOptions } from './core.ts';
+import { CoreDebugger } from './core-debugger.ts';
 import type { CoreFailure } from './core-failure.ts';
+import { CoreTape } from './core-tape.ts';
 import { TICKS_PER_SECOND } from './core-clock.ts';
 import type { CoreHost, CoreHostParts, MakeCoreHost, SharedWindow } from './core-host.ts';
+import { GdbSession } from './gdb/session.ts';
 import { RealTimeCore } from './real-time-core.ts';
 
 /** Interrupt lines of a core's ends of its mailboxes (real-time-cores.md §1.2). */
@@ -64,10 +68,12 @@ export class ChipCore {
   readonly #up = new Set<MailboxCause>();
   /** Made when something is loaded: a chip whose cores are not used has none. */
   #host: CoreHost | null = null;
-  /** Whether the next program runs in the chip's thread in any case: there a debugger can look at it. */
-  mustRunHere = false;
   #resetCause: CoreResetCause = 'start';
   #hasEvent = false;
+  /** What the core is told, for a debugger, which looks at it in the chip's thread; null where none may look. */
+  #tape: CoreTape | null = null;
+  /** Ends the session that a debugger has. */
+  #endSession: (() => void) | null = null;
 
   constructor(index: number, parts: ChipCoreParts) {
     this.index = index;
@@ -144,12 +150,45 @@ export class ChipCore {
     if (this.state === 'running') this.#parts.change(() => this.#host?.debugInput(bytes));
   }
 
-  /** Ends what runs and forgets it: memories are zero, mailboxes empty, peripherals at rest. */
-  clear(): void {
+  /**
+   * Ends what runs and forgets it: memories are zero, mailboxes empty, peripherals at rest. `isDebuggable`: whether
+   * `debug` is open for what is loaded next.
+   */
+  clear(isDebuggable = false): void {
+    this.#endSession?.();
     this.stop();
     this.#resetCause = this.#host?.resetCause ?? 'start';
     this.#host?.end();
     this.#host = null;
+    this.#tape = isDebuggable ? new CoreTape() : null;
+  }
+
+  /**
+   * The debug port: GDB's remote protocol, for one session at a time. The core stands still until the debugger lets it
+   * go on. `onEnd` is told when the session is over, by the debugger or because what it looks at is gone. Throws
+   * `DebugLocked` where nothing was loaded that may be looked at, `WrongState` while another session lasts.
+   */
+  debug(
+    send: (bytes: Uint8Array) => void,
+    onEnd: () => void,
+  ): { receive(bytes: Uint8Array): void; end(): void } {
+    const { realTime } = this;
+    if (this.#tape === null || realTime === null)
+      throw new SiliconError('DebugLocked', 'The debug port of this core is closed.', {
+        rule: 'the capability appDevelopment, and an app that was started since',
+      });
+    if (this.#endSession !== null)
+      throw new SiliconError('WrongState', 'Another debugger has hold of this core.');
+    const target = new CoreDebugger(realTime, this.#tape);
+    const end = (): void => {
+      if (this.#endSession !== end) return;
+      this.#endSession = null;
+      this.#parts.change(() => target.release());
+      onEnd();
+    };
+    this.#endSession = end;
+    const session = new GdbSession({ target, send, change: this.#parts.change, onEnd: end });
+    return { receive: (bytes) => session.receive(bytes), end };
   }
 
   /** Puts bytes into the core's memories. Throws `RangeError`. */
@@ -204,8 +243,11 @@ export class ChipCore {
         this.#show();
       },
     };
-    const makeHost = this.mustRunHere ? null : this.#parts.makeHost();
-    this.#host = makeHost?.(parts, this.#parts.window) ?? new RealTimeCore(parts);
+    const tape = this.#tape;
+    this.#host =
+      tape === null
+        ? (this.#parts.makeHost()?.(parts, this.#parts.window) ?? new RealTimeCore(parts))
+        : new RealTimeCore({ ...parts, tape });
     return this.#host;
   }
 

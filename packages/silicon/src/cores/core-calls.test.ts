@@ -54,7 +54,7 @@ describe('the Security Monitor’s calls for real-time cores', () => {
   it('load, start, stop and look', async () => {
     const { call, chip } = newWorld();
     expect(await call('coreStatus', 0)).toEqual({ state: 'off', failure: null });
-    await call('loadCore', 0, PROGRAM);
+    await call('loadCore', 0, PROGRAM, false);
     await call('startCore', 0);
     expect(await call('coreStatus', 0)).toEqual({ state: 'running', failure: null });
     // It stores to 0x4000_0000, where nothing is, and has no handler for that.
@@ -64,9 +64,9 @@ describe('the Security Monitor’s calls for real-time cores', () => {
       failure: { kind: 'lockup', fault: 'PRECISERR', bfar: 0x4000_0000, cfsr: 0x2_8200 },
     });
     expect(await call('busFaults')).toMatchObject({ count: 1, newest: [{ master: 'realtime0' }] });
-    await call('loadCore', 0, []);
+    await call('loadCore', 0, [], false);
     expect(await call('coreStatus', 0)).toEqual({ state: 'off', failure: null });
-    await call('loadCore', 0, PROGRAM.slice(0, 1));
+    await call('loadCore', 0, PROGRAM.slice(0, 1), false);
     expect(chip.realTimeCores[0]?.realTime?.core.memory.read(TCM.base + 0x400, 4)).toEqual(new Uint8Array(4));
     await call('startCore', 0);
     await call('stopCore', 0);
@@ -79,20 +79,21 @@ describe('the Security Monitor’s calls for real-time cores', () => {
     [
       'a segment outside of the core’s memories',
       'loadCore',
-      [0, [{ address: 0x8000_0000, bytes: words(1) }]],
+      [0, [{ address: 0x8000_0000, bytes: words(1) }], false],
     ],
     [
       'one that begins before TCM ends',
       'loadCore',
-      [0, [{ address: TCM.base + TCM.size - 2, bytes: words(1) }]],
+      [0, [{ address: TCM.base + TCM.size - 2, bytes: words(1) }], false],
     ],
     [
       'one that is too long',
       'loadCore',
-      [0, [{ address: SYSRAM.base, bytes: new Uint8Array(SYSRAM.size + 1) }]],
+      [0, [{ address: SYSRAM.base, bytes: new Uint8Array(SYSRAM.size + 1) }], false],
     ],
-    ['one behind XIP', 'loadCore', [0, [{ address: XIP.base + XIP.size, bytes: new Uint8Array(0) }]]],
-    ['one without bytes', 'loadCore', [0, [{ address: TCM.base }]]],
+    ['one behind XIP', 'loadCore', [0, [{ address: XIP.base + XIP.size, bytes: new Uint8Array(0) }], false]],
+    ['one without bytes', 'loadCore', [0, [{ address: TCM.base }], false]],
+    ['no word on debuggers', 'loadCore', [0, [{ address: TCM.base, bytes: words(1) }]]],
     ['a region that there is not', 'assignRegions', [0, ['isu9']]],
     ['the firewall', 'assignRegions', [0, ['firewall']]],
   ])('refuse %s', async (_what, method, args) => {
@@ -116,7 +117,7 @@ describe('the kernel’s side of a real-time core', () => {
     const { call, bus, chip } = newWorld();
     const box = BUS_REGIONS.mailbox1.offset;
     const shared = BUS_REGIONS.intercore1.offset;
-    await call('loadCore', 1, PROGRAM);
+    await call('loadCore', 1, PROGRAM, false);
     await bus(['store', shared + 3, Uint8Array.of(1, 2, 3)], ['write', box + MAILBOX_REGISTERS.CMD_POST, 9]);
     await call('startCore', 1);
     expect(chip.bus.readMemory('normal', shared, 8)).toEqual(Uint8Array.of(0, 0, 0, 1, 2, 3, 0, 0));

@@ -1,5 +1,6 @@
 import {
   ASSIGNABLE_REGIONS,
+  booleanArgument,
   bytesArgument,
   choiceArgument,
   listArgument,
@@ -40,10 +41,10 @@ export function realTimeCoreCalls(
       chip.assignRegions(master, names);
       return null;
     },
-    loadCore: ([core, untrusted]) => {
+    loadCore: ([core, untrusted, isDebuggable]) => {
       const target = coreOf(core);
       const segments = listArgument(untrusted, 'segments', MOST_SEGMENTS, segmentArgument);
-      target.clear();
+      target.clear(booleanArgument(isDebuggable, 'isDebuggable'));
       for (const { address, bytes } of segments) target.load(address, bytes);
       return null;
     },

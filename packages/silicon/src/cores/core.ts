@@ -256,7 +256,9 @@ export class Core {
   #leave(ops: readonly Op[], index: number): void {
     const words = this.#words;
     const op = ops[index] as Op;
-    words[WORD.budget] = (words[WORD.budget] ?? 0) - index - 1;
+    // A breakpoint that the core halts at has not been executed.
+    const done = this.halt === 'breakpoint' ? index : index + 1;
+    words[WORD.budget] = (words[WORD.budget] ?? 0) - done;
     this.#position = 0;
     // An instruction that ends a block has set these itself.
     if (!op.instruction.ends) {
@@ -279,7 +281,7 @@ export class Core {
       words[15] = op.next;
       words[WORD.it] = op.nextIt;
       op.run(op);
-      words[WORD.budget] = (words[WORD.budget] ?? 0) - 1;
+      if (this.halt !== 'breakpoint') words[WORD.budget] = (words[WORD.budget] ?? 0) - 1;
     } catch (error) {
       words[WORD.it] = it;
       this.#fail(error, op);

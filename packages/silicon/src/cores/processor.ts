@@ -26,8 +26,11 @@ const FPCCR = {
   LSPEN: 1 << 30,
 } as const;
 
-/** Why a core does not execute instructions. */
-export type Halt = 'sleeping' | 'locked' | 'breakpoint' | null;
+/** Why a core does not execute instructions; `debug`: a debugger has hold of it. */
+export type Halt = 'sleeping' | 'locked' | 'breakpoint' | 'debug' | null;
+
+/** Hears of accesses: where, how many bytes, and which way. */
+export type AccessWatch = (address: number, size: AccessSize, kind: 'read' | 'write') => void;
 
 /**
  * The core around its instructions: modes, stacks, exception entry and return, faults, special registers, and every
@@ -51,6 +54,7 @@ export class Processor implements HandlerContext, SlowAccess {
   #exclusive: { readonly address: number; readonly size: number } | null = null;
   /** Where BKPT halts instead of faulting: a debugger is attached. */
   isDebugged = false;
+  #watch: AccessWatch | null = null;
 
   constructor(parts: AccessParts) {
     this.#memory = parts.memory;
@@ -70,6 +74,13 @@ export class Processor implements HandlerContext, SlowAccess {
 
   get isPrivileged(): boolean {
     return this.ipsr !== 0 || (this.control & NPRIV) === 0;
+  }
+
+  /** Told of every load and store that has been done; while there is one, only the interpreter runs. */
+  set watch(watch: AccessWatch | null) {
+    this.#watch = watch;
+    this.refresh();
+    this.stop();
   }
 
   /** Leave translated code and the block after this instruction: something may have to happen first. */
@@ -103,7 +114,7 @@ export class Processor implements HandlerContext, SlowAccess {
 
   /** Recomputes what generated code looks at from the registers that it derives from. */
   refresh(): void {
-    const isPlain = !this.#mpu.isEnabled && (this.scs.ccr & CCR.UNALIGN_TRP) === 0;
+    const isPlain = !this.#mpu.isEnabled && (this.scs.ccr & CCR.UNALIGN_TRP) === 0 && this.#watch === null;
     this.#words[WORD.window] = isPlain ? TCM.size : 0;
     const access = (this.scs.cpacr >>> 20) & 3;
     const isOpen = access === 3 || (access === 1 && this.isPrivileged);
@@ -117,18 +128,28 @@ export class Processor implements HandlerContext, SlowAccess {
     return this.#word(WORD.window) !== 0;
   }
 
-  readonly load = (address: number, size: AccessSize): number =>
-    this.#access.load(address, size, this.isPrivileged);
+  readonly load = (address: number, size: AccessSize): number => this.#load(address, size, this.isPrivileged);
 
   readonly store = (address: number, size: AccessSize, value: number): void =>
-    this.#access.store(address, { size, value, isPrivileged: this.isPrivileged });
+    this.#store(address, { size, value, isPrivileged: this.isPrivileged });
 
   loadUnprivileged(address: number, size: AccessSize): number {
-    return this.#access.load(address, size, false);
+    return this.#load(address, size, false);
   }
 
   storeUnprivileged(address: number, size: AccessSize, value: number): void {
-    this.#access.store(address, { size, value, isPrivileged: false });
+    this.#store(address, { size, value, isPrivileged: false });
+  }
+
+  #load(address: number, size: AccessSize, isPrivileged: boolean): number {
+    const value = this.#access.load(address, size, isPrivileged);
+    this.#watch?.(address >>> 0, size, 'read');
+    return value;
+  }
+
+  #store(address: number, access: { size: AccessSize; value: number; isPrivileged: boolean }): void {
+    this.#access.store(address, access);
+    this.#watch?.(address >>> 0, access.size, 'write');
   }
 
   /** Throws where an instruction may not be fetched. */
@@ -175,6 +196,7 @@ export class Processor implements HandlerContext, SlowAccess {
         if (this.isDebugged) {
           this.halt = 'breakpoint';
           this.#words[15] = (o.pc - 4) | 0;
+          this.#words[WORD.it] = o.it;
           this.stop();
           return 0;
         }

@@ -9,6 +9,7 @@ import { Uart } from '../peripherals/uart.ts';
 import { EventQueue, type Timeline } from '../timeline.ts';
 import { CoreClock, TICKS_PER_SECOND } from './core-clock.ts';
 import type { CoreHost, CoreHostParts } from './core-host.ts';
+import type { CoreInput, CoreTape } from './core-tape.ts';
 import { snapshotOf, type CoreFailure, type CoreSnapshot } from './core-failure.ts';
 import { Core } from './core.ts';
 import type { FaultName } from './fault.ts';
@@ -16,6 +17,12 @@ import { Gpt } from './gpt.ts';
 import { EXCEPTION } from './nvic.ts';
 import { registerBus } from './register-bus.ts';
 import { offsetOf, SYSRAM_OFFSET, TCM, XIP_OFFSET } from './state.ts';
+
+/** What a core is made with. */
+export interface RealTimeCoreParts extends CoreHostParts {
+  /** Where all that the core is told is kept, for a debugger that goes back; without one nothing is. */
+  readonly tape?: CoreTape;
+}
 
 /** Upper halves of the addresses of what every core has its own copy of (real-time-cores.md §1.2). */
 const BLOCK = {
@@ -52,7 +59,10 @@ export class RealTimeCore implements CoreHost {
   readonly timeline: Timeline;
   readonly #events: EventQueue;
   readonly #clock: CoreClock;
-  readonly #parts: CoreHostParts;
+  /** Told when the core has come to what a debugger waits for, or has failed. */
+  onStop: ((why: 'debug' | 'failed') => void) | null = null;
+  readonly #parts: RealTimeCoreParts;
+  readonly #tape: CoreTape | null;
   readonly #own: ReadonlyMap<number, Peripheral>;
   readonly #interruptControl: InterruptControl;
   readonly #dma: Dma;
@@ -63,8 +73,10 @@ export class RealTimeCore implements CoreHost {
   /** The newest fault whose handler may still be running. */
   #fault: { readonly name: FaultName; readonly snapshot: CoreSnapshot } | null = null;
 
-  constructor(parts: CoreHostParts) {
+  constructor(outside: RealTimeCoreParts) {
+    const parts = outside.tape?.record(outside) ?? outside;
     this.#parts = parts;
+    this.#tape = outside.tape ?? null;
     const { application, other } = parts.mailboxes;
     const clock = new ClockControl((source) => {
       this.#clock.select(source);
@@ -74,24 +86,24 @@ export class RealTimeCore implements CoreHost {
     const gpt = new Gpt({
       now: () => this.#clock.now(),
       cyclesPerSecond: TICKS_PER_SECOND,
-      setLine: (line, isUp) => this.setLine(line, isUp),
+      setLine: (line, isUp) => this.core.setLine(line, isUp),
     });
     this.debugUart = new Uart({
-      interrupt: (isHigh) => this.setLine(LINE.debugUart, isHigh),
+      interrupt: (isHigh) => this.core.setLine(LINE.debugUart, isHigh),
       request() {},
       timeline: () => this.timeline,
     });
     this.debugUart.attach({ receive: (byte) => parts.onDebugByte(byte) });
     const timeline = (): Timeline => this.timeline;
     this.#interruptControl = new InterruptControl({
-      setLine: (line, isHigh) => this.setLine(line, isHigh),
+      setLine: (line, isHigh) => this.core.setLine(line, isHigh),
       timeline,
     });
     const watchdog = new CoreWatchdog(
       {
         timeline,
         bite: (cause) => this.#fail(cause === 'watchdog' ? 'watchdog' : 'reset', cause),
-        interrupt: (isHigh) => this.setLine(LINE.watchdog, isHigh),
+        interrupt: (isHigh) => this.core.setLine(LINE.watchdog, isHigh),
       },
       parts.resetCause ?? 'start',
     );
@@ -100,7 +112,7 @@ export class RealTimeCore implements CoreHost {
       read: (address, size) => this.#readForDma(address, size),
       write: (address, size, value) => this.#writeForDma(address, size, value),
       isRequested: (channel, address) => this.#requests.has(requestOf(channel, address)),
-      interrupt: (isHigh) => this.setLine(LINE.dma, isHigh),
+      interrupt: (isHigh) => this.core.setLine(LINE.dma, isHigh),
     });
     this.#own = new Map<number, Peripheral>([
       [BLOCK.interruptControl, this.#interruptControl],
@@ -146,7 +158,7 @@ export class RealTimeCore implements CoreHost {
   /** Tick at which the core next does something by itself: now, unless it sleeps. `Infinity`: not at all. */
   nextEvent(): number {
     const { core } = this;
-    if (!this.#isRunning || core.halt === 'breakpoint') return Infinity;
+    if (!this.#isRunning || this.#isHeld()) return Infinity;
     if (core.halt !== 'sleeping' || core.processor.canWake()) return this.time;
     const ticks = core.nextEvent();
     return ticks === Infinity ? Infinity : this.#clock.tickOf(ticks);
@@ -154,16 +166,19 @@ export class RealTimeCore implements CoreHost {
 
   /** An interrupt line from outside goes up or down. */
   setLine(line: number, isUp: boolean): void {
+    this.#note({ kind: 'line', line, isUp });
     this.core.setLine(line, isUp);
   }
 
   /** A pin that the core may see has this level now: EINT n is pin n. */
   pinChanged(pin: number, level: 0 | 1): void {
+    this.#note({ kind: 'pin', pin, level });
     this.#interruptControl.pinChanged(pin, level);
   }
 
   /** A peripheral asks for transfers by the core's DMA, or does not any more. */
   setRequest(request: number, isHigh: boolean): void {
+    this.#note({ kind: 'request', request, isHigh });
     if (!isHigh) this.#requests.delete(request);
     else {
       this.#requests.add(request);
@@ -178,7 +193,14 @@ export class RealTimeCore implements CoreHost {
 
   /** Puts bytes into TCM, SYSRAM or XIP. Throws `RangeError`. */
   load(address: number, bytes: Uint8Array): void {
+    this.#note({ kind: 'load', address, bytes: bytes.slice() });
     this.core.load(address, bytes);
+  }
+
+  /** Sets a register of the core that stands still: 0 to 12, 13 SP, 14 LR, 15 PC. */
+  setRegister(index: number, value: number): void {
+    this.#note({ kind: 'register', index, value });
+    this.core.setRegister(index, value);
   }
 
   /**
@@ -186,7 +208,8 @@ export class RealTimeCore implements CoreHost {
    * are: what the other end has posted waits.
    */
   start(vectors: number = TCM.base): void {
-    this.stop();
+    this.#note({ kind: 'start', vectors });
+    this.#halt();
     this.#failure = null;
     this.core.reset(vectors);
     this.#isRunning = true;
@@ -198,6 +221,15 @@ export class RealTimeCore implements CoreHost {
 
   /** Into reset, from which `start` leads. */
   stop(): void {
+    this.#note({ kind: 'stop' });
+    this.#halt();
+  }
+
+  #note(input: CoreInput): void {
+    this.#tape?.note(this.core.now, input);
+  }
+
+  #halt(): void {
     this.#isRunning = false;
     this.#fault = null;
     this.#events.clear();
@@ -212,15 +244,28 @@ export class RealTimeCore implements CoreHost {
     const start = this.time;
     const end = start + ticks;
     while (this.#isRunning && this.time < end) {
-      const passed = this.core.run(Math.max(1, this.#clock.cycleOf(end) - this.core.now));
-      this.#judge();
-      if (passed === 0) break;
+      if (this.runCycles(Math.max(1, this.#clock.cycleOf(end) - this.core.now)) === 0) break;
     }
     return this.time - start;
   }
 
+  /** Lets cycles of the core's clock pass; gives how many did: less where something ends the run. */
+  runCycles(cycles: number): number {
+    if (!this.#isRunning || this.#isHeld()) return 0;
+    const passed = this.core.run(cycles);
+    this.#judge();
+    if (this.#isHeld()) this.onStop?.('debug');
+    return passed;
+  }
+
+  /** Whether a debugger has hold of the core, or it stands at a breakpoint for one. */
+  #isHeld(): boolean {
+    return this.core.halt === 'breakpoint' || this.core.halt === 'debug';
+  }
+
   /** Bytes for the debug UART's receiver. */
   debugInput(bytes: Uint8Array): void {
+    this.#note({ kind: 'debugInput', bytes: bytes.slice() });
     for (const byte of bytes) this.debugUart.arrive(byte);
   }
 
@@ -290,9 +335,10 @@ export class RealTimeCore implements CoreHost {
       time: this.time,
     };
     core.endRun();
-    this.stop();
+    this.#halt();
     this.#failure = failure;
     this.#parts.onFailure(failure);
+    this.onStop?.('failed');
   }
 }
 

@@ -125,6 +125,7 @@ export class KernelWorld {
           copyPlainData(await secure[method as keyof typeof secure](copyArguments(args), 'monitor')),
       },
       { loadApplication: (componentId) => Promise.resolve(this.#package(componentId)) },
+      false,
     );
     deliverInterrupts(
       this.chip,

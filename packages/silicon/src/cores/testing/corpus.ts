@@ -44,6 +44,7 @@ export class CorpusRun {
   readonly #program: ElfProgram;
   #output = '';
 
+  /** Its debug port is open. */
   constructor(name: string, engine: NonNullable<CoreOptions['engine']>, regions: readonly BusRegion[] = []) {
     const storage = { flash: memoryFlash(), fuses: memoryFuses(), entropy: insecureSeededEntropy(name) };
     this.chip = openChip({ ...storage, realTimeEngine: engine });
@@ -70,7 +71,7 @@ export class CorpusRun {
 
   /** Clears the core and loads the program, as the operating system does. */
   load(): this {
-    this.core.clear();
+    this.core.clear(true);
     for (const { address, bytes } of this.#program.segments) this.core.load(address, bytes);
     return this;
   }
