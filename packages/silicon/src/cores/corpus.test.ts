@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { ButtonModel } from '../models/led.ts';
 import { AccelerometerModel, LoopbackModel, TemperatureSensorModel } from '../models/sensors.ts';
+import type { I2cDevice } from '../peripherals/i2c.ts';
+import type { SpiDevice } from '../peripherals/spi.ts';
 import { TICKS_PER_SECOND } from './core-clock.ts';
 import { ApplicationEnd } from './testing/application-end.ts';
 import { CorpusRun } from './testing/corpus.ts';
@@ -144,6 +146,59 @@ describe('programs and the core’s own hardware', () => {
     );
     expect(chip.pwm[1]?.wave(2)).toEqual({ isRunning: true, period: 1_000_000, high: 250_000 });
     expect(chip.bus.firewall.violations).toEqual([]);
+  });
+
+  it('move more than a FIFO holds, and refuse what cannot be', () => {
+    const waves: unknown[] = [];
+    const { output } = onBoth(
+      'drivers',
+      (run) => {
+        const { chip } = run;
+        const memory: number[] = [];
+        let pointer = 0;
+        const part: I2cDevice = {
+          address: 0x50,
+          start: (direction) => {
+            if (direction === 'write') pointer = -1;
+            return 'ack';
+          },
+          write: (byte) => {
+            if (pointer < 0) pointer = byte;
+            else memory[pointer++] = byte;
+            return true;
+          },
+          read: () => memory[pointer++] ?? 0xff,
+          stop: () => {},
+        };
+        chip.isus[2]?.i2c.attach(part);
+        const inverter: SpiDevice = {
+          modes: [3],
+          selectLevel: 0,
+          select: () => {},
+          exchange: (byte) => byte ^ 0xff,
+          deselect: () => {},
+        };
+        chip.isus[1]?.spi.attach(0, inverter);
+        for (const group of [0, 2])
+          chip.pwm[group]?.onChange((channel, { period, high }) =>
+            waves.push([group, channel, period, high]),
+          );
+        run.run(0.1);
+      },
+      ['gpio0', 'gpio2', 'isu1', 'isu2'],
+    );
+    expect(output).toBe(
+      lines(
+        'pins 1 0 0 0',
+        'write 0 read 0 1 11 nobody 1 nothing 4',
+        'exchange 1 ff e0 one 1 f6 too many 0',
+        'pwm 1 0 1 0',
+      ),
+    );
+    expect(waves.slice(0, 2)).toEqual([
+      [0, 1, 1_000_000, 250_000],
+      [2, 2, 30_000_000, 1_000_000],
+    ]);
   });
 
   it('copy by DMA what it reaches, and nothing else', () => {
@@ -336,6 +391,13 @@ describe('the kernel of the real-time SDK', () => {
   it('keeps every task’s floating-point registers, whoever comes in between', () => {
     const { output } = onBoth('rtos-fpu', (run) => run.run(0.4));
     expect(output).toBe(lines('sum 4.679871, interrupts 180: 358.000000', 'all ran 1, wrong 0'));
+  });
+
+  it('keeps every promise at once, whatever its tasks happen to do', () => {
+    const { output } = onBoth('rtos-stress', (run) => run.run(6));
+    expect(output).toMatch(
+      /^locked \d{3,} sent \d{3,} taken \d{3,} flagged \d{2,} timeouts \d{2,}\nwrong 0\n$/,
+    );
   });
 
   it('has no tick: an hour with a look every minute takes a few thousand instructions', () => {

@@ -3,5 +3,9 @@
 
 #include "core.h"
 
-/* A wave of so many nanoseconds, high for a part of them; false: out of reach. `high` of 0 stops the channel. */
+/*
+ * A wave of so many nanoseconds, high for a part of them; `high_ns` of 0 stops the channel. Channels of a group share a
+ * clock: one of 38 ns that reaches periods of 2.5 ms, or one of 500 ns that reaches 32 ms. False: out of reach, or of
+ * the clock that the group's other channels run on.
+ */
 bool pwm_set(unsigned group, unsigned channel, uint32_t period_ns, uint32_t high_ns);
