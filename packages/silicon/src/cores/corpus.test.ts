@@ -393,6 +393,11 @@ describe('the kernel of the real-time SDK', () => {
     expect(output).toBe(lines('sum 4.679871, interrupts 180: 358.000000', 'all ran 1, wrong 0'));
   });
 
+  it('serves the most urgent first and equals in order, and counts time beyond where its clock goes round', () => {
+    const { output } = onBoth('rtos-order', (run) => run.run(41 * 3600));
+    expect(output).toBe(lines('bdcaBDCA', 'gone 1', 'after 40 hours'));
+  });
+
   it('keeps every promise at once, whatever its tasks happen to do', () => {
     const { output } = onBoth('rtos-stress', (run) => run.run(6));
     expect(output).toMatch(
