@@ -28,8 +28,10 @@ static void run_judge(void *context) {
     task_sleep(1);
     task_set_priority(&waiters[i], priorities[i]);
   }
-  for (uint32_t i = 0; i < WAITERS; i++) semaphore_give(&semaphore);
-  task_sleep(1);
+  for (uint32_t i = 0; i < WAITERS; i++) {
+    semaphore_give(&semaphore);
+    task_sleep(1);
+  }
   event_set(&events, 1);
   task_sleep(1);
   printf("%s\n", order);
