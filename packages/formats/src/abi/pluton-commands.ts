@@ -31,13 +31,6 @@ const ANY_LIFECYCLE = ['Blank', 'Module1Complete', 'DeviceComplete'] as const;
 /** A blank chip is on the silicon maker's test bench: what it does there must leave no trace in its fuses. */
 const IN_A_PRODUCT = ['Module1Complete', 'DeviceComplete'] as const;
 
-const exactly = <Name extends string>(name: Name, length: number) =>
-  ({ kind: 'bytes', name, min: length, max: length }) as const;
-const upTo = <Name extends string>(name: Name, max: number, min = 0) =>
-  ({ kind: 'bytes', name, min, max }) as const;
-const number = <Name extends string>(name: Name, max: number) => ({ kind: 'uint', name, max }) as const;
-const text = <Name extends string>(name: Name, max: number) => ({ kind: 'text', name, max }) as const;
-
 const LARGEST_PACKAGE = 2 * 1024 * 1024;
 const LARGEST_MESSAGE = 64 * 1024;
 /** Longest text that one box holds. */
@@ -69,28 +62,40 @@ export const PLUTON_COMMANDS = {
     errors: [],
   },
   verifyImage: {
-    args: [upTo('package', LARGEST_PACKAGE), number('imageType', 0xffff), { kind: 'flag', name: 'measure' }],
+    args: [
+      { kind: 'bytes', name: 'package', min: 0, max: LARGEST_PACKAGE },
+      { kind: 'uint', name: 'imageType', max: 0xffff },
+      { kind: 'flag', name: 'measure' },
+    ],
     returns: '{imageId, componentId, name, digest: bytes32, signerId: bytes32, securityVersion}',
     phases: ANY_PHASE,
     lifecycles: ANY_LIFECYCLE,
     errors: ['FormatError', 'ImageRefused', 'MeasurementsClosed'],
   },
   attest: {
-    args: [exactly('challenge', 32)],
+    args: [{ kind: 'bytes', name: 'challenge', min: 32, max: 32 }],
     returns: 'bytes: PSA token, COSE_Sign1',
     phases: RUNNING,
     lifecycles: ANY_LIFECYCLE,
     errors: ['EntropyFailure'],
   },
   verifySigned: {
-    args: [text('use', 64), upTo('message', LARGEST_MESSAGE), exactly('signature', 64), exactly('keyId', 20)],
+    args: [
+      { kind: 'text', name: 'use', max: 64 },
+      { kind: 'bytes', name: 'message', min: 0, max: LARGEST_MESSAGE },
+      { kind: 'bytes', name: 'signature', min: 64, max: 64 },
+      { kind: 'bytes', name: 'keyId', min: 20, max: 20 },
+    ],
     returns: 'boolean: signed by a keystore key that has this use',
     phases: ANY_PHASE,
     lifecycles: ANY_LIFECYCLE,
     errors: [],
   },
   openCapability: {
-    args: [upTo('file', MOST_CAPABILITY_BYTES, 1), { kind: 'flag', name: 'inForce' }],
+    args: [
+      { kind: 'bytes', name: 'file', min: 1, max: MOST_CAPABILITY_BYTES },
+      { kind: 'flag', name: 'inForce' },
+    ],
     returns: '[string]: what the file enables on this device; inForce: measured, and held until reset',
     phases: ANY_PHASE,
     lifecycles: ANY_LIFECYCLE,
@@ -105,14 +110,17 @@ export const PLUTON_COMMANDS = {
     errors: ['EntropyFailure', 'KeySlotsFull', 'NotABox', 'PolicyNotMet', 'NotAuthentic'],
   },
   signWithSessionKey: {
-    args: [number('keyId', 255), upTo('message', LARGEST_MESSAGE)],
+    args: [
+      { kind: 'uint', name: 'keyId', max: 255 },
+      { kind: 'bytes', name: 'message', min: 0, max: LARGEST_MESSAGE },
+    ],
     returns: 'bytes64: r‖s over SHA-256 of message',
     phases: RUNNING,
     lifecycles: ANY_LIFECYCLE,
     errors: ['NoSuchKey'],
   },
   exportSessionKey: {
-    args: [number('keyId', 255)],
+    args: [{ kind: 'uint', name: 'keyId', max: 255 }],
     returns: 'bytes: PKCS#8; the slot is emptied',
     phases: RUNNING,
     lifecycles: ANY_LIFECYCLE,
@@ -126,14 +134,18 @@ export const PLUTON_COMMANDS = {
     errors: [],
   },
   signRecord: {
-    args: [upTo('record', LARGEST_MESSAGE, 1)],
+    args: [{ kind: 'bytes', name: 'record', min: 1, max: LARGEST_MESSAGE }],
     returns: 'bytes64: r‖s by the general key over a prefix and the record',
     phases: RUNNING,
     lifecycles: IN_A_PRODUCT,
     errors: [],
   },
   openDelivery: {
-    args: [upTo('ephemeral', 128, 1), upTo('context', 256), upTo('box', MOST_SEALED, 28)],
+    args: [
+      { kind: 'bytes', name: 'ephemeral', min: 1, max: 128 },
+      { kind: 'bytes', name: 'context', min: 0, max: 256 },
+      { kind: 'bytes', name: 'box', min: 28, max: MOST_SEALED },
+    ],
     returns: 'bytes: what somebody sealed to the general key',
     phases: ANY_PHASE,
     lifecycles: IN_A_PRODUCT,
@@ -142,8 +154,8 @@ export const PLUTON_COMMANDS = {
   seal: {
     args: [
       { kind: 'choice', name: 'policy', of: SEAL_POLICIES },
-      text('owner', MOST_OWNER),
-      upTo('plaintext', MOST_SEALED),
+      { kind: 'text', name: 'owner', max: MOST_OWNER },
+      { kind: 'bytes', name: 'plaintext', min: 0, max: MOST_SEALED },
     ],
     returns: 'bytes: a box that opens on this chip, for this owner, while its policy holds',
     phases: ANY_PHASE,
@@ -151,7 +163,10 @@ export const PLUTON_COMMANDS = {
     errors: ['EntropyFailure'],
   },
   unseal: {
-    args: [text('owner', MOST_OWNER), upTo('box', MOST_BOX, 1)],
+    args: [
+      { kind: 'text', name: 'owner', max: MOST_OWNER },
+      { kind: 'bytes', name: 'box', min: 1, max: MOST_BOX },
+    ],
     returns: 'bytes: the plaintext',
     phases: ANY_PHASE,
     lifecycles: ANY_LIFECYCLE,
@@ -175,21 +190,27 @@ export const PLUTON_COMMANDS = {
     errors: ['CountersExhausted', 'StateUnwritable'],
   },
   sha256: {
-    args: [upTo('message', LARGEST_PACKAGE)],
+    args: [{ kind: 'bytes', name: 'message', min: 0, max: LARGEST_PACKAGE }],
     returns: 'bytes32',
     phases: ANY_PHASE,
     lifecycles: ANY_LIFECYCLE,
     errors: [],
   },
   random: {
-    args: [number('length', 256), { kind: 'flag', name: 'fresh' }],
+    args: [
+      { kind: 'uint', name: 'length', max: 256 },
+      { kind: 'flag', name: 'fresh' },
+    ],
     returns: 'bytes; fresh: new entropy goes in first (prediction resistance)',
     phases: ANY_PHASE,
     lifecycles: ANY_LIFECYCLE,
     errors: ['EntropyFailure'],
   },
   raiseSecurityVersion: {
-    args: [number('imageType', 0xffff), number('version', Number.MAX_SAFE_INTEGER)],
+    args: [
+      { kind: 'uint', name: 'imageType', max: 0xffff },
+      { kind: 'uint', name: 'version', max: Number.MAX_SAFE_INTEGER },
+    ],
     returns: 'null',
     phases: ANY_PHASE,
     lifecycles: ANY_LIFECYCLE,
