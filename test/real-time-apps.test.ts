@@ -21,6 +21,8 @@ import {
 import { buildApps, packImage, type BuiltApp } from '@sevenfold/sdk';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { developerKey, type DeveloperKey } from '../packages/cli/src/app/developer-key.ts';
+import { TerminalBoard } from '../packages/cli/src/app/terminal-board.ts';
+import { PinTrace } from '../packages/cli/src/app/pin-trace.ts';
 import { makeLocalDevice } from '../packages/cli/src/app/local-device.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -77,12 +79,16 @@ async function echoPackage(imageId: string): Promise<Uint8Array> {
 }
 
 /** A virtual device of the everyday OS, on virtual time, with the echo beside a high-level app. */
-async function boot(talker: BuiltApp | undefined): Promise<{ clock: VirtualClock; device: VirtualDevice }> {
+async function boot(
+  talker: BuiltApp | undefined,
+): Promise<{ clock: VirtualClock; device: VirtualDevice; said: readonly string[] }> {
   const clock = createVirtualClock();
   const apps = [...(talker === undefined ? [] : [talker.imagePackage]), await echoPackage(ECHO_IMAGE)];
   const device = await makeLocalDevice({ release, apps, clock, hosts: {}, folder: profile });
+  const said: string[] = [];
+  new TerminalBoard({ write: (text) => said.push(text) > 0 }, device, []).listenToCores();
   await runOnVirtualTime(clock, device.boot());
-  return { clock, device };
+  return { clock, device, said };
 }
 
 /** Lets the device take images from its developer. */
@@ -99,16 +105,59 @@ async function unlock(clock: VirtualClock, device: VirtualDevice): Promise<void>
   await runOnVirtualTime(clock, device.gateway.call('setCapability', signed));
 }
 
+/** A value change dump as a viewer reads it: names of signals, and their changes by name in order of time. */
+function readDump(text: string): {
+  readonly changes: ReadonlyMap<string, readonly [time: number, level: string][]>;
+} {
+  const [header = '', body = ''] = text.split('$enddefinitions $end');
+  expect(header).toMatch(/\$timescale 1 ns \$end/);
+  const names = new Map(
+    [...header.matchAll(/\$var wire 1 (\S+) (\S+) \$end/g)].map(([, code = '', name = '']) => [code, name]),
+  );
+  const changes = new Map([...names.values()].map((name): [string, [number, string][]] => [name, []]));
+  let time = 0;
+  let isInitial = false;
+  for (const line of body.split('\n').filter((each) => each !== '')) {
+    if (line.startsWith('$')) isInitial = line === '$dumpvars';
+    else if (line.startsWith('#')) {
+      expect(Number(line.slice(1))).toBeGreaterThanOrEqual(time);
+      time = Number(line.slice(1));
+    } else if (!isInitial) {
+      const found = changes.get(names.get(line.slice(1)) ?? '');
+      expect(found, line).toBeDefined();
+      found?.push([time, line.charAt(0)]);
+    }
+  }
+  return { changes };
+}
+
 describe('a real-time app beside a high-level one', () => {
   it('is started first, answers its messages, and drives the pin that its manifest names', async () => {
-    const { clock, device } = await boot(talkers[0]);
+    const { clock, device, said } = await boot(talkers[0]);
+    const trace = new PinTrace('a pair', device, [
+      { name: 'echo', pin: PIN },
+      { name: 'never', pin: 9 },
+    ]);
+    const times: number[] = [];
+    device.onPin(PIN, (_level, time) => times.push(time));
     await clock.advance(3500);
     const log = device.bootLog.join('\n');
     expect(log).toContain('app intercore-realtime (88888888) started on core 0');
+    expect(said).toEqual(['echo is here\n']);
     expect(log.match(/app intercore: heard ping/g)?.length, log).toBe(3);
     expect(device.pinLevel(PIN)).toBe(1);
     await clock.advance(1000);
     expect(device.pinLevel(PIN)).toBe(0);
+    const { changes } = readDump(String(trace));
+    expect(changes.get('never')).toEqual([]);
+    const edges = changes.get('echo') ?? [];
+    expect(edges.map(([, level]) => level)).toEqual(['1', '0', '1', '0']);
+    // A message a second; the core answers within a few of its instructions, not on the board's next millisecond.
+    for (const [index, [time]] of edges.entries()) expect(Math.abs(time - index * 1e9)).toBeLessThan(3e6);
+    expect(
+      times.every((time) => time % 1 !== 0),
+      String(times),
+    ).toBe(true);
     await device.close();
   });
 

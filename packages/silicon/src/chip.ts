@@ -1,5 +1,6 @@
 import {
   BUS_REGIONS,
+  gpioPlace,
   I2S_DATA_REGIONS,
   I2S_REGIONS,
   INTERCORE_REGIONS,
@@ -147,6 +148,7 @@ export class Chip {
           interrupts: this.interrupts,
           requests: this.requests,
           pins: this.pins,
+          now: () => this.#crystal?.monotonic() ?? 0,
           other,
           resetRegion: (region) => this.#devices.get(region)?.reset(),
           window: {
@@ -184,6 +186,17 @@ export class Chip {
     const taken = regions.filter(isNew);
     this.bus.firewall.assign(master, regions);
     for (const region of taken) this.#devices.get(region)?.reset();
+  }
+
+  /** Ms of the crystal at which a pin changes that changes now: what drives it may have a time of its own. */
+  pinTime(pin: number): number | null {
+    const region = gpioPlace(pin)?.block.region;
+    const owner = region === undefined ? null : this.bus.firewall.ownerOf(region);
+    return (
+      this.realTimeCores.find(({ master }) => master === owner)?.boardTime ??
+      this.#crystal?.monotonic() ??
+      null
+    );
   }
 
   /** Lets ticks of 1 / 197.6 MHz pass on the real-time cores, in this thread. */

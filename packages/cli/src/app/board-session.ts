@@ -3,6 +3,7 @@ import { readProject, type BuiltApp } from '@sevenfold/sdk';
 import { CliError } from '../errors.ts';
 import type { Output } from '../narrator.ts';
 import { appLine, makeLocalDevice } from './local-device.ts';
+import { PinTrace } from './pin-trace.ts';
 import { shownPins, shownUarts, TerminalBoard } from './terminal-board.ts';
 
 /** What runs, and who sees it. */
@@ -14,6 +15,8 @@ interface SessionOptions {
   readonly hardware: string | null;
   /** Where the app's lines, its LEDs and its UARTs go. */
   readonly output: Output;
+  /** Whether what the app's pins do is recorded; default: no. */
+  readonly isTraced?: boolean;
   /** Told of every line of the device that is not the app's own. */
   readonly onDeviceLine: (line: string, board: TerminalBoard) => void;
 }
@@ -22,19 +25,21 @@ interface SessionOptions {
 export interface BoardSession {
   readonly device: VirtualDevice;
   readonly board: TerminalBoard;
+  /** What the pins did; null: it was not asked for. */
+  readonly trace: PinTrace | null;
 }
 
 /** Boots a local device with an app. Throws `NotProved` when it does not come up. */
 export async function startBoardSession(options: SessionOptions): Promise<BoardSession> {
-  const { release, app, folder, hardware, output, onDeviceLine } = options;
+  const { release, app, folder, hardware, output, onDeviceLine, isTraced = false } = options;
   const device = await makeLocalDevice({ release, apps: [app.imagePackage], folder });
   const { hardware: definition } = await readProject(folder, hardware);
-  const board = new TerminalBoard(
-    output,
-    device,
-    shownPins(app.imagePackage, definition),
-    shownUarts(app.imagePackage),
-  );
+  const pins = shownPins(app.imagePackage, definition);
+  const board = new TerminalBoard(output, device, pins, shownUarts(app.imagePackage));
+  board.listenToCores();
+  const trace = isTraced ? new PinTrace(app.name, device, pins) : null;
+  // A core in a thread of its own tells of its pins when the thread gets round to it.
+  if (isTraced) for (const core of device.chip.realTimeCores) core.mustRunHere = true;
   device.onLog((line) => {
     const said = appLine(line, app.name);
     if (said !== null) board.line(said);
@@ -45,5 +50,5 @@ export async function startBoardSession(options: SessionOptions): Promise<BoardS
     await device.close();
     throw new CliError('NotProved', `The device did not boot: ${device.bootLog.at(-1) ?? 'no log'}`);
   }
-  return { device, board };
+  return { device, board, trace };
 }

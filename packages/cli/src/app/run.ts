@@ -1,4 +1,5 @@
 import { watch } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { Toolchain } from '@sevenfold/sdk';
 import { describeError } from '../errors.ts';
 import { startBoardSession, type BoardSession } from './board-session.ts';
@@ -12,6 +13,8 @@ export interface RunOptions extends AppBuildOptions {
   readonly process: NodeJS.Process;
   /** Builds and runs anew whenever a file of the app changes. */
   readonly isWatching: boolean;
+  /** Where a timing diagram of the app's pins goes at the end, as a value change dump; absent: nowhere. */
+  readonly tracePath?: string;
   /** Every line of the device, not those of the app alone. */
   readonly isVerbose: boolean;
   /** Port of this machine where GDB finds the real-time core; null: nowhere. */
@@ -25,7 +28,7 @@ const CTRL_C = '\u0003';
 
 /** Runs an app on a virtual device until Ctrl-C, and ends the device cleanly. */
 export async function runApp(options: RunOptions): Promise<void> {
-  const { process, folder, isWatching, isVerbose } = options;
+  const { process, folder, isWatching, isVerbose, tracePath } = options;
   const { promise: stopped, resolve: stop } = Promise.withResolvers<void>();
   process.once('SIGINT', () => stop());
   process.once('SIGTERM', () => stop());
@@ -36,6 +39,7 @@ export async function runApp(options: RunOptions): Promise<void> {
     session = null;
     ending?.board.end();
     await ending?.device.close();
+    if (ending?.trace && tracePath !== undefined) await writeFile(tracePath, String(ending.trace));
   };
   await using toolchain = new Toolchain();
   const release = buildLocalRelease(await developerKey(options.environment));
@@ -52,6 +56,7 @@ export async function runApp(options: RunOptions): Promise<void> {
       folder,
       hardware: options.hardware ?? null,
       output: process.stdout,
+      isTraced: tracePath !== undefined,
       onDeviceLine: (line, board) => {
         if (isVerbose || line.startsWith(`[KERNEL] app ${app.name} `)) board.line(line);
       },

@@ -13,6 +13,7 @@ interface ShownPin {
 
 const PRESS_MILLISECONDS = 150;
 const NEW_LINE = 10;
+const CARRIAGE_RETURN = 13;
 const LONGEST_LINE = 200;
 
 /** UARTs in an image's manifest, by ISU. */
@@ -77,6 +78,21 @@ export class TerminalBoard {
         }
       },
     });
+  }
+
+  /** Shows what real-time cores say on their debug UARTs: that is how such an app logs. */
+  listenToCores(): void {
+    for (const core of this.#device.chip.realTimeCores) {
+      let line = '';
+      core.onDebugByte((byte) => {
+        if (byte !== NEW_LINE && line.length < LONGEST_LINE) {
+          if (byte !== CARRIAGE_RETURN) line += String.fromCharCode(byte);
+          return;
+        }
+        this.line(line);
+        line = '';
+      });
+    }
   }
 
   /** A line of the app. */

@@ -124,14 +124,19 @@ export const appCommands: RouteMap<CliContext> = buildRouteMap({
       },
     }),
     run: buildCommand<
-      BuildFlags & { readonly watch: boolean; readonly verbose: boolean; readonly gdb?: number },
+      BuildFlags & {
+        readonly watch: boolean;
+        readonly verbose: boolean;
+        readonly trace?: string;
+        readonly gdb?: number;
+      },
       [],
       CliContext
     >({
       docs: {
         brief: 'Run the app of this folder on a virtual device until Ctrl-C',
         fullDescription:
-          'Builds the app and boots a virtual device in this process with the app installed. What the app logs and what its LEDs show appears at once; keys 1 to 9 press its buttons.',
+          'Builds the app and boots a virtual device in this process with the app installed. What the app logs – a real-time app on its core’s debug UART – and what its LEDs show appears at once; keys 1 to 9 press its buttons. --trace writes what its GPIOs did, as a value change dump that any waveform viewer opens.',
       },
       parameters: {
         flags: {
@@ -141,6 +146,10 @@ export const appCommands: RouteMap<CliContext> = buildRouteMap({
             default: false,
             withNegated: false,
             brief: 'Build and run anew when a file changes',
+          },
+          trace: {
+            ...textFlag('Where to write a timing diagram of the GPIOs (.vcd) at the end', 'FILE'),
+            optional: true,
           },
           verbose: {
             kind: 'boolean',
@@ -165,6 +174,7 @@ export const appCommands: RouteMap<CliContext> = buildRouteMap({
           isWatching: flags.watch,
           isVerbose: flags.verbose,
           gdbPort: flags.gdb ?? null,
+          ...(flags.trace === undefined ? {} : { tracePath: resolve(flags.trace) }),
         });
       },
     }),

@@ -118,7 +118,7 @@ class Board implements VirtualBoard {
 
   onPin(pin: number, listener: (level: 0 | 1, time: number) => void): () => void {
     return this.chip.pins.onChange((changed, level) => {
-      if (changed === pin) listener(level, this.#clock.monotonic());
+      if (changed === pin) listener(level, this.chip.pinTime(pin) ?? this.#clock.monotonic());
     });
   }
 

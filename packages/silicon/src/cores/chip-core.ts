@@ -44,6 +44,8 @@ export interface ChipCoreParts {
   readonly other: MailboxEnd;
   /** Puts a region's peripheral to rest. */
   readonly resetRegion: (region: BusRegion) => void;
+  /** Ms of the board's crystal; 0 where there is none. */
+  readonly now: () => number;
   /** Memory that the core shares with the application core. */
   readonly window: SharedWindow;
   /** What makes cores that do not run in this thread; null: they do. */
@@ -70,10 +72,14 @@ export class ChipCore {
   #host: CoreHost | null = null;
   #resetCause: CoreResetCause = 'start';
   #hasEvent = false;
+  /** Whether the next program runs in the chip's thread in any case: there its time is known to the instruction. */
+  mustRunHere = false;
   /** What the core is told, for a debugger, which looks at it in the chip's thread; null where none may look. */
   #tape: CoreTape | null = null;
   /** Ends the session that a debugger has. */
   #endSession: (() => void) | null = null;
+  /** Ms of the crystal at which the core's time was 0. */
+  #startedAt = 0;
 
   constructor(index: number, parts: ChipCoreParts) {
     this.index = index;
@@ -130,6 +136,15 @@ export class ChipCore {
    */
   get realTime(): RealTimeCore | null {
     return this.#host instanceof RealTimeCore ? this.#host : null;
+  }
+
+  /**
+   * Ms of the board's crystal at which the core is: to the instruction, while the core runs in this thread. Null: it does
+   * not.
+   */
+  get boardTime(): number | null {
+    const core = this.realTime;
+    return core?.state === 'running' ? this.#startedAt + core.timeline.now() * 1000 : null;
   }
 
   /** Told of every byte that leaves the debug UART; gives the function that ends it. */
@@ -209,6 +224,7 @@ export class ChipCore {
     for (const end of [this.#ends[1], this.#parts.other]) end.announce();
     this.#hasEvent = false;
     this.#show();
+    this.#startedAt = this.#parts.now() - (this.realTime?.timeline.now() ?? 0) * 1000;
     this.#parts.change(() => core.start());
   }
 
@@ -244,9 +260,10 @@ export class ChipCore {
       },
     };
     const tape = this.#tape;
+    const makeHost = this.mustRunHere ? null : this.#parts.makeHost();
     this.#host =
       tape === null
-        ? (this.#parts.makeHost()?.(parts, this.#parts.window) ?? new RealTimeCore(parts))
+        ? (makeHost?.(parts, this.#parts.window) ?? new RealTimeCore(parts))
         : new RealTimeCore({ ...parts, tape });
     return this.#host;
   }
