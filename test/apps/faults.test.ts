@@ -21,6 +21,8 @@ const MISTAKES: readonly (readonly [string, string, string, readonly string[]])[
   ['wrong-function', 'indirect call type mismatch', 'return function(1, 2)', ['Callback', 'Fail', 'main']],
   ['abort', 'unreachable', 'abort()', ['Fail', 'main']],
 ];
+/** Bytes of stack that every app has. */
+const STACK_SIZE = 32 * 1024;
 /** It makes no mistake but that it says nothing any more. */
 const SILENT = 'silent';
 
@@ -65,6 +67,13 @@ describe('an app built as by default', () => {
       const line = source.findIndex((each) => each.includes(text)) + 1;
       expect(own[0]).toMatchObject({ file: 'main.c', line });
       expect(places.map((place) => place.function).slice(0, functions.length)).toEqual(functions);
+      // The stack comes first, then data, then heap; its manifest lets bytes of the stack go.
+      const { stackPointer = null, heapStart = null, size = 0, stack } = report?.memory ?? {};
+      expect(heapStart).toBeGreaterThan(STACK_SIZE);
+      expect(size).toBeGreaterThanOrEqual(heapStart ?? size);
+      if (what === 'stack-overflow') return;
+      expect(stackPointer).toBeLessThanOrEqual(STACK_SIZE);
+      expect(stack?.length).toBe(2048);
     },
   );
 

@@ -27,7 +27,8 @@ const group: ErrorGroupDetail = {
       { function: 'wasm-function[61]', offset: 0x26dd, file: null, line: null },
     ],
     log: ['blink version 2\n', '\u001B]0;owned\u0007\u001B[2Jall is well'],
-    registers: null,
+    registers: { sp: '0x00007f50', heap: '0x00009010', end: '0x00040000' },
+    memory: { address: 0x7f50, bytes: '00112233445566778899aabbccddeeff0a' },
   },
 };
 
@@ -39,6 +40,10 @@ describe('a group of failures for a person', () => {
     expect(text).toMatch(/#0 RememberBlink +main\.c:105/);
     expect(text).toMatch(/#1 wasm-function\[61\] +module offset 0x26dd/);
     expect(text).toContain('| blink version 2\n');
+    expect(text).toMatch(/registers:\n {4}sp +0x00007f50 {2}heap +0x00009010 {2}end +0x00040000\n/);
+    expect(text).toContain(
+      '    0x00007f50  00 11 22 33 44 55 66 77 88 99 aa bb cc dd ee ff\n    0x00007f60  0a\n',
+    );
   });
 
   it('shows the registers of a real-time core, four a line', () => {

@@ -21,6 +21,7 @@ const SWITCHES = {
   softwareUpdateDeferral: { field: 'SoftwareUpdateDeferral', error: 'SoftwareUpdateDeferralParseError' },
   resetMemoryWatermarks: { field: 'ResetMemoryWatermarks', error: 'ResetMemoryWatermarksParseError' },
   heapMemStats: { field: 'HeapMemStats', error: 'HeapMemStatsParseError' },
+  memorySnapshot: { field: 'MemorySnapshot', error: 'MemorySnapshotParseError' },
 } as const satisfies Record<string, { field: string; error: FormatErrorCode }>;
 type SwitchName = keyof typeof SWITCHES;
 

@@ -81,6 +81,7 @@ describe('application manifest', () => {
         PowerControls: ['ForceReboot', 'SetPowerProfile'],
         ResetMemoryWatermarks: true,
         HeapMemStats: true,
+        MemorySnapshot: true,
       }),
     );
     expect(capabilities).toMatchObject({
@@ -411,6 +412,7 @@ describe('application manifest', () => {
       'SystemEventNotifications',
       'ResetMemoryWatermarks',
       'HeapMemStats',
+      'MemorySnapshot',
     ];
     for (const name of names)
       expect(codeOf(() => parseAppManifest(withCapability({ [name]: 1 })))).toBe(`${name}ParseError`);

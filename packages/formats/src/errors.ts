@@ -185,6 +185,7 @@ export type FormatErrorCode =
   | 'SoftwareUpdateDeferralParseError'
   | 'ResetMemoryWatermarksParseError'
   | 'HeapMemStatsParseError'
+  | 'MemorySnapshotParseError'
   | 'PowerControlsMalformed'
   | 'PowerControlsEmpty'
   | 'PowerControlsInvalidEntry'

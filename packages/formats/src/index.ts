@@ -40,6 +40,7 @@ export * from './keystore.ts';
 export * from './psa-token.ts';
 export * from './utf8.ts';
 export * from './device-protocol/attest.ts';
+export * from './device-protocol/app-memory.ts';
 export * from './device-protocol/core-dump.ts';
 export * from './device-protocol/endpoints.ts';
 export * from './device-protocol/plan.ts';

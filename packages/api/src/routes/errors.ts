@@ -38,8 +38,10 @@ const errorGroupDetail = errorGroup.extend({
     exitCode: z.int().nullable(),
     frames: z.array(frame),
     log: z.array(z.string()),
-    /** Of a real-time core, by name: `{"pc": "0x00100234"}`. */
+    /** Of a real-time core, by name: `{"pc": "0x00100234"}`; of an app's memory: `sp`, `heap` and `end`. */
     registers: z.record(z.string(), z.string()).nullable(),
+    /** Its stack, in hexadecimal, where the app's manifest asks for snapshots; of a real-time core always. */
+    memory: z.object({ address: z.int(), bytes: z.string() }).nullable(),
   }),
 });
 export type ErrorGroupDetail = z.infer<typeof errorGroupDetail>;

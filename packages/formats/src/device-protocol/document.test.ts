@@ -124,7 +124,8 @@ describe('the CDDL of docs/device-protocol.md', () => {
   const [report] = decodeReportBatch(example('report-batch')).reports;
   if (report === undefined) throw new Error('The example has no report.');
   const core = { registers: [], faults: [], stack: new Uint8Array(8) };
-  const coreReport = asMap(decodeCbor(encodeErrorReport({ ...report, core })));
+  const memory = { stackPointer: null, heapStart: null, size: 0, stack: new Uint8Array(8) };
+  const coreReport = asMap(decodeCbor(encodeErrorReport({ ...report, core, memory })));
   const firstOf = (map: CborMap, key: number): CborMap => asMap((map.get(key) as readonly CborValue[])[0]);
   const claims = encodePsaClaims({
     ...decodePsaClaims(example('claims')),
@@ -153,6 +154,7 @@ describe('the CDDL of docs/device-protocol.md', () => {
     ['report-batch', batch],
     ['error-report', coreReport],
     ['core-dump', asMap(coreReport.get(13))],
+    ['app-memory', asMap(coreReport.get(14))],
     ['frame', firstOf(firstOf(batch, 1), 10)],
     ['report-reply', asMap(decodeCbor(encodeReportReply({ accepted: [] })))],
     ['device-problem', asMap(decodeCbor(example('problem')))],

@@ -377,6 +377,19 @@ describe('messages between device and service', () => {
     expect(decodeErrorReport(cut).core?.stack.length).toBe(2048);
   });
 
+  it('carries where an app’s stack and heap were, and as much of its stack as there is room for', () => {
+    const memory = { stackPointer: 0x7f50, heapStart: 0x9010, size: 262_144, stack: filled(2048, 9) };
+    const report = { ...REPORT, memory };
+    expect(decodeErrorReport(encodeErrorReport(report))).toEqual(report);
+    const silent = { ...memory, stackPointer: null, heapStart: null, stack: filled(0, 0) };
+    expect(decodeErrorReport(encodeErrorReport({ ...report, memory: silent })).memory).toEqual(silent);
+    const fitted = fitErrorReport(report, 1500);
+    expect(encodeErrorReport(fitted).length).toBeLessThanOrEqual(1500);
+    expect(fitted.memory).toMatchObject({ stackPointer: 0x7f50, stack: { length: 1024 } });
+    const cut = encodeErrorReport({ ...report, memory: { ...memory, stack: filled(2049, 9) } });
+    expect(decodeErrorReport(cut).memory?.stack.length).toBe(2048);
+  });
+
   it('cuts a report down to what a record holds: oldest lines first, the innermost frames stay', () => {
     const flood = fitErrorReport({
       ...REPORT,

@@ -2,6 +2,7 @@ import { type CborMap, type CborValue, decodeCbor, encodeCbor } from '../cbor.ts
 import { cborMap, CborMapReader, readBytes } from '../cbor-reader.ts';
 import { utf8Length } from '../utf8.ts';
 import { DEVICE_LIMITS } from './endpoints.ts';
+import { appMemoryMap, readAppMemory, type AppMemory } from './app-memory.ts';
 import { coreDumpMap, readCoreDump, type CoreDump } from './core-dump.ts';
 import { readChoice, readGuid, readLine } from './fields.ts';
 
@@ -41,6 +42,8 @@ export interface ErrorReport {
   readonly count: number;
   /** Of an app on a real-time core: what the core was. */
   readonly core?: CoreDump;
+  /** Of an app in a compartment that trapped: what its memory was. */
+  readonly memory?: AppMemory;
 }
 
 /** Reports of one upload. */
@@ -69,6 +72,7 @@ const REPORT_KEYS = {
   log: 11,
   count: 12,
   core: 13,
+  memory: 14,
 } as const;
 const BATCH_KEYS = { reports: 1 } as const;
 const REPLY_KEYS = { accepted: 1 } as const;
@@ -90,6 +94,7 @@ function reportMap(report: ErrorReport): CborMap {
     log: [...report.log],
     count: report.count,
     core: report.core === undefined ? undefined : coreDumpMap(report.core),
+    memory: report.memory === undefined ? undefined : appMemoryMap(report.memory),
   });
 }
 
@@ -120,8 +125,9 @@ function readReport(value: CborValue, path: string): ErrorReport {
     count: reader.uint('count', { min: 1, max: 0xffffffff }),
   };
   const core = reader.optional('core', () => readCoreDump(reader.value('core'), reader.at('core')));
+  const memory = reader.optional('memory', () => readAppMemory(reader.value('memory'), reader.at('memory')));
   reader.end();
-  return core === undefined ? report : { ...report, core };
+  return { ...report, ...(core === undefined ? {} : { core }), ...(memory === undefined ? {} : { memory }) };
 }
 
 /** Encodes one report, as a device's flash keeps it. */
@@ -149,8 +155,8 @@ function cutLine(line: string): string {
 
 /**
  * The same report cut down to what can be stored and sent: at most 64 frames (the innermost), 20 log lines
- * (the last), and as few of those, oldest first, as it takes to fit into `maxBytes`; then as much less of the core's
- * stack, and of the frames.
+ * (the last), and as few of those, oldest first, as it takes to fit into `maxBytes`; then as much less of the stack's
+ * bytes, and of the frames.
  */
 export function fitErrorReport(report: ErrorReport, maxBytes: number = DEVICE_LIMITS.report): ErrorReport {
   let fitted: ErrorReport = {
@@ -169,6 +175,14 @@ export function fitErrorReport(report: ErrorReport, maxBytes: number = DEVICE_LI
   ) {
     const { core } = fitted;
     fitted = { ...fitted, core: { ...core, stack: core.stack.subarray(0, core.stack.length >>> 1) } };
+  }
+  while (
+    fitted.memory !== undefined &&
+    fitted.memory.stack.length > 0 &&
+    encodeErrorReport(fitted).length > maxBytes
+  ) {
+    const { memory } = fitted;
+    fitted = { ...fitted, memory: { ...memory, stack: memory.stack.subarray(0, memory.stack.length >>> 1) } };
   }
   while (fitted.frames.length > 0 && encodeErrorReport(fitted).length > maxBytes) {
     fitted = { ...fitted, frames: fitted.frames.slice(0, -1) };

@@ -146,7 +146,9 @@ export const COMPARTMENT_CALLS = {
   appReceive: { args: ['connection'], returns: 'bytes: one message; waits for it' },
   appClose: { args: ['connection'], returns: 'null' },
   exited: {
-    args: ['{kind: "exit", exitCode} | {kind: "trap", trap: string, frames: [{function, offset}]}'],
+    args: [
+      '{kind: "exit", exitCode} | {kind: "trap", trap: string, frames: [{function, offset}], memory: {stackPointer: number | null, heapStart: number | null, size, stack: bytes, at most 2048}}',
+    ],
     returns: 'null; the last call: the kernel ends the compartment',
   },
 } as const satisfies CallTable;

@@ -14,6 +14,8 @@ import {
   type Port,
   type PortHandler,
   type PortValue,
+  MOST_APP_STACK,
+  type AppMemory,
 } from '@sevenfold/formats';
 import type { Applications } from './applications.ts';
 import { COMPARTMENT_CALLS } from './compartment-calls.ts';
@@ -68,6 +70,24 @@ const LATEST = { max: 8.64e15 };
 const LONGEST_DATAGRAM = 65_507;
 const MOST_PORT = 65_535;
 
+function memoryArgument(untrusted: PortValue): AppMemory {
+  const field = 'end.memory';
+  const { stackPointer, heapStart, size, stack } = recordArgument(untrusted, field, [
+    'stackPointer',
+    'heapStart',
+    'size',
+    'stack',
+  ]);
+  const address = (value: PortValue, name: string): number | null =>
+    value === null ? null : uintArgument(value, `${field}.${name}`, U32);
+  return {
+    stackPointer: address(stackPointer, 'stackPointer'),
+    heapStart: address(heapStart, 'heapStart'),
+    size: uintArgument(size, `${field}.size`, U32),
+    stack: bytesArgument(stack, `${field}.stack`, { max: MOST_APP_STACK }),
+  };
+}
+
 function endArgument(untrusted: PortValue | undefined): ApplicationEnd {
   const isExit =
     typeof untrusted === 'object' && untrusted !== null && Reflect.get(untrusted, 'kind') === 'exit';
@@ -75,8 +95,14 @@ function endArgument(untrusted: PortValue | undefined): ApplicationEnd {
     const { exitCode } = recordArgument(untrusted, 'end', ['kind', 'exitCode']);
     return { kind: 'exit', exitCode: uintArgument(exitCode, 'end.exitCode', { max: 255 }) };
   }
-  const { kind, trap, frames } = recordArgument(untrusted, 'end', ['kind', 'trap', 'frames']);
+  const { kind, trap, frames, memory } = recordArgument(untrusted, 'end', [
+    'kind',
+    'trap',
+    'frames',
+    'memory',
+  ]);
   return {
+    memory: memoryArgument(memory),
     kind: choiceArgument(kind, 'end.kind', ['trap']),
     trap: textArgument(trap, 'end.trap', LONGEST_TRAP),
     frames: listArgument(frames, 'end.frames', MOST_FRAMES, (item, field) => {

@@ -1,4 +1,4 @@
-import type { CoreDump } from '@sevenfold/formats';
+import type { AppMemory, CoreDump } from '@sevenfold/formats';
 import { EventQueue } from './event-queue.ts';
 import type { HighLevelApplication } from './application-image.ts';
 
@@ -15,6 +15,8 @@ export type ApplicationEnd =
       readonly frames: readonly { readonly function: number; readonly offset: number }[];
       /** Of a real-time core. */
       readonly core?: CoreDump;
+      /** Of an app in a compartment, as its program tells it. */
+      readonly memory?: AppMemory;
     };
 
 /** One run of one app: what it holds, and what would be told of its death. */

@@ -12,7 +12,10 @@ import { KernelError } from './errors.ts';
 
 /** A death of an app, as it is known when it happens. */
 export interface Death {
-  readonly application: Pick<Application, 'componentId' | 'imageId' | 'name'>;
+  readonly application: Pick<Application, 'componentId' | 'imageId' | 'name'> & {
+    /** Absent where the image was refused. */
+    readonly capabilities?: Pick<Application['capabilities'], 'memorySnapshot'>;
+  };
   readonly end: ApplicationEnd;
   /** Ms that it ran. */
   readonly uptime: number;
@@ -23,6 +26,7 @@ export interface Death {
 /** Identical deaths within this time, and at most so many, are one report (azure-sphere.md §6.9). */
 const WINDOW = 24 * 60 * 60 * 1000;
 const MOST_MERGED = 8;
+const NO_BYTES = new Uint8Array(0);
 /** Bytes that `recordAppend` takes. */
 const LARGEST_RECORD = 3800;
 
@@ -82,6 +86,7 @@ export class FailureLog {
   }
 
   #reportOf({ application, end, uptime, log }: Death, reportId: Uint8Array, count: number): ErrorReport {
+    const { capabilities } = application;
     return fitErrorReport(
       {
         reportId,
@@ -97,6 +102,11 @@ export class FailureLog {
         log,
         count,
         ...(end.kind === 'trap' && end.core !== undefined ? { core: end.core } : {}),
+        ...(end.kind === 'trap' && end.memory !== undefined
+          ? {
+              memory: capabilities?.memorySnapshot === true ? end.memory : { ...end.memory, stack: NO_BYTES },
+            }
+          : {}),
       },
       LARGEST_RECORD,
     );

@@ -115,6 +115,31 @@ describe('an app that asked to be watched', () => {
   });
 });
 
+describe('an app that traps', () => {
+  const memory = { stackPointer: 64, heapStart: null, size: 65_536, stack: Uint8Array.of(1, 2, 3) };
+  const trap = { kind: 'trap', trap: 'unreachable', frames: [], memory };
+  const reportWith = async (capabilities: Readonly<Record<string, unknown>>) => {
+    const world = await KernelWorld.boot({ apps: [{ module: waits, capabilities }] });
+    await world.callAs('compartment:1', 'exited', trap);
+    await world.clock.advance(1);
+    return world.reports[0]?.memory;
+  };
+
+  it('is reported with its registers, and with its stack only where its manifest says so', async () => {
+    expect(await reportWith({})).toEqual({ ...memory, stack: new Uint8Array(0) });
+    expect(await reportWith({ MemorySnapshot: true })).toEqual(memory);
+  });
+
+  it('tells no more of its memory than a report has room for', async () => {
+    const world = await KernelWorld.boot({
+      apps: [{ module: waits, capabilities: { MemorySnapshot: true } }],
+    });
+    const flood = { ...trap, memory: { ...memory, stack: new Uint8Array(2049) } };
+    await expect(world.callAs('compartment:1', 'exited', flood)).rejects.toThrow();
+    expect(world.reports).toEqual([]);
+  });
+});
+
 describe('an app that a debugger holds', () => {
   it('has as long after it is let go as it had before, and only the hardware can say so', async () => {
     const world = await KernelWorld.boot({

@@ -38,6 +38,9 @@ export const LINK_FLAGS: readonly string[] = [
   '-Wl,--stack-first',
   `-Wl,-z,stack-size=${STACK_SIZE}`,
   `-Wl,--max-memory=${MEMORY_QUOTA}`,
+  // What a report of its end says of its memory.
+  '-Wl,--export=__stack_pointer',
+  '-Wl,--export=__heap_base',
   '-Wl,--fatal-warnings',
   // Signal handlers run before these fail with EINTR: lib/interruptible.c.
   ...['read', 'write', 'poll', 'select', 'clock_nanosleep'].map((name) => `-Wl,--wrap=${name}`),

@@ -18,8 +18,10 @@ export interface ErrorExample {
   readonly exitCode: number | null;
   readonly stack: readonly StackFrame[];
   readonly log: readonly string[];
-  /** Of a real-time core, by name, with 0x; null: it was none. */
+  /** Of a real-time core, or of an app's memory, by name, with 0x; null: neither was told. */
   readonly registers: Readonly<Record<string, string>> | null;
+  /** Bytes that its manifest lets go, in hexadecimal, from an address on; null: none. */
+  readonly memory: { readonly address: number; readonly bytes: string } | null;
 }
 
 /** Failures that have one cause, over all devices of a tenant. Times in ms since 1970. */

@@ -139,17 +139,37 @@ async function judge(
       exitCode: report.exitCode,
       stack,
       log: report.log,
-      registers: report.core === undefined ? null : registersOf(report.core),
+      ...memoryOf(report),
     },
     uploadedAt: await reportedImages(context).findUploadTime(device.tenantId, report.imageId),
   };
 }
 
+const hex = (value: number): string => `0x${value.toString(16).padStart(8, '0')}`;
+
+/** Registers and memory of a report: of a core, or of an app in a compartment. */
+function memoryOf({ core, memory }: ErrorReport): Pick<ErrorExample, 'registers' | 'memory'> {
+  if (core !== undefined) {
+    const [address = 0] = core.registers.slice(CORE_REGISTERS.indexOf('sp'));
+    return { registers: registersOf(core), memory: bytesAt(address, core.stack) };
+  }
+  if (memory === undefined) return { registers: null, memory: null };
+  const { stackPointer, heapStart, size, stack } = memory;
+  const named = { sp: stackPointer, heap: heapStart, end: size };
+  const registers = Object.entries(named).flatMap(([name, value]) =>
+    value === null ? [] : [[name, hex(value)] as const],
+  );
+  return { registers: Object.fromEntries(registers), memory: bytesAt(stackPointer ?? 0, stack) };
+}
+
+const bytesAt = (address: number, bytes: Uint8Array): ErrorExample['memory'] =>
+  bytes.length === 0 ? null : { address, bytes: toHex(bytes) };
+
 /** A core's registers by name, as people write them. */
 function registersOf({ registers, faults }: CoreDump): Readonly<Record<string, string>> {
   const all = [...CORE_REGISTERS, ...CORE_FAULT_REGISTERS].map((name, index) => {
     const value = [...registers, ...faults][index] ?? 0;
-    return [name, `0x${value.toString(16).padStart(8, '0')}`] as const;
+    return [name, hex(value)] as const;
   });
   return Object.fromEntries(all);
 }

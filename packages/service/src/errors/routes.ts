@@ -43,7 +43,7 @@ function toReply(group: ErrorGroup): GroupReply {
 }
 
 function toDetail(group: ErrorGroup): ErrorGroupDetail {
-  const { deviceId, imageId, osVersion, time, trap, exitCode, stack, log, registers } = group.example;
+  const { deviceId, imageId, osVersion, time, trap, exitCode, stack, log, registers, memory } = group.example;
   return {
     ...toReply(group),
     latest: {
@@ -56,6 +56,7 @@ function toDetail(group: ErrorGroup): ErrorGroupDetail {
       frames: [...stack],
       log: [...log],
       registers: registers === null ? null : { ...registers },
+      memory: memory === null ? null : { ...memory },
     },
   };
 }

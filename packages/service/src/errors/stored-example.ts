@@ -19,8 +19,9 @@ const STORED_EXAMPLE = z.strictObject({
     }),
   ),
   log: z.array(z.string()),
-  // Rows that were written before there were real-time cores have none.
+  // Rows that were written before these were told have none.
   registers: z.record(z.string(), z.string()).nullable().default(null),
+  memory: z.strictObject({ address: z.number(), bytes: z.string() }).nullable().default(null),
 });
 
 /** The JSON of an example, as the column `example` keeps it. */

@@ -6,6 +6,7 @@ import { GuestMemory } from './guest-memory.ts';
 import { ImageDirectory, ImageTree } from './image-files.ts';
 import { bindImports } from './imports.ts';
 import { EmptyFile, LogFile } from './log-file.ts';
+import { memoryState } from './memory-state.ts';
 import { readStart } from './options.ts';
 import { MOST_FRAMES, trapOf } from './trap.ts';
 import { ProcessExit } from './wasi-process.ts';
@@ -27,21 +28,26 @@ function memoryOf(exported: unknown): { readonly buffer: ArrayBufferLike } {
 }
 
 /** How an app ended, as the kernel is told. */
-function endOf(error: unknown): { readonly [key: string]: PortValue } {
+function endOf(error: unknown, memory: () => PortValue): { readonly [key: string]: PortValue } {
   if (error instanceof ProcessExit) return { kind: 'exit', exitCode: error.exitCode };
   const { trap, frames } = trapOf(error);
-  return { kind: 'trap', trap, frames: frames.map((frame) => ({ ...frame })) };
+  return { kind: 'trap', trap, frames: frames.map((frame) => ({ ...frame })), memory: memory() };
 }
 
 /** Runs an app to its end and tells the kernel. */
-async function run(main: () => Promise<unknown>, log: LogFile, kernel: Port): Promise<void> {
+async function run(
+  main: () => Promise<unknown>,
+  log: LogFile,
+  kernel: Port,
+  memory: () => PortValue,
+): Promise<void> {
   try {
     await kernel.call('started');
     const end = await main().then(
       () => ({ kind: 'exit', exitCode: 0 }),
       (error: unknown) => {
         if (isEnded(error)) throw error;
-        return endOf(error);
+        return endOf(error, memory);
       },
     );
     await log.flush();
@@ -95,5 +101,7 @@ export async function start(handle: StageHandle): Promise<void> {
 
   // An app may loop without ever waiting: it runs when the kernel has answered, so that the news that it is ready
   // has left this thread before.
-  void run(main, log, kernel);
+  void run(main, log, kernel, () =>
+    memoryState(instance.exports, memoryOf(instance.exports['memory']).buffer),
+  );
 }
