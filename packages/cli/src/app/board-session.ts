@@ -1,7 +1,9 @@
 import type { OsRelease, VirtualDevice } from '@sevenfold/device';
+import { encodeDeviceCapability, encodeSign1 } from '@sevenfold/formats';
 import { readProject, type BuiltApp } from '@sevenfold/sdk';
 import { CliError } from '../errors.ts';
 import type { Output } from '../narrator.ts';
+import type { DeveloperKey } from './developer-key.ts';
 import { appLine, makeLocalDevice } from './local-device.ts';
 import { PinTrace } from './pin-trace.ts';
 import { shownPins, shownUarts, TerminalBoard } from './terminal-board.ts';
@@ -19,6 +21,8 @@ interface SessionOptions {
   readonly isTraced?: boolean;
   /** Told of every line of the device that is not the app's own. */
   readonly onDeviceLine: (line: string, board: TerminalBoard) => void;
+  /** The key that signs the device's capability `appDevelopment`, for debuggers; null: it stays locked. */
+  readonly unlockedBy: DeveloperKey | null;
 }
 
 /** A device with one app on it, and its board on an output. */
@@ -45,10 +49,24 @@ export async function startBoardSession(options: SessionOptions): Promise<BoardS
     if (said !== null) board.line(said);
     else onDeviceLine(line, board);
   });
+  if (options.unlockedBy !== null) await unlock(device, options.unlockedBy);
   const outcome = await device.boot();
   if (outcome.kind !== 'running') {
     await device.close();
     throw new CliError('NotProved', `The device did not boot: ${device.bootLog.at(-1) ?? 'no log'}`);
   }
   return { device, board, trace };
+}
+
+/** Gives a device that is off the capability to be debugged, in force from its next boot on. */
+async function unlock(device: VirtualDevice, key: DeveloperKey): Promise<void> {
+  const payload = encodeDeviceCapability({
+    deviceId: device.deviceId,
+    capabilities: ['appDevelopment'],
+    issuedAt: Math.floor(Date.now() / 1000),
+  });
+  const file = encodeSign1({ algorithm: 'ES256', keyId: key.thumbprint, payload });
+  await device.boot();
+  await device.gateway.call('setCapability', file.finish(await key.sign(file.toBeSigned)));
+  await device.powerOff();
 }

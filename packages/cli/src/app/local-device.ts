@@ -26,6 +26,7 @@ export function buildLocalRelease(key: DeveloperKey): Promise<OsRelease> {
   const uses = [
     ...SYSTEM_IMAGE_TYPES.map((type) => imageUse(IMAGE_TYPES[type])),
     imageUse(IMAGE_TYPES.Applications),
+    'capability',
   ];
   return buildOsRelease({
     version: OS_VERSION,

@@ -5,7 +5,7 @@ import { describeError } from '../errors.ts';
 import { startBoardSession, type BoardSession } from './board-session.ts';
 import { buildAndTell, type AppBuildOptions } from './build.ts';
 import { developerKey } from './developer-key.ts';
-import { serveGdb } from './gdb-server.ts';
+import { serveGdb, type GdbServer } from './gdb-server.ts';
 import { buildLocalRelease } from './local-device.ts';
 
 /** How an app is run on this machine. */
@@ -42,7 +42,8 @@ export async function runApp(options: RunOptions): Promise<void> {
     if (ending?.trace && tracePath !== undefined) await writeFile(tracePath, String(ending.trace));
   };
   await using toolchain = new Toolchain();
-  const release = buildLocalRelease(await developerKey(options.environment));
+  const key = await developerKey(options.environment);
+  const release = buildLocalRelease(key);
   const turn = async (): Promise<void> => {
     const began = performance.now();
     const app = await buildAndTell(options, toolchain);
@@ -57,17 +58,14 @@ export async function runApp(options: RunOptions): Promise<void> {
       hardware: options.hardware ?? null,
       output: process.stdout,
       isTraced: tracePath !== undefined,
+      unlockedBy: options.gdbPort === null ? null : key,
       onDeviceLine: (line, board) => {
         if (isVerbose || line.startsWith(`[KERNEL] app ${app.name} `)) board.line(line);
       },
     });
   };
   const tell = (line: string): void => void process.stderr.write(`${line}\n`);
-  const gdb =
-    options.gdbPort === null
-      ? null
-      : await serveGdb(options.gdbPort, () => session?.device.chip ?? null, tell);
-  if (gdb !== null) tell(`gdb: target remote 127.0.0.1:${gdb.port}`);
+  let gdb: GdbServer | null = null;
   const keys = listenToKeys(process, stop, (digit) => session?.board.key(digit));
   try {
     try {
@@ -75,6 +73,10 @@ export async function runApp(options: RunOptions): Promise<void> {
     } catch (error) {
       if (!isWatching) throw error;
       process.stderr.write(`${describeError(error)}\n`);
+    }
+    if (options.gdbPort !== null) {
+      gdb = await serveGdb(options.gdbPort, () => session?.device.chip ?? null, tell);
+      tell(`gdb: target remote 127.0.0.1:${gdb.port}`);
     }
     if (isWatching) {
       await watchFolder(folder, stopped, async () => {

@@ -222,6 +222,7 @@ export class DebugAdapter {
       app,
       folder,
       hardware,
+      unlockedBy: null,
       output: { write: (text: string) => this.#writer.output('stdout', text) },
       onDeviceLine: (line) => this.#heard(line),
     });
