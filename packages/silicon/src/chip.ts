@@ -1,6 +1,7 @@
 import {
   BUS_REGIONS,
   gpioPlace,
+  GPIO_GROUP_REGIONS,
   I2S_DATA_REGIONS,
   I2S_REGIONS,
   INTERCORE_REGIONS,
@@ -27,6 +28,7 @@ import { Flash, type FlashStorage } from './flash.ts';
 import { Fuses, MANUFACTURING_STATES, type FuseStorage, type ManufacturingState } from './fuses.ts';
 import { memoryRtc } from './memory-storage.ts';
 import { Adc } from './peripherals/adc.ts';
+import { GpioCounter } from './peripherals/gpio-counter.ts';
 import { Pins, type GpioUnit } from './peripherals/gpio.ts';
 import { I2s } from './peripherals/i2s.ts';
 import { InterruptLines, REQUESTS } from './peripherals/interrupts.ts';
@@ -88,6 +90,13 @@ export class Chip {
   /** Requests of peripherals for transfers by the DMA of whoever drives them. */
   readonly requests = new InterruptLines();
   readonly isus: readonly Isu[];
+  readonly #counters: readonly GpioCounter[] = GPIO_GROUP_REGIONS.map(
+    (region, index) =>
+      new GpioCounter({
+        interrupt: (isHigh) => this.interrupts.set(INTERRUPT_LINES.gpioCounter + index, isHigh),
+        timeline: () => this.#timelineOf(region),
+      }),
+  );
   readonly pwm: readonly PwmGroup[] = PWM_REGIONS.map(() => new PwmGroup());
   readonly adc: Adc;
   readonly i2s: readonly I2s[];
@@ -240,12 +249,17 @@ export class Chip {
       const isu = this.isus[index];
       if (isu !== undefined) devices.set(region, isu.device);
     });
-    PWM_REGIONS.forEach((region, index) => {
+    GPIO_GROUP_REGIONS.forEach((region, index) => {
+      const parts = [{ offset: 0, length: COUNTER_OFFSET, device: this.#pinsOf(region) as Peripheral }];
+      const counter = this.#counters[index];
       const group = this.pwm[index];
-      if (group === undefined) return;
-      const pins = { offset: 0, length: 0x100, device: this.#pinsOf(region) };
-      devices.set(region, registerSpace([pins, { offset: PWM_OFFSET, length: 0x200, device: group }]));
+      if (counter !== undefined) parts.push({ offset: COUNTER_OFFSET, length: 0x60, device: counter });
+      if (group !== undefined) parts.push({ offset: PWM_OFFSET, length: 0x200, device: group });
+      devices.set(region, registerSpace(parts));
     });
+    this.pins.onChange((pin, level) =>
+      this.#counters[Math.floor(pin / PINS_PER_GROUP)]?.pinChanged(pin % PINS_PER_GROUP, level),
+    );
     const adcPins = { offset: 0x10, length: 0xf0, device: shifted(this.#pinsOf('adc'), 0x10) };
     devices.set(
       'adc',
@@ -336,6 +350,8 @@ export class Chip {
 }
 
 const I2S_PINS_OFFSET = 0x100;
+const COUNTER_OFFSET = 0x100;
+const PINS_PER_GROUP = 4;
 
 /** Takes every write and gives 0. */
 const NOTHING: Peripheral = { read: () => 0, write() {}, reset() {} };

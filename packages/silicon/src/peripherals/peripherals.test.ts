@@ -363,6 +363,16 @@ describe('a UART', () => {
     expect(all.read('isu0', at('LSR_XON2'))).toBe(UART_BITS.THR_EMPTY | UART_BITS.ALL_EMPTY);
   });
 
+  it('keeps the settings that drivers read, change and write back', () => {
+    const { read, write } = bench();
+    for (const name of ['SCR_XOFF2', 'EXTEND_ADD', 'RX_TRIGGER', 'GUARD'] as const) {
+      write('isu0', at(name), 0x5a);
+      expect(read('isu0', at(name))).toBe(0x5a);
+    }
+    write('isu0', at('IIR_FCR_EFR'), 0x97);
+    expect(read('isu0', at('FCR_READ'))).toBe(0x91);
+  });
+
   it('overruns when nobody reads: the FIFO holds 16', () => {
     const all = bench();
     open(all);

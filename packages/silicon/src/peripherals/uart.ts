@@ -19,12 +19,21 @@ const HELD: readonly number[] = [
   UART_REGISTERS.SAMPLE_POINT,
   UART_REGISTERS.FRACDIV_L,
   UART_REGISTERS.FRACDIV_M,
+  UART_REGISTERS.SCR_XOFF2,
+  UART_REGISTERS.RX_LEVEL_CTL,
+  UART_REGISTERS.GUARD,
+  UART_REGISTERS.ESCAPE_DAT,
+  UART_REGISTERS.ESCAPE_EN,
+  UART_REGISTERS.RTO,
+  UART_REGISTERS.RX_TRIGGER,
+  UART_REGISTERS.EXTEND_ADD,
 ];
 
 /**
  * A 16550 with registers of 32 bits. Bytes take their time on the wire: one by one on the time of a real-time core,
- * a FIFO's worth at once on that of the board's crystal; a receiver that nobody empties overruns. With VFIFO_EN the chip's own DMA stretches both
- * FIFOs to 1 KiB of memory.
+ * a FIFO's worth at once on that of the board's crystal; a receiver that nobody empties overruns. THRE says that there
+ * is room, a receive interrupt that there is a byte: trigger levels are kept and change nothing. With VFIFO_EN both
+ * FIFOs hold 1 KiB.
  */
 export class Uart implements Peripheral {
   readonly #wiring: PeripheralWiring;
@@ -210,6 +219,7 @@ export class Uart implements Peripheral {
   }
 
   #controlFifo(value: number): void {
+    this.#registers.set(UART_REGISTERS.FCR_READ, value & ~(UART_BITS.CLEAR_RX | UART_BITS.CLEAR_TX) & 0xff);
     if ((value & UART_BITS.CLEAR_RX) !== 0) this.#receive = [];
     if ((value & UART_BITS.CLEAR_TX) !== 0) this.#transmit = [];
     this.#signal();
