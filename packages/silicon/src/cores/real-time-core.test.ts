@@ -58,6 +58,20 @@ describe('a real-time core', () => {
     expect(realTime.time).toBeCloseTo(0.002 * TICKS_PER_SECOND, 0);
   });
 
+  it('is entered as programs for the original expect: floating point on, and something to read at 0', () => {
+    // vmov s0, r0; vmov r1, s0; b .
+    const { read, write, run, realTime, core } = runningCore({
+      code: halves(0xee00, 0x0a10, 0xee10, 0x1a10, 0xe7fe),
+    });
+    realTime.core.setRegister(0, 0x4049_0fdb);
+    run(0.001);
+    expect(core.state).toBe('running');
+    expect(realTime.core.register(1)).toBe(0x4049_0fdb);
+    expect([read(0), read(0x34), read(0xfffc)]).toEqual([0, 0, 0]);
+    expect(() => read(0x1_0000)).toThrow();
+    expect(() => write(0, 1)).toThrow();
+  });
+
   it('fails with what it was doing when it locks up, and tells the application core', () => {
     // ldr r0, [r0], from an address where nothing is; the handler does the same.
     const { chip, core, run, realTime } = runningCore({

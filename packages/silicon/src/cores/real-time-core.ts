@@ -26,6 +26,7 @@ export interface RealTimeCoreParts extends CoreHostParts {
 
 /** Upper halves of the addresses of what every core has its own copy of (real-time-cores.md §1.2). */
 const BLOCK = {
+  bootAlias: 0x0000,
   interruptControl: 0x2100,
   clock: 0x2101,
   watchdog: 0x2102,
@@ -42,6 +43,16 @@ const BLOCK_BITS = 16;
 const PERIPHERALS = 3;
 const PERIPHERALS_BITS = 28;
 const SERIAL_CHANNELS = 12;
+/** CPACR: full access to CP10 and CP11 (DDI 0403E B3.2.20). */
+const FLOAT_UNIT_ON = 0x00f0_0000;
+/** What the chip starts from, before any program of ours (0039): nothing of it is kept here but that it can be read. */
+const BOOT_ALIAS: Peripheral = {
+  read: () => 0,
+  write() {
+    throw new SiliconError('BusFault', 'Bus fault: address 0 and what follows it is read-only.');
+  },
+  reset() {},
+};
 /** Reads as 0 and takes every write. */
 const NOTHING: Peripheral = { read: () => 0, write() {}, reset() {} };
 /** Seconds that a fault's handler may take: one that goes on for longer is where the program has ended. */
@@ -115,6 +126,7 @@ export class RealTimeCore implements CoreHost {
       interrupt: (isHigh) => this.core.setLine(LINE.dma, isHigh),
     });
     this.#own = new Map<number, Peripheral>([
+      [BLOCK.bootAlias, BOOT_ALIAS],
       [BLOCK.interruptControl, this.#interruptControl],
       [BLOCK.clock, clock],
       [BLOCK.watchdog, watchdog],
@@ -204,7 +216,8 @@ export class RealTimeCore implements CoreHost {
   }
 
   /**
-   * Leaves reset: SP and PC are the first words at `vectors`. Memories stay as they were loaded, and mailboxes as they
+   * Leaves reset, as the chip enters a program: SP and PC are the first words at `vectors`, the floating-point unit may
+   * be used. Memories stay as they were loaded, and mailboxes as they
    * are: what the other end has posted waits.
    */
   start(vectors: number = TCM.base): void {
@@ -212,6 +225,7 @@ export class RealTimeCore implements CoreHost {
     this.#halt();
     this.#failure = null;
     this.core.reset(vectors);
+    this.core.processor.scs.cpacr = FLOAT_UNIT_ON;
     this.#isRunning = true;
   }
 
