@@ -149,8 +149,8 @@ export class Core {
 
   /** An external interrupt line goes up or down. */
   setLine(line: number, isUp: boolean): void {
-    this.nvic.setLevel(line, isUp);
-    this.processor.stop();
+    // Peripherals say their level whenever they are asked anything: only a change can interrupt.
+    if (this.nvic.setLevel(line, isUp)) this.processor.stop();
   }
 
   /**
@@ -276,7 +276,8 @@ export class Core {
     try {
       if (words[WORD.thumb] === 0) throw new CoreFault('INVSTATE');
       this.processor.checkFetch(address);
-      op = this.#blocks.single(address, it);
+      // Known instructions are kept as the beginnings of blocks, outside IT.
+      op = it === 0 ? (this.#blocks.get(address)?.ops[0] ?? null) : this.#blocks.single(address, it);
       if (op === null) throw new CoreFault('IBUSERR');
       words[15] = op.next;
       words[WORD.it] = op.nextIt;

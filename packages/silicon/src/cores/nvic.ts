@@ -88,13 +88,14 @@ export class Nvic {
     if (number < EXCEPTIONS) this.#enabled[number] = isEnabled ? 1 : 0;
   }
 
-  /** An external line goes up or down. */
-  setLevel(line: number, isUp: boolean): void {
+  /** An external line goes up or down; answers whether that is a change. */
+  setLevel(line: number, isUp: boolean): boolean {
     const number = EXCEPTION.External + line;
     const value = isUp ? 1 : 0;
-    if (line < 0 || line >= EXTERNAL_LINES || this.#level[number] === value) return;
+    if (line < 0 || line >= EXTERNAL_LINES || this.#level[number] === value) return false;
     this.#level[number] = value;
     if (isUp) this.setPending(number, true);
+    return true;
   }
 
   priorityByte(number: number): number {
