@@ -19,7 +19,7 @@ beforeAll(async () => {
   });
   expect(app.warnings).toEqual([]);
   module = parseAppImage(parseImagePackage(app.imagePackage).payload).executable;
-});
+}, 240_000);
 
 /** What a manifest names, by the name under which the app knows it. */
 const CAPABILITIES: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {

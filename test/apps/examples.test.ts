@@ -25,7 +25,7 @@ beforeAll(async () => {
   };
   const built = await buildApps(NAMES.map((name) => ({ sourceDir: folderOf(name), signer })));
   apps = Object.fromEntries(NAMES.map((name, index) => [name, built[index]])) as typeof apps;
-});
+}, 240_000);
 
 async function run(world: KernelWorld, name: Name): Promise<void> {
   const app = apps[name];
