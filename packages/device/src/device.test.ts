@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FLASH_MAP, SLOT_PACKAGE_OFFSET, SYSTEM_IMAGE_TYPES } from '@sevenfold/formats';
+import { FLASH_MAP, SLOT_PACKAGE_OFFSET, SYSTEM_IMAGE_TYPES, type ChipSkuName } from '@sevenfold/formats';
 import {
   ButtonModel,
   I2cEepromModel,
@@ -25,11 +25,12 @@ let deviceId = '';
 /** A world without the service: its name does not resolve. */
 const network = { resolve: () => null };
 
-beforeAll(async () => {
+function buildRelease(chipSku: ChipSkuName): Promise<OsRelease> {
   const root = makeSigner();
   const platform = makeSigner();
-  release = await buildOsRelease({
+  return buildOsRelease({
     version: '26.11.0',
+    chipSku,
     root,
     platform,
     keystore: {
@@ -41,6 +42,10 @@ beforeAll(async () => {
       tlsRoots: [Uint8Array.of(0x30, 0)],
     },
   });
+}
+
+beforeAll(async () => {
+  release = await buildRelease('SF-V1');
   dir = await mkdtemp(join(tmpdir(), 'sevenfold-device-'));
   deviceId = (await manufacture({ dir, images: release.images, rootKeyHash: release.rootKeyHash })).deviceId;
 });
@@ -208,6 +213,25 @@ describe('a virtual device with a real OS release', () => {
       expect(status.queuedReports).toBe(1);
     } finally {
       await device.close();
+    }
+  });
+
+  it('of the larger chip runs the release for that chip, and no other', async () => {
+    const own = await buildRelease('SF-V1L');
+    for (const [built, kind] of [
+      [own, 'running'],
+      [release, 'stopped'],
+    ] as const) {
+      const { images, rootKeyHash } = built;
+      const { chip, info } = manufactureInMemory({ sku: 'SF-V1L', images, rootKeyHash });
+      const clock = createVirtualClock();
+      const device = runDevice(chip, info, { wiring: 'inline', clock, network });
+      try {
+        const outcome = await runOnVirtualTime(clock, device.boot());
+        expect(outcome, device.bootLog.join('\n')).toMatchObject({ kind });
+      } finally {
+        await device.close();
+      }
     }
   });
 });

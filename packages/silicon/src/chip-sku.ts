@@ -1,5 +1,6 @@
 import {
   ADC_CHANNELS,
+  APP_MEMORY,
   BUS_MASTERS,
   BUS_REGIONS,
   CHIP_SKUS,
@@ -49,30 +50,39 @@ export interface ChipSku {
 
 const KIB = 1024;
 
+/** The reference, of which the others are variants. */
+const REFERENCE: ChipSku = {
+  number: CHIP_SKUS['SF-V1'],
+  flash: { bytes: FLASH_SIZE, sector: FLASH_SECTOR, page: FLASH_PAGE },
+  ram: { highLevelApp: APP_MEMORY['SF-V1'], realTimeCode: 192 * KIB, realTimeData: 64 * KIB },
+  realTimeCores: 2,
+  peripherals: [
+    ...ISU_REGIONS.map((region, index) => ({
+      name: `ISU${index}`,
+      region,
+      what: 'UART, I2C master or SPI master',
+    })),
+    { name: 'ADC-CONTROLLER-0', region: 'adc', what: `${ADC_CHANNELS} channels of 12 bits` },
+    ...PWM_REGIONS.map((region, index) => ({
+      name: `PWM-CONTROLLER-${index}`,
+      region,
+      what: `${PWM_CHANNELS} channels`,
+    })),
+  ],
+  pins: GPIO_BLOCKS.flatMap(({ pins }) => pins).toSorted((a, b) => a - b),
+  securityVersions: MAX_SECURITY_VERSION,
+  masters: BUS_MASTERS,
+  regions: BUS_REGIONS,
+  firewall: { reset: RESET_RULES, running: RUN_RULES },
+};
+
 /** Every SKU: the table that `sevenfold chip show` lists, and from which the model is made. */
 export const CHIP_SKU_TABLE: Readonly<Record<ChipSkuName, ChipSku>> = {
-  'SF-V1': {
-    number: CHIP_SKUS['SF-V1'],
-    flash: { bytes: FLASH_SIZE, sector: FLASH_SECTOR, page: FLASH_PAGE },
-    ram: { highLevelApp: 256 * KIB, realTimeCode: 192 * KIB, realTimeData: 64 * KIB },
-    realTimeCores: 2,
-    peripherals: [
-      ...ISU_REGIONS.map((region, index) => ({
-        name: `ISU${index}`,
-        region,
-        what: 'UART, I2C master or SPI master',
-      })),
-      { name: 'ADC-CONTROLLER-0', region: 'adc', what: `${ADC_CHANNELS} channels of 12 bits` },
-      ...PWM_REGIONS.map((region, index) => ({
-        name: `PWM-CONTROLLER-${index}`,
-        region,
-        what: `${PWM_CHANNELS} channels`,
-      })),
-    ],
-    pins: GPIO_BLOCKS.flatMap(({ pins }) => pins).toSorted((a, b) => a - b),
-    securityVersions: MAX_SECURITY_VERSION,
-    masters: BUS_MASTERS,
-    regions: BUS_REGIONS,
-    firewall: { reset: RESET_RULES, running: RUN_RULES },
+  'SF-V1': REFERENCE,
+  /** More memory for apps, and nothing else. */
+  'SF-V1L': {
+    ...REFERENCE,
+    number: CHIP_SKUS['SF-V1L'],
+    ram: { ...REFERENCE.ram, highLevelApp: APP_MEMORY['SF-V1L'] },
   },
 };

@@ -3,6 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { formatSku } from './chip.ts';
 
 describe('chip show', () => {
+  it('tells one SKU from the other by what it has more of', () => {
+    const ram = (sku: 'SF-V1' | 'SF-V1L'): string | undefined =>
+      /(\d+) bytes a high-level app/.exec(formatSku(sku, CHIP_SKU_TABLE[sku]))?.[1];
+    expect([ram('SF-V1'), ram('SF-V1L')]).toEqual(['262144', '1048576']);
+  });
+
   const lines = formatSku('SF-V1', CHIP_SKU_TABLE['SF-V1'])
     .split('\n')
     .map((line) => line.replaceAll(/ {2,}/g, ' | '));

@@ -70,6 +70,20 @@ export const NEEDED_FILES: Readonly<Record<SystemImageTypeName, readonly string[
   Services: [SYSTEM_IMAGE_FILES.bundle],
 };
 
-/** Chip SKUs. 0 was the original's MT3620AN, whose name is not ours to use. */
-export const CHIP_SKUS = { 'SF-V1': 1 } as const;
+/** Chip SKUs. 0 was the original's MT3620AN, whose name is not ours to use. `SF-V1` is the reference. */
+export const CHIP_SKUS = { 'SF-V1': 1, 'SF-V1L': 2 } as const;
 export type ChipSkuName = keyof typeof CHIP_SKUS;
+
+/** Bytes of linear memory that a high-level app may have on each chip (azure-sphere.md §3.4 for the reference). */
+export const APP_MEMORY: Readonly<Record<ChipSkuName, number>> = {
+  'SF-V1': 256 * 1024,
+  'SF-V1L': 1024 * 1024,
+};
+
+/** As `APP_MEMORY`, by a chip's number; the least of all for a number that is not known. */
+export function appMemoryOf(chipSku: number): number {
+  // `Object.keys` of a constant object: the names are exactly its keys.
+  const names = Object.keys(CHIP_SKUS) as ChipSkuName[];
+  const known = names.find((name) => CHIP_SKUS[name] === chipSku);
+  return known === undefined ? Math.min(...Object.values(APP_MEMORY)) : APP_MEMORY[known];
+}

@@ -47,9 +47,9 @@ export function readInstalledApplications(images: PortValue): readonly string[] 
 }
 
 /** The device id in the monitor's `identity`. */
-export function readDeviceId(identity: PortValue): string {
-  const { deviceId } = fieldsOf(identity, 'identity');
-  if (typeof deviceId !== 'string')
-    throw new KernelError('BadReply', 'The monitor gave no device id.', { field: 'identity' });
-  return deviceId;
+export function readIdentity(identity: PortValue): { readonly deviceId: string; readonly chipSku: number } {
+  const { deviceId, chipSku } = fieldsOf(identity, 'identity');
+  if (typeof deviceId !== 'string' || typeof chipSku !== 'number')
+    throw new KernelError('BadReply', 'The monitor gave no identity.', { field: 'identity' });
+  return { deviceId, chipSku };
 }

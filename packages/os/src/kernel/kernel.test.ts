@@ -304,6 +304,24 @@ describe('the life of an app', () => {
     expect(written - 271).toBe(6);
   });
 
+  it.each([
+    ['SF-V1', 4, 'running'],
+    ['SF-V1', 16, 'stopped'],
+    ['SF-V1L', 16, 'running'],
+    ['SF-V1L', 17, 'stopped'],
+  ] as const)(
+    'has as much memory as its chip gives an app: on %s %i pages of 64 KiB are %s',
+    async (chipSku, max, state) => {
+      const world = await KernelWorld.boot({
+        chipSku,
+        apps: [{ module: buildModule({ memory: { min: 1, max } }) }],
+      });
+      await world.clock.advance(1000);
+      const [app] = (await world.services('appList')) as readonly { state: string }[];
+      expect(app?.state === 'stopped' ? 'stopped' : 'running').toBe(state);
+    },
+  );
+
   it('is refused, reported and not tried again when its image may not run', async () => {
     const other = 'bbbbbbbb-bbbb-4ccc-8ddd-eeeeeeeeeeee';
     const world = await KernelWorld.boot({

@@ -1,4 +1,5 @@
 import {
+  appMemoryOf,
   decodeCertStore,
   isBytes,
   toProblem,
@@ -7,7 +8,7 @@ import {
   type StageHandle,
 } from '@sevenfold/formats';
 import { Applications } from './applications.ts';
-import { readBootFacts, readDeviceId, readInstalledApplications } from './boot-facts.ts';
+import { readBootFacts, readIdentity, readInstalledApplications } from './boot-facts.ts';
 import { serveCompartments, serveHardware } from './compartment-port.ts';
 import { Connections, type ProxyRecord } from './connections.ts';
 import { CredentialStore } from './credentials.ts';
@@ -28,8 +29,6 @@ import { SystemEvents } from './system-events.ts';
 import { MutableStorage } from './storage.ts';
 import { TimeKeeper } from './time-keeper.ts';
 
-/** Linear memory of an app on the reference SKU (azure-sphere.md §3.4). */
-const MEMORY_QUOTA = 256 * 1024;
 /** The watchdog resets the device when the kernel has not come round for so many ms. */
 const WATCHDOG = 60_000;
 const WATCHDOG_PERIOD = 15_000;
@@ -85,7 +84,7 @@ export async function start(handle: StageHandle): Promise<void> {
   const drivers = new Drivers(hardware);
   const timeKeeper = new TimeKeeper(hardware, clock);
   await followRtc(drivers, timeKeeper, log);
-  const deviceId = readDeviceId(await monitor.call('identity'));
+  const { deviceId, chipSku } = readIdentity(await monitor.call('identity'));
   const random = async (length: number): Promise<Uint8Array> => {
     const bytes = await monitor.call('random', length);
     if (!isBytes(bytes)) throw new KernelError('BadReply', 'The monitor gave no random bytes.');
@@ -123,7 +122,7 @@ export async function start(handle: StageHandle): Promise<void> {
     osVersion: boot.osVersion,
     failures,
     program: await load(monitor, 'loadFile', 'compartment'),
-    limits: { memory: MEMORY_QUOTA },
+    limits: { memory: appMemoryOf(chipSku) },
   });
   const restart = async (): Promise<void> => {
     await applications.stopAll();

@@ -1,4 +1,4 @@
-import type { SymbolFunction, SymbolLine } from '@sevenfold/formats';
+import { APP_MEMORY, type SymbolFunction, type SymbolLine } from '@sevenfold/formats';
 import type { Diagnostic } from './diagnostics.ts';
 
 /** A file to compile, by its path in the project. */
@@ -62,8 +62,8 @@ interface FailedModule {
 
 export type AppResult = { readonly built: BuiltModule } | { readonly failed: FailedModule };
 
-/** Linear memory of an app on the reference SKU (azure-sphere.md §3.4), and the part of it that is stack. */
-export const MEMORY_QUOTA = 256 * 1024;
+/** Linear memory of an app on the reference SKU, so that it runs on every one, and the part of it that is stack. */
+export const MEMORY_QUOTA = APP_MEMORY['SF-V1'];
 export const STACK_SIZE = 32 * 1024;
 
 /** Where the tools see the app's files and the SDK's. */

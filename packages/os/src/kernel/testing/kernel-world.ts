@@ -1,4 +1,6 @@
 import {
+  CHIP_SKUS,
+  type ChipSkuName,
   decodeErrorReport,
   encodeCertStore,
   IMAGE_TYPES,
@@ -43,6 +45,7 @@ export interface TestServer {
 export interface WorldOptions {
   readonly apps?: readonly TestApp[];
   readonly resetReason?: string;
+  readonly chipSku?: ChipSkuName;
   /** What hangs on the chip. */
   readonly board?: BoardDescription;
   /** Refuses connections with this code. */
@@ -209,7 +212,7 @@ export class KernelWorld {
           stages: [{ imageType: IMAGE_TYPES.NormalWorldKernel, name: 'kernel 26.11.0' }],
         };
       case 'identity':
-        return { deviceId: DEVICE_ID };
+        return { deviceId: DEVICE_ID, chipSku: CHIP_SKUS[this.#options.chipSku ?? 'SF-V1'] };
       case 'loadFile':
         if (first !== 'certStore') return new Uint8Array(1);
         return encodeCertStore({
