@@ -9,7 +9,7 @@ export { formatDiagnostic, type Diagnostic } from './toolchain/diagnostics.ts';
 export { headerName, readHardware } from './hardware.ts';
 export { Toolchain } from './toolchain/run-toolchain.ts';
 export { APP_TEMPLATES, newApp, type AppTemplate, type NewAppOptions } from './new-app.ts';
-export { compiledName, readProject, sourcePath, type Project } from './project.ts';
+export { appsBeside, compiledName, readProject, sourcePath, type Project } from './project.ts';
 export { packImage, type PackOptions, type PackedImage } from './pack-image.ts';
 export { formatMemoryUse, type MemoryUse } from './realtime/memory-use.ts';
 export { buildProgram, type BuiltProgram, type ProgramJob } from './realtime/build-program.ts';

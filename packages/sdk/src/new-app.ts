@@ -10,6 +10,7 @@ export const APP_TEMPLATES = {
   blink: 'an LED, a button and a timer, in C',
   telemetry: 'readings to a broker of its own over MQTT with the device’s certificate, in C',
   empty: 'a main function',
+  intercore: 'an app and one on a real-time core that talk to each other, in C',
   'realtime-baremetal': 'a real-time app: an LED and a button by interrupts, in C',
   'realtime-rtos': 'a real-time app of tasks, on the SDK’s kernel, in C',
   'realtime-freertos': 'a real-time app of tasks, on your FreeRTOS (--freertos PATH), in C',
@@ -54,6 +55,7 @@ export async function newApp(options: NewAppOptions): Promise<readonly string[]>
   const values: Readonly<Record<string, string>> = {
     NAME: name,
     COMPONENT_ID: randomUUID(),
+    PARTNER_ID: randomUUID(),
     // Inside a JSON text.
     FREERTOS: JSON.stringify(freertos ?? '').slice(1, -1),
     INSTALLATION: installation.endsWith(sep) ? installation.slice(0, -1) : installation,

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { isAbsolute, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -34,7 +35,9 @@ async function filesBelow(folder: string, skipped: readonly string[] = []): Prom
     for (const entry of await readdir(at, { withFileTypes: true })) {
       const path = relative(folder, join(at, entry.name)).split(sep).join('/');
       if (entry.name.startsWith('.') || skipped.includes(path)) continue;
-      if (entry.isDirectory()) await walk(join(at, entry.name));
+      // A folder with a manifest of its own is another app.
+      if (entry.isDirectory() && !existsSync(join(at, entry.name, MANIFEST)))
+        await walk(join(at, entry.name));
       else if (entry.isFile()) paths.push(path);
     }
   };
@@ -64,6 +67,16 @@ export function compiledName(folder: string, path: string): string | null {
 export function sourcePath(folder: string, compiledAs: string): string | null {
   const found = sourceFolders(folder).find(([compiled]) => compiledAs.startsWith(compiled));
   return found === undefined ? null : join(found[1], compiledAs.slice(found[0].length));
+}
+
+/** Folders in an app's that are apps of their own, sorted: what runs on the same device. */
+export async function appsBeside(folder: string): Promise<readonly string[]> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  return entries
+    .filter(({ name }) => !name.startsWith('.') && !SKIPPED.includes(name))
+    .map(({ name }) => join(folder, name))
+    .filter((path) => existsSync(join(path, MANIFEST)))
+    .toSorted();
 }
 
 /** The SDK's own C headers and library sources. */

@@ -12,6 +12,8 @@ import { shownPins, shownUarts, TerminalBoard } from './terminal-board.ts';
 interface SessionOptions {
   readonly release: OsRelease;
   readonly app: BuiltApp;
+  /** Other apps on the same device; default: none. */
+  readonly beside?: readonly BuiltApp[];
   readonly folder: string;
   /** A hardware definition in place of the app's own; null: none. */
   readonly hardware: string | null;
@@ -35,10 +37,14 @@ export interface BoardSession {
 
 /** Boots a local device with an app. Throws `NotProved` when it does not come up. */
 export async function startBoardSession(options: SessionOptions): Promise<BoardSession> {
-  const { release, app, folder, hardware, output, onDeviceLine, isTraced = false } = options;
-  const device = await makeLocalDevice({ release, apps: [app.imagePackage], folder });
+  const { release, app, folder, hardware, output, onDeviceLine, isTraced = false, beside = [] } = options;
+  const device = await makeLocalDevice({
+    release,
+    apps: [app, ...beside].map(({ imagePackage }) => imagePackage),
+    folder,
+  });
   const { hardware: definition } = await readProject(folder, hardware);
-  const pins = shownPins(app.imagePackage, definition);
+  const pins = [app, ...beside].flatMap(({ imagePackage }) => shownPins(imagePackage, definition));
   const board = new TerminalBoard(output, device, pins, shownUarts(app.imagePackage));
   board.listenToCores();
   const trace = isTraced ? new PinTrace(app.name, device, pins) : null;

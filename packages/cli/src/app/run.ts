@@ -1,6 +1,6 @@
 import { watch } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { Toolchain } from '@sevenfold/sdk';
+import { appsBeside, Toolchain, type BuiltApp } from '@sevenfold/sdk';
 import { describeError } from '../errors.ts';
 import { startBoardSession, type BoardSession } from './board-session.ts';
 import { buildAndTell, type AppBuildOptions } from './build.ts';
@@ -47,20 +47,25 @@ export async function runApp(options: RunOptions): Promise<void> {
   const turn = async (): Promise<void> => {
     const began = performance.now();
     const app = await buildAndTell(options, toolchain);
+    const beside: BuiltApp[] = [];
+    for (const other of await appsBeside(folder))
+      beside.push(await buildAndTell({ ...options, folder: other }, toolchain));
     // While the device boots. What goes wrong here goes wrong in the next build, and is told there.
     if (isWatching) toolchain.warmUp().catch(() => undefined);
     await endSession();
-    process.stderr.write(`built ${app.name} in ${Math.round(performance.now() - began)} ms\n`);
+    const names = [app, ...beside].map(({ name }) => name);
+    process.stderr.write(`built ${names.join(' and ')} in ${Math.round(performance.now() - began)} ms\n`);
     session = await startBoardSession({
       release: await release,
       app,
+      beside,
       folder,
       hardware: options.hardware ?? null,
       output: process.stdout,
       isTraced: tracePath !== undefined,
       unlockedBy: options.gdbPort === null ? null : key,
       onDeviceLine: (line, board) => {
-        if (isVerbose || line.startsWith(`[KERNEL] app ${app.name} `)) board.line(line);
+        if (isVerbose || names.some((name) => line.startsWith(`[KERNEL] app ${name} `))) board.line(line);
       },
     });
   };

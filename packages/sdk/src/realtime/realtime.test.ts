@@ -6,6 +6,7 @@ import {
   decodeSymbolMap,
   lookupSymbol,
   parseAppImage,
+  parseAppManifest,
   parseElf,
   parseImagePackage,
   utf8Decode,
@@ -13,7 +14,16 @@ import {
 } from '@sevenfold/formats';
 import { generateKeyPair, signWithPkcs8, thumbprint } from '@sevenfold/pki';
 import { describe, expect, it } from 'vitest';
-import { buildApp, newApp, SdkError, type AppTemplate, type BuildOptions, type BuiltApp } from '../index.ts';
+import {
+  appsBeside,
+  buildApp,
+  newApp,
+  readProject,
+  SdkError,
+  type AppTemplate,
+  type BuildOptions,
+  type BuiltApp,
+} from '../index.ts';
 import { parseSettings } from './settings.ts';
 
 const INSTALLATION = fileURLToPath(new URL('../../../..', import.meta.url));
@@ -55,6 +65,28 @@ const refusal = (promise: Promise<unknown>): Promise<unknown> =>
   );
 
 describe('a real-time app', () => {
+  it('beside a high-level one is an app of its own: neither has the other’s sources', async ({ skip }) => {
+    const folder = await newProject('intercore');
+    const [realTime = '', ...more] = await appsBeside(folder);
+    expect([realTime, more]).toEqual([join(folder, 'realtime'), []]);
+    const sources = (await readProject(folder)).files.filter(({ path }) => path.endsWith('.c'));
+    expect(sources.map(({ path }) => path)).toEqual(['main.c']);
+    const manifests = await Promise.all(
+      [folder, realTime].map(async (at) => (await readProject(at)).manifest),
+    );
+    const [one, other] = manifests.map((manifest) => parseAppManifest(manifest));
+    // Both name each other.
+    expect(one?.capabilities.allowedApplicationConnections).toEqual([other?.componentId]);
+    expect(other?.capabilities.allowedApplicationConnections).toEqual([one?.componentId]);
+    expect(other?.applicationType).toBe('RealTimeCapable');
+    const app = await buildIfPossible(realTime);
+    skip(app === null, NO_COMPILER);
+    expect(app?.warnings).toEqual([]);
+    // What a service needs to read the end of such an app.
+    expect(app?.symbols.functions.map(({ name }) => name)).toContain('on_message');
+    expect(app?.symbols.unwind?.length).toBeGreaterThan(20);
+  });
+
   it('is built into an image with a program for the core, and debug data beside it', async ({ skip }) => {
     const folder = await newProject('realtime-rtos');
     const outDir = join(folder, 'out');
