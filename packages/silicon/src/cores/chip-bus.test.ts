@@ -50,7 +50,7 @@ describe('a real-time core on the chip’s bus', () => {
       const { chip, core } = coreOnChip(halves(code, 0xe7fe));
       core.setRegister(0, address);
       core.run(10);
-      expect(core.processor.ipsr).toBe(3);
+      expect(core.processor.status.ipsr).toBe(3);
       expect(core.processor.scs.cfsr).toBe(0x8200);
       expect(core.processor.scs.bfar >>> 0).toBe(address);
       expect(chip.bus.firewall.violations.map(({ master, address: at }) => [master, at])).toEqual([

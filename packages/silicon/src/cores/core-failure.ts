@@ -41,10 +41,10 @@ export function snapshotOf(core: Core, pc: number): CoreSnapshot {
   const thumb = (memory.words[WORD.thumb] ?? 0) << 24;
   return {
     registers: [...registers, pc >>> 0],
-    xpsr: (processor.apsr | thumb | processor.ipsr) >>> 0,
-    msp: processor.msp >>> 0,
-    psp: processor.psp >>> 0,
-    control: processor.control,
+    xpsr: (processor.status.apsr | thumb | processor.status.ipsr) >>> 0,
+    msp: processor.status.msp >>> 0,
+    psp: processor.status.psp >>> 0,
+    control: processor.status.control,
     stack: stackFrom(core, core.register(13) >>> 0),
   };
 }

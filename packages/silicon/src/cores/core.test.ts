@@ -133,7 +133,7 @@ describe.each(ENGINES)('a core ($engine)', (options) => {
     core.setRegister(6, 99);
     core.run(10);
     expect(core.register(6)).toBe(0);
-    expect(core.processor.ipsr).toBe(20);
+    expect(core.processor.status.ipsr).toBe(20);
   });
 
   it('interrupts again while the line stays up, and no more when it is down', () => {
@@ -166,7 +166,7 @@ describe.each(ENGINES)('a core ($engine)', (options) => {
     const core = coreWith(halves(0xbe01), options, { handlers: { 3: handler | 1 } });
     core.load(handler, halves(0xe7fe));
     expect(core.run(10)).toBe(10);
-    expect(core.processor.ipsr).toBe(3);
+    expect(core.processor.status.ipsr).toBe(3);
     expect(core.processor.scs.hfsr >>> 0).toBe(0x8000_0000);
   });
 
@@ -209,7 +209,7 @@ describe('random memory images', () => {
       if (random.below(4) === 0) core.setLine(random.below(8), random.below(2) === 0);
       core.run(1 + random.below(60));
       const { scs } = core.processor;
-      trace += `${core.now} ${core.executed} ${String(core.halt)} ${core.processor.xpsr} ${scs.cfsr} ${[...core.state.subarray(0, 16)].join()};`;
+      trace += `${core.now} ${core.executed} ${String(core.halt)} ${core.processor.status.xpsr} ${scs.cfsr} ${[...core.state.subarray(0, 16)].join()};`;
       if (core.halt === 'locked' || scs.isResetRequested) core.reset();
     }
     return { state: trace, memory: core.memory.read(TCM.base, TCM.size) };

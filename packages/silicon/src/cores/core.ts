@@ -70,7 +70,7 @@ export class Core {
       mpu,
       sysTick,
       time: { now: () => this.now },
-      ipsr: () => this.processor.ipsr,
+      ipsr: () => this.processor.status.ipsr,
     });
     this.processor = new Processor({ memory, bus, index, mpu, nvic, scs });
     const fpu = new FloatUnit(memory.words);

@@ -1,30 +1,17 @@
 import { CoreAccess, type AccessParts } from './access.ts';
 import { CoreFault, type FaultName } from './fault.ts';
+import { FloatContext, FPCCR } from './float-context.ts';
 import { mulHighS, mulHighU, type HandlerContext, type Op } from './handlers.ts';
 import type { AccessSize, GuardFault, SystemOp } from './ir.ts';
 import type { CoreMemory, SlowAccess } from './memory.ts';
 import type { Mpu } from './mpu.ts';
 import { EXCEPTION, type Nvic } from './nvic.ts';
+import { CONTROL, ProgramStatus } from './program-status.ts';
 import { offsetOf, TCM, WORD } from './state.ts';
 import type { SystemControl } from './system-control.ts';
 
-/** CONTROL (B1.4.4). */
-const NPRIV = 1;
-const SPSEL = 2;
-const FPCA = 4;
 /** CCR bits (B3.2.8). */
 const CCR = { NONBASETHRDENA: 1, UNALIGN_TRP: 8, DIV_0_TRP: 16, STKALIGN: 0x200 } as const;
-/** FPCCR bits (B3.2.21). */
-const FPCCR = {
-  LSPACT: 1,
-  USER: 2,
-  THREAD: 8,
-  HFRDY: 16,
-  MMRDY: 32,
-  BFRDY: 64,
-  ASPEN: 1 << 31,
-  LSPEN: 1 << 30,
-} as const;
 
 /** Why a core does not execute instructions; `debug`: a debugger has hold of it. */
 export type Halt = 'sleeping' | 'locked' | 'breakpoint' | 'debug' | null;
@@ -45,9 +32,8 @@ export class Processor implements HandlerContext, SlowAccess {
   readonly scs: SystemControl;
   readonly mulHighS = mulHighS;
   readonly mulHighU = mulHighU;
-  control = 0;
-  ipsr = 0;
-  #otherSp = 0;
+  readonly status: ProgramStatus;
+  readonly #float: FloatContext;
   halt: Halt = null;
   isEventSet = false;
   #isWaitingForEvent = false;
@@ -62,18 +48,23 @@ export class Processor implements HandlerContext, SlowAccess {
     this.#mpu = parts.mpu;
     this.nvic = parts.nvic;
     this.scs = parts.scs;
+    this.status = new ProgramStatus(parts.memory, parts.nvic, () => this.refresh());
     this.#access = new CoreAccess(parts, () => {
       this.refresh();
       this.stop();
+    });
+    const { nvic, scs, memory } = parts;
+    this.#float = new FloatContext({
+      words: memory.words,
+      access: this.#access,
+      status: this.status,
+      nvic,
+      scs,
     });
   }
 
   #word(index: number): number {
     return this.#words[index] ?? 0;
-  }
-
-  get isPrivileged(): boolean {
-    return this.ipsr !== 0 || (this.control & NPRIV) === 0;
   }
 
   /** Told of every load and store that has been done; while there is one, only the interpreter runs. */
@@ -94,9 +85,7 @@ export class Processor implements HandlerContext, SlowAccess {
     this.nvic.reset();
     this.#mpu.reset();
     this.scs.reset(vectors);
-    this.control = 0;
-    this.ipsr = 0;
-    this.#otherSp = 0;
+    this.status.reset();
     this.halt = null;
     this.isEventSet = false;
     this.#exclusive = null;
@@ -117,9 +106,9 @@ export class Processor implements HandlerContext, SlowAccess {
     const isPlain = !this.#mpu.isEnabled && (this.scs.ccr & CCR.UNALIGN_TRP) === 0 && this.#watch === null;
     this.#words[WORD.window] = isPlain ? TCM.size : 0;
     const access = (this.scs.cpacr >>> 20) & 3;
-    const isOpen = access === 3 || (access === 1 && this.isPrivileged);
+    const isOpen = access === 3 || (access === 1 && this.status.isPrivileged);
     const isOurs = (this.scs.fpccr & FPCCR.LSPACT) === 0;
-    const isMarked = (this.control & FPCA) !== 0 || (this.scs.fpccr & FPCCR.ASPEN) === 0;
+    const isMarked = (this.status.control & CONTROL.FPCA) !== 0 || (this.scs.fpccr & FPCCR.ASPEN) === 0;
     this.#words[WORD.floatGate] = isOpen && isOurs && isMarked ? 0 : 1;
   }
 
@@ -128,10 +117,11 @@ export class Processor implements HandlerContext, SlowAccess {
     return this.#word(WORD.window) !== 0;
   }
 
-  readonly load = (address: number, size: AccessSize): number => this.#load(address, size, this.isPrivileged);
+  readonly load = (address: number, size: AccessSize): number =>
+    this.#load(address, size, this.status.isPrivileged);
 
   readonly store = (address: number, size: AccessSize, value: number): void =>
-    this.#store(address, { size, value, isPrivileged: this.isPrivileged });
+    this.#store(address, { size, value, isPrivileged: this.status.isPrivileged });
 
   loadUnprivileged(address: number, size: AccessSize): number {
     return this.#load(address, size, false);
@@ -154,7 +144,7 @@ export class Processor implements HandlerContext, SlowAccess {
 
   /** Throws where an instruction may not be fetched. */
   checkFetch(address: number): void {
-    this.#access.checkFetch(address, this.isPrivileged);
+    this.#access.checkFetch(address, this.status.isPrivileged);
   }
 
   /* ------------------------------------------------------------------------------------ generated code */
@@ -165,7 +155,7 @@ export class Processor implements HandlerContext, SlowAccess {
   }
 
   exchange(target: number): void {
-    if (this.ipsr !== 0 && target >>> 28 === 0xf) {
+    if (this.status.ipsr !== 0 && target >>> 28 === 0xf) {
       this.#return(target);
       return;
     }
@@ -175,10 +165,10 @@ export class Processor implements HandlerContext, SlowAccess {
 
   openFloat(): void {
     const access = (this.scs.cpacr >>> 20) & 3;
-    if (!(access === 3 || (access === 1 && this.isPrivileged))) throw new CoreFault('NOCP');
-    if (this.scs.fpccr & FPCCR.LSPACT) this.#preserveFloat();
-    if ((this.control & FPCA) === 0 && this.scs.fpccr & FPCCR.ASPEN) {
-      this.control |= FPCA;
+    if (!(access === 3 || (access === 1 && this.status.isPrivileged))) throw new CoreFault('NOCP');
+    if (this.scs.fpccr & FPCCR.LSPACT) this.#float.preserve();
+    if ((this.status.control & CONTROL.FPCA) === 0 && this.scs.fpccr & FPCCR.ASPEN) {
+      this.status.control |= CONTROL.FPCA;
       this.#words[WORD.fpscr] = this.scs.fpdscr;
     }
     this.refresh();
@@ -224,9 +214,9 @@ export class Processor implements HandlerContext, SlowAccess {
         this.#changeState(first, second, third);
         return 0;
       case 'mrs':
-        return this.readSpecial(first);
+        return this.status.readSpecial(first);
       case 'msr':
-        this.writeSpecial(first, second, third);
+        if (this.status.writeSpecial(first, second, third)) this.stop();
         return 0;
       case 'loadExclusive':
         return this.#loadExclusive(first, second);
@@ -255,7 +245,7 @@ export class Processor implements HandlerContext, SlowAccess {
   }
 
   #changeState(isDisabling: number, isPrimask: number, isFaultmask: number): void {
-    if (!this.isPrivileged) return;
+    if (!this.status.isPrivileged) return;
     if (isPrimask) this.nvic.primask = isDisabling;
     if (isFaultmask && (isDisabling === 0 || this.nvic.executionPriority() > -1))
       this.nvic.faultmask = isDisabling;
@@ -278,137 +268,6 @@ export class Processor implements HandlerContext, SlowAccess {
     if (!isOurs) return 1;
     this.store(address, size === 4 ? 4 : size === 2 ? 2 : 1, value);
     return 0;
-  }
-
-  /* ------------------------------------------------------------------------------------ special registers */
-
-  get apsr(): number {
-    const w = (index: number): number => this.#word(index);
-    const nzcv =
-      (w(WORD.nf) & (1 << 31)) |
-      (w(WORD.zf) === 0 ? 1 << 30 : 0) |
-      (w(WORD.cf) << 29) |
-      ((w(WORD.vf) >>> 31) << 28);
-    return nzcv | (w(WORD.qf) << 27) | (w(WORD.ge) << 16);
-  }
-
-  setApsr(value: number, hasFlags: boolean, hasGe: boolean): void {
-    if (hasFlags) {
-      this.#words[WORD.nf] = value;
-      this.#words[WORD.zf] = value & (1 << 30) ? 0 : 1;
-      this.#words[WORD.cf] = (value >>> 29) & 1;
-      this.#words[WORD.vf] = value << 3;
-      this.#words[WORD.qf] = (value >>> 27) & 1;
-    }
-    if (hasGe) this.#words[WORD.ge] = (value >>> 16) & 0xf;
-  }
-
-  /** xPSR as it is stacked. IT is split over bits 26:25 and 15:10. */
-  get xpsr(): number {
-    const it = this.#word(WORD.it);
-    const epsr = (this.#word(WORD.thumb) << 24) | ((it & 3) << 25) | ((it & 0xfc) << 8);
-    return this.apsr | epsr | this.ipsr;
-  }
-
-  get #isOnProcessStack(): boolean {
-    return this.ipsr === 0 && (this.control & SPSEL) !== 0;
-  }
-
-  get msp(): number {
-    return this.#isOnProcessStack ? this.#otherSp : this.#word(13);
-  }
-
-  set msp(value: number) {
-    if (this.#isOnProcessStack) this.#otherSp = value & ~3;
-    else this.#words[13] = value & ~3;
-  }
-
-  get psp(): number {
-    return this.#isOnProcessStack ? this.#word(13) : this.#otherSp;
-  }
-
-  set psp(value: number) {
-    if (this.#isOnProcessStack) this.#words[13] = value & ~3;
-    else this.#otherSp = value & ~3;
-  }
-
-  /** Changes mode or CONTROL.SPSEL, and with them which stack pointer R13 is. */
-  #switchTo(ipsr: number, control: number): void {
-    const was = this.#isOnProcessStack;
-    this.ipsr = ipsr;
-    this.control = control;
-    if (this.#isOnProcessStack !== was) {
-      const sp = this.#word(13);
-      this.#words[13] = this.#otherSp;
-      this.#otherSp = sp;
-    }
-    this.refresh();
-  }
-
-  /** MRS (B5.2.2). */
-  readSpecial(number: number): number {
-    if (number < 8) {
-      const ipsr = number & 1 ? this.ipsr : 0;
-      return ipsr | (number & 4 ? 0 : this.apsr);
-    }
-    if (!this.isPrivileged && number !== 20) return 0;
-    switch (number) {
-      case 8:
-        return this.msp;
-      case 9:
-        return this.psp;
-      case 16:
-        return this.nvic.primask;
-      case 17:
-      case 18:
-        return this.nvic.basepri;
-      case 19:
-        return this.nvic.faultmask;
-      case 20:
-        return this.control;
-      default:
-        return 0;
-    }
-  }
-
-  /** MSR (B5.2.3); what unprivileged code may not write stays as it is. */
-  writeSpecial(number: number, value: number, mask = 2): void {
-    if (number < 4) {
-      this.setApsr(value, (mask & 2) !== 0, (mask & 1) !== 0);
-      return;
-    }
-    if (!this.isPrivileged) return;
-    const priority = value & 0xe0;
-    switch (number) {
-      case 8:
-        this.msp = value;
-        break;
-      case 9:
-        this.psp = value;
-        break;
-      case 16:
-        this.nvic.primask = value & 1;
-        break;
-      case 17:
-        this.nvic.basepri = priority;
-        break;
-      case 18:
-        if (priority !== 0 && (priority < this.nvic.basepri || this.nvic.basepri === 0))
-          this.nvic.basepri = priority;
-        break;
-      case 19:
-        if ((value & 1) === 0 || this.nvic.executionPriority() > -1) this.nvic.faultmask = value & 1;
-        break;
-      case 20: {
-        // In Handler mode SPSEL does not change.
-        const mask20 = this.ipsr === 0 ? NPRIV | SPSEL | FPCA : NPRIV | FPCA;
-        this.#switchTo(this.ipsr, (this.control & ~mask20) | (value & mask20));
-        break;
-      }
-      default:
-        break;
-    }
-    this.stop();
   }
 
   /* ------------------------------------------------------------------------------------ exceptions */
@@ -450,9 +309,9 @@ export class Processor implements HandlerContext, SlowAccess {
     const number = this.nvic.preempting();
     if (number === 0) return;
     if (this.halt === 'sleeping') this.halt = null;
-    const isFloat = (this.control & FPCA) !== 0;
-    const fromThread = this.ipsr === 0;
-    const fromProcess = this.#isOnProcessStack;
+    const isFloat = (this.status.control & CONTROL.FPCA) !== 0;
+    const fromThread = this.status.ipsr === 0;
+    const fromProcess = this.status.isOnProcessStack;
     this.#push(isFloat);
     const excReturn =
       (fromThread ? (fromProcess ? 0xffff_fffd : 0xffff_fff9) : 0xffff_fff1) & (isFloat ? ~0x10 : -1);
@@ -461,7 +320,7 @@ export class Processor implements HandlerContext, SlowAccess {
   }
 
   #enter(number: number, excReturn: number): void {
-    this.#switchTo(number, this.control & ~(SPSEL | FPCA));
+    this.status.switchTo(number, this.status.control & ~(CONTROL.SPSEL | CONTROL.FPCA));
     this.nvic.setPending(number, false);
     this.nvic.setActive(number, true);
     this.#words[WORD.it] = 0;
@@ -487,57 +346,16 @@ export class Processor implements HandlerContext, SlowAccess {
     const isShifted = mustAlign && (sp & 4) !== 0;
     const frame = ((sp - size) & (mustAlign ? ~7 : ~3)) | 0;
     const saved = [0, 1, 2, 3, 12, 14, 15].map((index) => this.#word(index));
-    const xpsr = (this.xpsr & ~0x200) | (isShifted ? 0x200 : 0);
+    const xpsr = (this.status.xpsr & ~0x200) | (isShifted ? 0x200 : 0);
     this.#words[13] = frame;
     const isLazy = isFloat && (this.scs.fpccr & FPCCR.LSPEN) !== 0;
-    if (isLazy) this.#deferFloat((frame + 0x20) | 0);
+    if (isLazy) this.#float.defer((frame + 0x20) | 0);
     try {
       for (const [index, value] of [...saved, xpsr].entries()) this.store((frame + 4 * index) | 0, 4, value);
-      if (isFloat && !isLazy) this.#storeFloat((frame + 0x20) | 0);
+      if (isFloat && !isLazy) this.#float.store((frame + 0x20) | 0);
     } catch (error) {
       this.#takeDerived(error, { memory: 'MSTKERR', bus: 'STKERR' });
     }
-  }
-
-  /** UpdateFPCCR (B1.5.7): space on the stack, and the question later whether it is needed. */
-  #deferFloat(address: number): void {
-    this.scs.fpcar = address;
-    const execution = this.nvic.executionPriority();
-    const isReady = (number: number): boolean =>
-      this.nvic.isEnabled(number) && execution > this.nvic.priorityOf(number);
-    let fpccr = this.scs.fpccr & (FPCCR.ASPEN | FPCCR.LSPEN);
-    fpccr |= FPCCR.LSPACT;
-    if (!this.isPrivileged) fpccr |= FPCCR.USER;
-    if (this.ipsr === 0) fpccr |= FPCCR.THREAD;
-    if (execution > -1) fpccr |= FPCCR.HFRDY;
-    if (isReady(EXCEPTION.BusFault)) fpccr |= FPCCR.BFRDY;
-    if (isReady(EXCEPTION.MemManage)) fpccr |= FPCCR.MMRDY;
-    this.scs.fpccr = fpccr;
-  }
-
-  #storeFloat(address: number): void {
-    const isPrivileged =
-      (this.scs.fpccr & FPCCR.LSPACT) === 0 ? this.isPrivileged : !(this.scs.fpccr & FPCCR.USER);
-    for (let index = 0; index < 16; index++) {
-      this.#access.store((address + 4 * index) | 0, {
-        size: 4,
-        value: this.#word(WORD.float + index),
-        isPrivileged,
-      });
-    }
-    this.#access.store((address + 64) | 0, { size: 4, value: this.#word(WORD.fpscr), isPrivileged });
-  }
-
-  #preserveFloat(): void {
-    try {
-      this.#storeFloat(this.scs.fpcar);
-    } catch (error) {
-      this.scs.fpccr &= ~FPCCR.LSPACT;
-      if (!(error instanceof CoreFault)) throw error;
-      throw new CoreFault(error.name === 'PRECISERR' ? 'LSPERR' : 'MLSPERR');
-    }
-    this.scs.fpccr &= ~FPCCR.LSPACT;
-    this.#words[WORD.fpscr] = this.scs.fpdscr;
   }
 
   /** A fault while stacking or unstacking: it waits beside the exception that is on its way. */
@@ -549,7 +367,7 @@ export class Processor implements HandlerContext, SlowAccess {
 
   /** ExceptionReturn (B1.5.8). */
   #return(excReturn: number): void {
-    const returning = this.ipsr;
+    const returning = this.status.ipsr;
     const kind = excReturn & 0xf;
     const nested = this.nvic.activeCount;
     const isThread = kind === 9 || kind === 13;
@@ -595,14 +413,14 @@ export class Processor implements HandlerContext, SlowAccess {
   #pop(excReturn: number, isThread: boolean): void {
     const toProcess = (excReturn & 0xf) === 13;
     const isFloat = (excReturn & 0x10) === 0;
-    const returning = this.ipsr;
-    const frame = toProcess ? this.psp : this.msp;
-    const isPrivileged = !isThread || (this.control & NPRIV) === 0;
+    const returning = this.status.ipsr;
+    const frame = toProcess ? this.status.psp : this.status.msp;
+    const isPrivileged = !isThread || (this.status.control & CONTROL.NPRIV) === 0;
     const words: number[] = [];
     try {
       for (let index = 0; index < 8; index++)
         words.push(this.#access.load((frame + 4 * index) | 0, 4, isPrivileged));
-      if (isFloat) this.#unstackFloat((frame + 0x20) | 0, isPrivileged);
+      if (isFloat) this.#float.unstack((frame + 0x20) | 0, isPrivileged);
     } catch (error) {
       if (!(error instanceof CoreFault)) throw error;
       this.scs.recordFault(error.name === 'PRECISERR' ? 'UNSTKERR' : 'MUNSTKERR', null);
@@ -616,31 +434,23 @@ export class Processor implements HandlerContext, SlowAccess {
       this.#chainInto(EXCEPTION.UsageFault, excReturn);
       return;
     }
-    const control = (this.control & ~(SPSEL | FPCA)) | (toProcess ? SPSEL : 0) | (isFloat ? FPCA : 0);
+    const control =
+      (this.status.control & ~(CONTROL.SPSEL | CONTROL.FPCA)) |
+      (toProcess ? CONTROL.SPSEL : 0) |
+      (isFloat ? CONTROL.FPCA : 0);
     const size = isFloat ? 0x68 : 0x20;
     const mustAlign = isFloat || (this.scs.ccr & CCR.STKALIGN) !== 0;
     const sp = (frame + size) | (mustAlign && xpsr & 0x200 ? 4 : 0) | 0;
-    this.#switchTo(returning === 0 ? 0 : ipsr, control);
+    this.status.switchTo(returning === 0 ? 0 : ipsr, control);
     this.#words[13] = sp;
     for (const [index, register] of [0, 1, 2, 3, 12, 14].entries()) this.#words[register] = words[index] ?? 0;
     this.#words[15] = (words[6] ?? 0) & ~1;
-    this.setApsr(xpsr, true, true);
+    this.status.setApsr(xpsr, true, true);
     this.#words[WORD.thumb] = (xpsr >>> 24) & 1;
     this.#words[WORD.it] = ((xpsr >>> 25) & 3) | ((xpsr >>> 8) & 0xfc);
     this.#exclusive = null;
     this.isEventSet = true;
     this.refresh();
-  }
-
-  #unstackFloat(address: number, isPrivileged: boolean): void {
-    if (this.scs.fpccr & FPCCR.LSPACT) {
-      this.scs.fpccr &= ~FPCCR.LSPACT;
-      return;
-    }
-    for (let index = 0; index < 16; index++) {
-      this.#words[WORD.float + index] = this.#access.load((address + 4 * index) | 0, 4, isPrivileged);
-    }
-    this.#words[WORD.fpscr] = this.#access.load((address + 64) | 0, 4, isPrivileged);
   }
 }
 

@@ -25,15 +25,15 @@ const PROFILE: readonly Register[] = [
   core(13, 'sp', 'data_ptr'),
   core(14, 'lr'),
   core(15, 'pc', 'code_ptr'),
-  special('xpsr', ({ processor }) => processor.xpsr),
+  special('xpsr', ({ processor }) => processor.status.xpsr),
 ];
 const SYSTEM: readonly Register[] = [
-  special('msp', ({ processor }) => processor.msp),
-  special('psp', ({ processor }) => processor.psp),
+  special('msp', ({ processor }) => processor.status.msp),
+  special('psp', ({ processor }) => processor.status.psp),
   special('primask', ({ nvic }) => nvic.primask),
   special('basepri', ({ nvic }) => nvic.basepri),
   special('faultmask', ({ nvic }) => nvic.faultmask),
-  special('control', ({ processor }) => processor.control),
+  special('control', ({ processor }) => processor.status.control),
 ];
 const FLOAT: readonly Register[] = [
   ...Array.from({ length: 16 }, (_, index): Register => ({

@@ -22,7 +22,7 @@ function prepare(core: Core, { state, address }: Pick<Case, 'state' | 'address'>
   core.processor.store(CPACR, 4, 0xf0_0000);
   for (let index = 0; index < 15; index++) core.setRegister(index, state[index] ?? 0);
   core.setRegister(15, address);
-  core.processor.setApsr(state[16] ?? 0, true, true);
+  core.processor.status.setApsr(state[16] ?? 0, true, true);
   // The first floating-point instruction would load FPSCR's default: take that step now.
   core.processor.openFloat();
   const words = core.memory.words;
@@ -36,7 +36,7 @@ function outcomeOf(core: Core): Outcome {
   const state = new Int32Array(CASE_WORDS);
   for (let index = 0; index < 16; index++) state[index] = core.register(index);
   const words = core.memory.words;
-  state[16] = core.processor.apsr;
+  state[16] = core.processor.status.apsr;
   state[17] = words[WORD.fpscr] ?? 0;
   for (let index = 0; index < 32; index++) state[18 + index] = words[WORD.float + index] ?? 0;
   return { error: core.processor.scs.cfsr === 0 && core.processor.scs.hfsr === 0 ? 0 : 1, state };
