@@ -22,11 +22,13 @@ export class Waiting {
   async until<T>(guest: Guest, deadline: number | null, look: () => Look<T>): Promise<T | null> {
     const { clock, waker } = guest;
     let isFirst = true;
+    const began = clock.monotonic();
     for (;;) {
       const { found, changesAt } = look();
       const isLate = deadline !== null && deadline <= clock.monotonic();
       if (found !== null || isLate) {
-        if (!isFirst) this.#busy = 0;
+        // What fails as soon as it is tried wakes its waiter at once as well: that is no pause.
+        if (!isFirst && clock.monotonic() > began) this.#busy = 0;
         else await this.#yield(clock, found === null);
         return found ?? look().found;
       }

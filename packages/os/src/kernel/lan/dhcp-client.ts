@@ -81,6 +81,8 @@ export class DhcpClient {
   /** Runs until it is stopped. */
   async run(): Promise<void> {
     this.#port = await UdpPort.open(this.#host.hardware, this.#host.clock, CLIENT_PORT, 'eth0');
+    // Stopped while it was opened: nobody else would close it.
+    if (this.#isStopped) return this.#port.close();
     let patience = FIRST_PATIENCE;
     while (!this.#isStopped) {
       const lease = await this.#obtain(patience);
