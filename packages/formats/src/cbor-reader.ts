@@ -105,6 +105,8 @@ function namesOf(keys: CborKeys): ReadonlySet<number | string> {
  * Call `end()` last: it refuses keys that nobody asked for.
  */
 export class CborMapReader<Keys extends CborKeys> {
+  /** As with the decoder: its shape is to outlive the readers of one message. */
+  static readonly kept = new CborMapReader(new Map(), {});
   readonly #map: CborMap;
   readonly #keys: Keys;
   /** Dotted path of this map, `''` at the top. */

@@ -114,6 +114,12 @@ export function encodeCbor(value: CborValue): Uint8Array<ArrayBuffer> {
 }
 
 class CborDecoder {
+  /** Engines forget the shape of a class, and the code that they compiled for it, when no object of it is left. */
+  static readonly kept = new CborDecoder(new Uint8Array(0), {
+    maxDepth: 0,
+    anyKeyOrder: false,
+    views: false,
+  });
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   readonly #maxDepth: number;

@@ -5,15 +5,15 @@ import { FormatError } from './errors.ts';
 /** One piece of software that was measured while the device booted (RFC 9783 §4.4.1). */
 export interface SoftwareComponent {
   /** In our tokens the name of the image type: `PlutonRuntime`. */
-  readonly measurementType?: string;
+  readonly measurementType?: string | undefined;
   /** In our tokens SHA-256 of the whole image package. */
   readonly measurementValue: Uint8Array;
   /** In our tokens `<image name>;sv=<security version>`. */
-  readonly version?: string;
+  readonly version?: string | undefined;
   /** Hash of the signer's public key. */
   readonly signerId: Uint8Array;
   /** Name of the hash of `measurementValue`: `sha-256`. */
-  readonly measurementDescription?: string;
+  readonly measurementDescription?: string | undefined;
 }
 
 /** The claims of a PSA attestation token (RFC 9783 §4). */
@@ -159,19 +159,21 @@ function readHash<Keys extends Readonly<Record<string, number>>>(
   return hash;
 }
 
+function readOptionalText<Keys extends Readonly<Record<string, number>>>(
+  reader: CborMapReader<Keys>,
+  name: keyof Keys & string,
+): string | undefined {
+  return reader.has(name) ? reader.text(name, MAX_TEXT) : undefined;
+}
+
 function readComponent(value: CborValue, path: string): SoftwareComponent {
   const reader = new CborMapReader(value, COMPONENT_KEYS, path);
-  const measurementType = reader.optional('measurementType', () => reader.text('measurementType', MAX_TEXT));
-  const version = reader.optional('version', () => reader.text('version', MAX_TEXT));
-  const description = reader.optional('measurementDescription', () =>
-    reader.text('measurementDescription', MAX_TEXT),
-  );
   const component: SoftwareComponent = {
-    ...(measurementType === undefined ? {} : { measurementType }),
+    measurementType: readOptionalText(reader, 'measurementType'),
     measurementValue: readHash(reader, 'measurementValue'),
-    ...(version === undefined ? {} : { version }),
+    version: readOptionalText(reader, 'version'),
     signerId: readHash(reader, 'signerId'),
-    ...(description === undefined ? {} : { measurementDescription: description }),
+    measurementDescription: readOptionalText(reader, 'measurementDescription'),
   };
   reader.end();
   return component;

@@ -89,7 +89,8 @@ export class PublicKey {
       const isSigner = verify(
         hash,
         message,
-        { key: spki, ...DER_SPKI, dsaEncoding: 'ieee-p1363' },
+        // Written out: an object that is spread has a shape that engines forget, and compile for again and again.
+        { key: spki, format: 'der', type: 'spki', dsaEncoding: 'ieee-p1363' },
         signature,
       );
       return isSigner ? new PublicKey(spki, curve, null) : null;
@@ -112,11 +113,13 @@ export class PublicKey {
   }
 }
 
-const DER_SPKI = { format: 'der', type: 'spki' } as const;
-
 /** Throws what OpenSSL throws for what is no key. */
 function importSpki(spki: Uint8Array): KeyObject {
-  return createPublicKey({ key: Buffer.from(spki.buffer, spki.byteOffset, spki.byteLength), ...DER_SPKI });
+  return createPublicKey({
+    key: Buffer.from(spki.buffer, spki.byteOffset, spki.byteLength),
+    format: 'der',
+    type: 'spki',
+  });
 }
 
 /**

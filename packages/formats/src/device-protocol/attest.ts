@@ -36,7 +36,7 @@ export interface AttestRequest {
   /** For the certificate with which the device talks to this service. */
   readonly updateKey: ProvedKey;
   /** Present: the challenge is bound to this nonce of the service; absent: to the connection's exporter value. */
-  readonly nonce?: Uint8Array;
+  readonly nonce?: Uint8Array | undefined;
 }
 
 /** What the service makes of a device's software. */
@@ -133,12 +133,11 @@ export function decodeAttestRequest(untrusted: Uint8Array): AttestRequest {
     decodeCbor(untrusted, { maxBytes: DEVICE_LIMITS.attestRequest, maxDepth: 3, views: true }),
     REQUEST_KEYS,
   );
-  const nonce = reader.optional('nonce', () => reader.bytes('nonce', { length: HASH_LENGTH }));
   const request: AttestRequest = {
     token: reader.bytes('token', { min: 1, max: DEVICE_LIMITS.maxToken }),
     clientKey: readKey(reader, 'clientKey'),
     updateKey: readKey(reader, 'updateKey'),
-    ...(nonce === undefined ? {} : { nonce }),
+    nonce: reader.optional('nonce', () => reader.bytes('nonce', { length: HASH_LENGTH })),
   };
   reader.end();
   return request;

@@ -64,7 +64,7 @@ export async function attestDevice(
   const appraised = await appraiseDevice(context, device, evidence);
   const evidenceDigest = sha256(request.token);
   const certificates = await issueCertificates(context, evidenceDigest, keys, device, appraised.appraisal);
-  return settle(context, { evidenceDigest, device, evidence, appraised, ...certificates });
+  return settle(context, { evidenceDigest, device, evidence, appraised, certificates });
 }
 
 /** What the device had to sign: bound to this connection, or to a nonce that is used up by this. */
@@ -186,27 +186,28 @@ async function issueCertificates(
   const { deviceId, tenantId } = device;
   const { verdict, release } = appraisal;
   const attestation = { verdict, release, evidenceDigest };
-  const subject = { deviceId, attestation };
-  const update = await issueUpdateCertificate(context, { ...subject, publicKey: keys.update });
+  const update = await issueUpdateCertificate(context, { deviceId, publicKey: keys.update, attestation });
   const earnsClient = verdict === 'trusted' && tenantId !== null;
   const client = earnsClient
-    ? await issueClientCertificate(context, tenantId, { ...subject, publicKey: keys.client })
+    ? await issueClientCertificate(context, tenantId, { deviceId, publicKey: keys.client, attestation })
     : null;
   return { update, client };
 }
 
 /** All that an attestation came to. */
-interface Outcome extends Certificates {
+interface Outcome {
   /** SHA-256 of the evidence as it came. */
   readonly evidenceDigest: Uint8Array;
   readonly device: Attester;
   readonly evidence: UnprovenEvidence;
   readonly appraised: KeptAppraisal;
+  readonly certificates: Certificates;
 }
 
 /** Keeps the verdict with the device, then tells it. */
 async function settle(context: AttestationContext, outcome: Outcome): Promise<AttestReply> {
-  const { evidenceDigest, evidence, appraised, update, client } = outcome;
+  const { evidenceDigest, evidence, appraised } = outcome;
+  const { update, client } = outcome.certificates;
   const { appraisal } = appraised;
   const { deviceId, tenantId } = outcome.device;
   const { verdict, requiredRelease } = appraisal;

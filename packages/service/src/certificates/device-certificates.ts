@@ -84,9 +84,13 @@ async function issue(
   subject: DeviceSubject,
 ): Promise<IssuedCertificate> {
   const { authorities, clock, entropy } = context;
+  const { deviceId, publicKey, attestation } = subject;
+  const now = clock.now();
   const leaf = await leafIssuerOf(authorities, authority, profile).issue({
-    ...subject,
-    now: clock.now(),
+    deviceId,
+    publicKey,
+    attestation,
+    now,
     entropy,
   });
   const above = await authorities.chainOf(authority);
