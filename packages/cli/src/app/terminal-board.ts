@@ -2,6 +2,7 @@ import type { VirtualDevice } from '@sevenfold/device';
 import type { HardwareDefinition } from '@sevenfold/formats';
 import { parseAppImage, parseImagePackage } from '@sevenfold/formats';
 import type { Output } from '../narrator.ts';
+import { onCoreLine } from './core-lines.ts';
 import { printable } from '../printable.ts';
 
 /** A GPIO that the app may use, by the first name that its hardware definition has for it. */
@@ -13,7 +14,6 @@ interface ShownPin {
 
 const PRESS_MILLISECONDS = 150;
 const NEW_LINE = 10;
-const CARRIAGE_RETURN = 13;
 const LONGEST_LINE = 200;
 
 /** UARTs in an image's manifest, by ISU. */
@@ -82,17 +82,7 @@ export class TerminalBoard {
 
   /** Shows what real-time cores say on their debug UARTs: that is how such an app logs. */
   listenToCores(): void {
-    for (const core of this.#device.chip.realTimeCores) {
-      let line = '';
-      core.onDebugByte((byte) => {
-        if (byte !== NEW_LINE && line.length < LONGEST_LINE) {
-          if (byte !== CARRIAGE_RETURN) line += String.fromCharCode(byte);
-          return;
-        }
-        this.line(line);
-        line = '';
-      });
-    }
+    onCoreLine(this.#device.chip.realTimeCores, (line) => this.line(line));
   }
 
   /** A line of the app. */

@@ -10,6 +10,7 @@ import { PrivateNetwork, type AccessPoint } from '@sevenfold/os';
 import { readProject } from '@sevenfold/sdk';
 import { CliError } from '../errors.ts';
 import { BoardModels } from './board-models.ts';
+import { onCoreLine } from './core-lines.ts';
 import { developerKey } from './developer-key.ts';
 import { appLine, buildLocalRelease, makeLocalDevice } from './local-device.ts';
 
@@ -39,7 +40,7 @@ export interface AppClock {
   advance(milliseconds: number): Promise<void>;
 }
 
-/** What the app says through `Log_Debug`. */
+/** What the app says through `Log_Debug`, and a real-time app on its core's debug UART. */
 export interface AppLog {
   readonly lines: readonly string[];
   /** The first line that matches, said already or within so many ms of the device's time. Rejects with the log. */
@@ -101,6 +102,7 @@ export async function startApp(options: StartOptions = {}): Promise<RunningApp> 
     const said = appLine(line, name);
     if (said !== null) lines.push(said);
   });
+  onCoreLine(device.chip.realTimeCores, (line) => lines.push(line));
   const board = new BoardModels(device, hardware);
   const outcome = await runOnVirtualTime(clock, device.boot());
   if (outcome.kind !== 'running') {

@@ -10,12 +10,13 @@ static volatile unsigned turns;
 static void on_timer(void) {
   is_lit = !is_lit;
   turns++;
-  gpio_write(APP_LED, is_lit);
+  gpio_write(APP_LED, !is_lit);
 }
 
 int main(void) {
   printf("{{NAME}} starts\n");
-  gpio_output(APP_LED, false);
+  /* A low level lights it. */
+  gpio_output(APP_LED, true);
   gpio_input(APP_BUTTON, GPIO_PULL_UP);
   gpt_start(0, GPT_HZ / 4, true, on_timer);
   bool was_pressed = false;

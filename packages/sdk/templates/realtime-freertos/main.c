@@ -26,7 +26,7 @@ static void turn_led(void *context) {
   (void)context;
   uint32_t milliseconds = 250;
   for (bool is_lit = true;; is_lit = !is_lit) {
-    gpio_write(APP_LED, is_lit);
+    gpio_write(APP_LED, !is_lit);
     uint32_t count;
     if (xQueueReceive(presses, &count, pdMS_TO_TICKS(milliseconds)) != pdTRUE) continue;
     milliseconds = milliseconds == 250 ? 100 : 250;
@@ -36,7 +36,8 @@ static void turn_led(void *context) {
 
 int main(void) {
   printf("{{NAME}} starts\n");
-  gpio_output(APP_LED, false);
+  /* A low level lights it. */
+  gpio_output(APP_LED, true);
   gpio_input(APP_BUTTON, GPIO_PULL_UP);
   presses = xQueueCreate(4, sizeof(uint32_t));
   xTaskCreate(watch_button, "button", 256, NULL, 2, NULL);

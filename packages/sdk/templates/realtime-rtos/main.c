@@ -28,7 +28,7 @@ static void turn_led(void *context) {
   (void)context;
   uint32_t milliseconds = 250;
   for (bool is_lit = true;; is_lit = !is_lit) {
-    gpio_write(APP_LED, is_lit);
+    gpio_write(APP_LED, !is_lit);
     uint32_t count;
     /* Until somebody presses the button, or the time is over. */
     if (queue_receive(&presses, &count, milliseconds) != RTOS_OK) continue;
@@ -39,7 +39,8 @@ static void turn_led(void *context) {
 
 int main(void) {
   printf("{{NAME}} starts\n");
-  gpio_output(APP_LED, false);
+  /* A low level lights it. */
+  gpio_output(APP_LED, true);
   gpio_input(APP_BUTTON, GPIO_PULL_UP);
   queue_init(&presses, storage, sizeof *storage, 4);
   task_create(&button_task, "button", watch_button, 0, 2, button_stack, sizeof button_stack);
