@@ -7,6 +7,7 @@ import {
   guidFromRandom,
   IMAGE_TYPES,
   parseAppManifest,
+  readCoreProgram,
   TEMPORARY_FLAGS,
   utf8Encode,
   writeFileSystem,
@@ -52,8 +53,11 @@ export async function packImage(
   content: { readonly manifestBytes: Uint8Array; readonly files: readonly FileEntry[] },
   { signer, imageId = guidFromRandom(new Uint8Array(randomBytes(16))), buildTime }: PackOptions,
 ): Promise<PackedImage> {
-  const { componentId, name } = parseAppManifest(content.manifestBytes);
-  const unsigned = encodeUnsignedImagePackage(writeFileSystem(content.files), {
+  const { componentId, name, applicationType } = parseAppManifest(content.manifestBytes);
+  const payload = writeFileSystem(content.files);
+  // What the device would refuse is not packed.
+  if (applicationType === 'RealTimeCapable') readCoreProgram(payload);
+  const unsigned = encodeUnsignedImagePackage(payload, {
     imageType: IMAGE_TYPES.Applications,
     componentId,
     imageId,

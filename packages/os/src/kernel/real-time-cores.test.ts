@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { COMPONENT } from './testing/test-app.ts';
 import { ECHO, ECHO_ELF, echoApp } from './testing/echo-app.ts';
@@ -86,6 +87,20 @@ describe('an app on a real-time core', () => {
       { imageId: '77777777-bbbb-4ccc-8ddd-eeeeeeeeeeee', state: 'running' },
     ]);
     expect(stateOf(world)).toEqual(['running', 'off']);
+  });
+
+  it('that its watchdog ends is reported as that, and told so when it starts again', async () => {
+    const corpus = new URL('../../../silicon/src/cores/testdata/corpus/watchdog.elf', import.meta.url);
+    const module = new Uint8Array(readFileSync(corpus));
+    const world = await KernelWorld.boot({ apps: [echoApp({ module })] });
+    const said = listen(world);
+    await world.clock.advance(6000);
+    expect(world.reports.map(({ trap, kind }) => [kind, trap])).toEqual([
+      ['AppCrash', 'watchdog'],
+      ['AppCrash', 'reset by the program'],
+    ]);
+    expect(said()).toMatch(/no more food[^]*cause 1[^]*cause 2[^]*done/);
+    expect(await listed(world)).toMatchObject([{ state: 'running', restarts: 2 }]);
   });
 
   it.each([

@@ -18,6 +18,7 @@ import {
   appsBeside,
   buildApp,
   newApp,
+  packImage,
   readProject,
   SdkError,
   type AppTemplate,
@@ -65,6 +66,26 @@ const refusal = (promise: Promise<unknown>): Promise<unknown> =>
   );
 
 describe('a real-time app', () => {
+  it('that no core can run is not packed', async () => {
+    const manifestBytes = utf8Encode(
+      JSON.stringify({
+        SchemaVersion: 1,
+        Name: 'none',
+        ComponentId: '005180bc-402f-4cb3-a662-72937dbcde47',
+        EntryPoint: '/bin/app',
+        ApplicationType: 'RealTimeCapable',
+        Capabilities: {},
+      }),
+    );
+    const files = [
+      { path: '/app_manifest.json', bytes: manifestBytes },
+      { path: '/bin/app', bytes: new Uint8Array(64), executable: true },
+    ];
+    expect(await refusal(packImage({ manifestBytes, files }, { signer }))).toMatchObject({
+      code: 'NotAnElf',
+    });
+  });
+
   it('beside a high-level one is an app of its own: neither has the other’s sources', async ({ skip }) => {
     const folder = await newProject('intercore');
     const [realTime = '', ...more] = await appsBeside(folder);

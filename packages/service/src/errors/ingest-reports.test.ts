@@ -92,6 +92,45 @@ describe('a failure', () => {
     expect((await onlyGroup()).title).toBe('memory access out of bounds in wasm-function[5]');
   });
 
+  it('of a real-time core has its stack unwound, and its registers', async () => {
+    const image = await world.uploadApplication(BLINK);
+    const row = (offset: number, bytes: number) => ({
+      offset,
+      frame: { register: 13, bytes },
+      saved: bytes === 0 ? new Map<number, number>() : new Map([[14, 4]]),
+    });
+    const symbols = encodeSymbolMap({
+      functions: [
+        { index: 0x100100, name: 'main' },
+        { index: 0x100200, name: 'store' },
+      ],
+      lines: [{ offset: 0x100200, file: 'main.c', line: 7, function: 'store' }],
+      unwind: [row(0x100100, 8), row(0x100200, 0)],
+    });
+    await uploadSymbols(world.service, world.tenantId, image.imageId, symbols);
+    const registers = Array.from({ length: 20 }, (_, index) => index);
+    [registers[13], registers[14], registers[15]] = [0x12ff00, 0x100111, 0x100204];
+    const core = { registers, faults: [0x8200, 0, 0, 0x38000000], stack: new Uint8Array(8).fill(0xff) };
+    const frames = [{ function: 0, offset: 0x100204 }];
+    await send(report(image, { trap: 'bus fault at 0x38000000', frames, core }));
+    expect(await onlyGroup()).toMatchObject({
+      title: 'bus fault at 0x38000000 in store (main.c:7)',
+      example: {
+        stack: [
+          { function: 'store', file: 'main.c', line: 7, offset: 0x100204 },
+          { function: 'main', file: null, line: null, offset: 0x10010e },
+        ],
+        registers: {
+          r1: '0x00000001',
+          sp: '0x0012ff00',
+          pc: '0x00100204',
+          cfsr: '0x00008200',
+          bfar: '0x38000000',
+        },
+      },
+    });
+  });
+
   it('counts once, however often it is sent', async () => {
     const one = report(broken);
     expect(await send(one)).toEqual([one.reportId]);
