@@ -116,6 +116,20 @@ describe('a real-time core', () => {
     expect(core.state).toBe('running');
   });
 
+  it('costs no more for faults by the hundred thousand, and still finds the one whose handler stays', () => {
+    // 1: adds r4, #1; cmp r4, r5; beq 2f; udf; b 1b; 2: udf – and a handler that steps over it until R4 has come to R5.
+    const code = halves(0x3401, 0x42ac, 0xd001, 0xde00, 0xe7fa, 0xde00, 0xe7fe);
+    const handler = halves(0x42ac, 0xd0fe, 0x9806, 0x3002, 0x9006, 0x4770);
+    const { core, run, realTime } = runningCore({ code, handler });
+    realTime.core.setRegister(4, 0);
+    realTime.core.setRegister(5, 60_000);
+    run(1.02);
+    expect(core.state).toBe('running');
+    run(0.2);
+    expect(core.failure).toMatchObject({ kind: 'fault', fault: 'UNDEFINSTR' });
+    expect(core.failure?.registers[4]).toBe(60_000);
+  });
+
   it('takes no signal of a peripheral that it was not given', () => {
     const { chip, enable, run, interrupts } = runningCore({ regions: ['isu1'] });
     enable(47, 51);

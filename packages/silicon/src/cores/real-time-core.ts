@@ -82,7 +82,9 @@ export class RealTimeCore implements CoreHost {
   #isRunning = false;
   #failure: CoreFailure | null = null;
   /** The newest fault whose handler may still be running. */
-  #fault: { readonly name: FaultName; readonly snapshot: CoreSnapshot } | null = null;
+  #fault: { readonly name: FaultName; readonly snapshot: CoreSnapshot; readonly time: number } | null = null;
+  /** Whether somebody will look whether its handler has ended: one look at a time, however many faults there are. */
+  #isWatchingFault = false;
 
   constructor(outside: RealTimeCoreParts) {
     const parts = outside.tape?.record(outside) ?? outside;
@@ -246,6 +248,7 @@ export class RealTimeCore implements CoreHost {
   #halt(): void {
     this.#isRunning = false;
     this.#fault = null;
+    this.#isWatchingFault = false;
     this.#events.clear();
     for (const device of this.#own.values()) device.reset();
   }
@@ -293,10 +296,18 @@ export class RealTimeCore implements CoreHost {
   #noteFault(name: FaultName, from: number): void {
     // What fails in a fault's handler follows from the first one.
     if (this.#fault !== null && this.#isInFault()) return;
-    const fault = { name, snapshot: snapshotOf(this.core, from) };
-    this.#fault = fault;
-    this.#events.after(LONGEST_FAULT_HANDLER, () => {
-      if (this.#fault === fault && this.#isInFault()) this.#fail('fault');
+    this.#fault = { name, snapshot: snapshotOf(this.core, from), time: this.time };
+    if (!this.#isWatchingFault) this.#watchFault(LONGEST_FAULT_HANDLER);
+  }
+
+  #watchFault(seconds: number): void {
+    this.#isWatchingFault = true;
+    this.#events.after(seconds, () => {
+      this.#isWatchingFault = false;
+      if (this.#fault === null || !this.#isInFault()) return;
+      const left = LONGEST_FAULT_HANDLER - (this.time - this.#fault.time) / TICKS_PER_SECOND;
+      if (left > 1e-9) this.#watchFault(left);
+      else this.#fail('fault');
     });
   }
 
