@@ -1,6 +1,7 @@
 import {
   ADC_CHANNELS,
   APP_MEMORY,
+  ASSIGNABLE_REGIONS,
   BUS_MASTERS,
   BUS_REGIONS,
   CHIP_SKUS,
@@ -8,10 +9,12 @@ import {
   FLASH_SECTOR,
   FLASH_SIZE,
   GPIO_BLOCKS,
+  I2S_REGIONS,
   ISU_REGIONS,
   MAX_SECURITY_VERSION,
   PWM_CHANNELS,
   PWM_REGIONS,
+  REAL_TIME_MASTERS,
   RESET_RULES,
   RUN_RULES,
   type BusMaster,
@@ -33,6 +36,8 @@ export interface ChipSku {
     readonly realTimeData: number;
   };
   readonly realTimeCores: number;
+  /** What the Security Monitor can give to one of them. */
+  readonly realTimeRegions: readonly BusRegion[];
   /** By name as manifests have it, with its region and pins. */
   readonly peripherals: readonly {
     readonly name: string;
@@ -55,13 +60,15 @@ const REFERENCE: ChipSku = {
   number: CHIP_SKUS['SF-V1'],
   flash: { bytes: FLASH_SIZE, sector: FLASH_SECTOR, page: FLASH_PAGE },
   ram: { highLevelApp: APP_MEMORY['SF-V1'], realTimeCode: 192 * KIB, realTimeData: 64 * KIB },
-  realTimeCores: 2,
+  realTimeCores: REAL_TIME_MASTERS.length,
+  realTimeRegions: ASSIGNABLE_REGIONS,
   peripherals: [
     ...ISU_REGIONS.map((region, index) => ({
       name: `ISU${index}`,
       region,
       what: 'UART, I2C master or SPI master',
     })),
+    ...I2S_REGIONS.map((region, index) => ({ name: `I2S${index}`, region, what: 'frames of two samples' })),
     { name: 'ADC-CONTROLLER-0', region: 'adc', what: `${ADC_CHANNELS} channels of 12 bits` },
     ...PWM_REGIONS.map((region, index) => ({
       name: `PWM-CONTROLLER-${index}`,

@@ -54,7 +54,7 @@ export function formatSku(name: string, sku: ChipSku): string {
           `${sku.ram.realTimeCode} + ${sku.ram.realTimeData} bytes a real-time core`,
         ],
       ],
-      ['Real-time cores', String(sku.realTimeCores)],
+      ['Real-time cores', `${sku.realTimeCores}; each can be given ${sku.realTimeRegions.join(', ')}`],
       ['Pins', `GPIO ${sku.pins.join(', ')}`],
       ['Peripherals', sku.peripherals.map(({ name: part, region, what }) => `${part} (${region}): ${what}`)],
       ['Rollback counters', `up to ${sku.securityVersions} for each system image`],
