@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Clock, Entropy, Port, ResetReason } from '@sevenfold/formats';
 import {
+  CHIP_SKU_TABLE,
   fileFlash,
   fileFuses,
   fileRtc,
@@ -104,7 +105,7 @@ export async function openDevice(options: OpenDeviceOptions): Promise<VirtualDev
     const needsWorker = options.wiring !== 'inline' && options.stageWorker === undefined;
     const stageWorker = needsWorker ? { stageWorker: await bundleStageWorker() } : {};
     const chip = openChip({
-      flash: fileFlash(join(dir, CHIP_FILES.flash)),
+      flash: fileFlash(join(dir, CHIP_FILES.flash), CHIP_SKU_TABLE[info.sku].flash.bytes),
       fuses: fileFuses(join(dir, CHIP_FILES.fuses)),
       rtc: fileRtc(join(dir, CHIP_FILES.rtc)),
       entropy,

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CHIP_SKUS, type ChipSkuName, type Entropy } from '@sevenfold/formats';
 import {
+  CHIP_SKU_TABLE,
   fileFlash,
   fileFuses,
   memoryFlash,
@@ -66,7 +67,7 @@ export async function manufacture(options: ManufactureOptions): Promise<ChipInfo
 
 function makeChip(options: ManufactureOptions, sku: ChipSkuName): ChipInfo {
   const chip = openChip({
-    flash: fileFlash(join(options.dir, CHIP_FILES.flash)),
+    flash: fileFlash(join(options.dir, CHIP_FILES.flash), CHIP_SKU_TABLE[sku].flash.bytes),
     fuses: fileFuses(join(options.dir, CHIP_FILES.fuses)),
     entropy: options.entropy ?? systemEntropy(),
   });
@@ -97,10 +98,11 @@ export function manufactureInMemory(options: Omit<ManufactureOptions, 'dir'>): {
   readonly chip: Chip;
   readonly info: ChipInfo;
 } {
+  const { sku = 'SF-V1' } = options;
   const chip = openChip({
-    flash: memoryFlash(),
+    flash: memoryFlash(CHIP_SKU_TABLE[sku].flash.bytes),
     fuses: memoryFuses(),
     entropy: options.entropy ?? systemEntropy(),
   });
-  return { chip, info: finishChip(chip, options, options.sku ?? 'SF-V1') };
+  return { chip, info: finishChip(chip, options, sku) };
 }
