@@ -309,8 +309,9 @@ export const KERNEL_HARDWARE_CALLS = {
       '[{ssid: bytes, bssid: bytes, security: "open" | "wpa2-psk" | "wpa2-eap", frequency: MHz, signal: dBm}]',
   },
   radioJoin: {
-    args: ['{ssid: bytes, security, key, identity}'],
-    returns: 'null; RadioNoSuchNetwork, RadioOtherSecurity, RadioWrongKey, RadioNotAuthenticated',
+    args: ['{ssid: bytes, security, key, identity, certificates: {certificate, key, password, root} in PEM}'],
+    returns:
+      'null; RadioNoSuchNetwork, RadioOtherSecurity, RadioWrongKey, RadioNotAuthenticated, RadioServerNotTrusted, RadioClientRefused',
   },
   radioLeave: { args: [], returns: 'null' },
   linkSet: {

@@ -33,6 +33,9 @@ export type NetworkErrorCode =
   | 'RadioOtherSecurity'
   | 'RadioWrongKey'
   | 'RadioNotAuthenticated'
+  /** Of EAP-TLS: one side did not accept the other's certificate. */
+  | 'RadioServerNotTrusted'
+  | 'RadioClientRefused'
   /** The board's network was closed (power-off). */
   | 'NetworkClosed';
 

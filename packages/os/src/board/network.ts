@@ -136,7 +136,7 @@ export function createBoardNetwork(options: BoardNetworkOptions = {}): BoardNetw
   const sessions = new NetworkTable<HttpsSession>('session', options.maxSessions ?? 8);
   const streams = new NetworkTable<TlsStream>('connection', options.maxConnections ?? 32);
   const closed = new AbortController();
-  const radio = new Radio(options.accessPoints ?? []);
+  const radio = new Radio(options.accessPoints ?? [], options.now);
   const sockets = socketCalls(socketOptions, closed.signal);
   const listeners = new NetworkTable<TlsListener>('listener', MOST_TLS_LISTENERS);
   const exchanges = new NetworkTable<Http2Exchange>('exchange', MOST_EXCHANGES);
@@ -146,8 +146,8 @@ export function createBoardNetwork(options: BoardNetworkOptions = {}): BoardNetw
     (args: readonly PortValue[]) => Promise<PortValue> | PortValue
   > = {
     radioScan: ([targets]) => radio.scan(targets),
-    radioJoin([target]) {
-      radio.join(target);
+    async radioJoin([target]) {
+      await radio.join(target);
       routes.setJoined(true);
       return null;
     },

@@ -3,9 +3,12 @@ import {
   isBytes,
   listArgument,
   bytesArgument,
+  recordArgument,
+  textArgument,
   utf8Encode,
   type PortValue,
 } from '@sevenfold/formats';
+import { authenticate, type EapClient, type EapServer } from './eap-tls.ts';
 import { NetworkError } from './network-errors.ts';
 
 /** A Wi-Fi access point within reach of a virtual board. */
@@ -18,6 +21,11 @@ export interface AccessPoint {
   readonly key?: string;
   /** Clients that its authentication server knows, for `wpa2-eap`. */
   readonly identities?: readonly string[];
+  /**
+   * What that server shows and whose clients it takes, for `wpa2-eap`: certificates and keys then decide, by TLS.
+   * Absent: it takes whoever says a name that it knows.
+   */
+  readonly authentication?: EapServer;
   /** MHz; default 2437, channel 6. */
   readonly frequency?: number;
   /** dBm where the board stands; default -55. */
@@ -39,12 +47,34 @@ function bssidOf({ ssid, bssid }: AccessPoint): Uint8Array {
   return bytes;
 }
 
+const LARGEST_PEM = 8192;
+
+function readClient(untrusted: PortValue | undefined): EapClient {
+  const { certificate, key, password, root } = recordArgument(untrusted, 'certificates', [
+    'certificate',
+    'key',
+    'password',
+    'root',
+  ]);
+  const text = (value: PortValue | undefined, field: string): string =>
+    textArgument(value, `certificates.${field}`, LARGEST_PEM);
+  return {
+    certificate: text(certificate, 'certificate'),
+    key: text(key, 'key'),
+    password: text(password, 'password'),
+    root: text(root, 'root'),
+  };
+}
+
 /** The radio of a virtual board: hears the access points around it and joins those that let it. */
 export class Radio {
   readonly #accessPoints: readonly AccessPoint[];
 
-  constructor(accessPoints: readonly AccessPoint[]) {
+  readonly #now: () => number;
+
+  constructor(accessPoints: readonly AccessPoint[], now: () => number = Date.now) {
     this.#accessPoints = accessPoints;
+    this.#now = now;
   }
 
   /** What it hears: hidden networks only where it asks for them by name. */
@@ -66,12 +96,14 @@ export class Radio {
       }));
   }
 
-  /** Steps in order: there; the same security; the key, or the client, that it knows. */
-  join(untrusted: PortValue | undefined): PortValue {
+  /** Steps in order: there; the same security; the key, or the client, that it knows; certificates of both sides. */
+  async join(untrusted: PortValue | undefined): Promise<PortValue> {
     if (typeof untrusted !== 'object' || untrusted === null || Array.isArray(untrusted) || isBytes(untrusted))
       throw new NetworkError('BadArgument', 'The radio joins a network.');
     // A record of a port: what is neither null, an array nor bytes.
-    const { ssid, security, key, identity } = untrusted as { readonly [key: string]: PortValue };
+    const { ssid, security, key, identity, certificates } = untrusted as {
+      readonly [key: string]: PortValue;
+    };
     const found = this.#accessPoints.find(
       (accessPoint) => isBytes(ssid) && equalBytes(utf8Encode(accessPoint.ssid), ssid),
     );
@@ -83,6 +115,8 @@ export class Radio {
       throw new NetworkError('RadioWrongKey', 'The four-way handshake failed.');
     if (found.security === 'wpa2-eap' && !(found.identities ?? []).some((known) => known === identity))
       throw new NetworkError('RadioNotAuthenticated', 'The authentication server refused this client.');
+    if (found.authentication !== undefined)
+      await authenticate(readClient(certificates), found.authentication, this.#now());
     return null;
   }
 }

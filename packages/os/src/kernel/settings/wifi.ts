@@ -30,11 +30,19 @@ const FAILURE: Readonly<Record<string, number>> = {
   RadioNoSuchNetwork: 2,
   RadioWrongKey: 4,
   RadioNotAuthenticated: 5,
+  RadioServerNotTrusted: 5,
+  RadioClientRefused: 5,
   RadioOtherSecurity: 6,
 };
 const CONNECTION_FAILED = 1;
 const NOT_AUTHENTICATED = 5;
-const CERTIFICATE_ERROR = { notFound: 100, unknownClient: 103 } as const;
+const CERTIFICATE_NOT_FOUND = 100;
+/** What is wrong with a certificate of EAP-TLS: the server's root, the client's own, who the client says it is. */
+const CERTIFICATE_ERROR: Readonly<Record<string, number>> = {
+  RadioServerNotTrusted: 101,
+  RadioClientRefused: 102,
+  RadioNotAuthenticated: 103,
+};
 
 interface Diagnostics {
   readonly error: number;
@@ -378,32 +386,42 @@ export class Wifi {
     }
   }
 
+  /** The client's certificate and key, and the root for the server, if one is named; null: one is not there. */
+  #eapCertificates({ clientCertificate, rootCertificate }: Network): typeof NO_CERTIFICATES | null {
+    const hasRoot = rootCertificate === '' || this.#certificates.has(rootCertificate, 'root');
+    if (!hasRoot || !this.#certificates.has(clientCertificate, 'client')) return null;
+    const { certificate, key, password } = this.#certificates.find(clientCertificate);
+    const root = rootCertificate === '' ? '' : this.#certificates.find(rootCertificate).certificate;
+    return { certificate, key, password, root };
+  }
+
   async #tryToJoin(network: Network, target: Heard | undefined): Promise<boolean> {
     const fail = (error: number, certificateError = 0): false => {
       network.diagnostics = { error, certificateError, time: Math.floor(this.#clock.now() / 1000) };
       return false;
     };
     if (target === undefined) return fail(FAILURE['RadioNoSuchNetwork'] ?? CONNECTION_FAILED);
-    if (network.security === SECURITY.eap && !this.#certificates.has(network.clientCertificate, 'client'))
-      return fail(NOT_AUTHENTICATED, CERTIFICATE_ERROR.notFound);
+    const certificates = network.security === SECURITY.eap ? this.#eapCertificates(network) : NO_CERTIFICATES;
+    if (certificates === null) return fail(NOT_AUTHENTICATED, CERTIFICATE_NOT_FOUND);
     try {
       await this.#hardware.call('radioJoin', {
         ssid: network.ssid,
         security: SECURITY_NAMES[network.security - 1] ?? 'open',
         key: network.key,
         identity: network.identity,
+        certificates,
       });
     } catch (error) {
-      const why = FAILURE[toProblem(error).code] ?? CONNECTION_FAILED;
-      return fail(
-        why,
-        why === NOT_AUTHENTICATED && network.security === SECURITY.eap ? CERTIFICATE_ERROR.unknownClient : 0,
-      );
+      const { code } = toProblem(error);
+      const isOfCertificate = network.security === SECURITY.eap;
+      return fail(FAILURE[code] ?? CONNECTION_FAILED, isOfCertificate ? (CERTIFICATE_ERROR[code] ?? 0) : 0);
     }
     this.#joined = { id: network.id, heard: target };
     return true;
   }
 }
+
+const NO_CERTIFICATES = { certificate: '', key: '', password: '', root: '' };
 
 function requireEnterprise({ isEnterprise }: WifiRights): void {
   if (!isEnterprise)
