@@ -6,6 +6,8 @@ import {
   FLASH_SECTOR,
   applicationPlace,
   decodeApplicationSlot,
+  encodeSectorList,
+  encodeSlotHeader,
   parseImagePackage,
 } from '@sevenfold/formats';
 import { copyBits, makeDevice, manufactureBits, stage, type TestDevice } from './testing/device.fixture.ts';
@@ -106,6 +108,32 @@ describe('room for apps', () => {
     }
     expect(isScattered, 'no package lay in pieces').toBe(true);
     for (const [id, { bytes }] of installed)
+      expect(Buffer.from((await device.call('loadApplication', id)) as Uint8Array).equals(bytes)).toBe(true);
+    await device.board.powerOff();
+  });
+
+  it('writes over nothing that runs, whatever a header in flash says of where an image was begun', async () => {
+    const device = await newDevice();
+    const running = makeApp('running', 30_000, { componentId: component(1) });
+    await device.call('commit', [await stage(device, running)], []);
+    const next = makeApp('next', 30_000, { componentId: component(2) });
+    const { imageType, componentId, imageId } = parseImagePackage(next).fields;
+    // With a soldering iron: the image that comes next has been begun in the very sectors of the one that runs.
+    const { flash } = device.chip;
+    const head = flash.read(applicationPlace(0, []).header, APPLICATION_HEADER_LENGTH);
+    const { sectors } = decodeApplicationSlot(head, 0).place;
+    const forged = { header: applicationPlace(1, []).header, sectors };
+    flash.program(
+      forged.header,
+      encodeSlotHeader({ imageType, componentId, imageId, size: next.length, digest: sha256(next) }),
+    );
+    const list = encodeSectorList(forged);
+    flash.program(list.offset, list.bytes);
+    await device.call('commit', [await stage(device, next)], []);
+    for (const [id, bytes] of [
+      [component(1), running],
+      [component(2), next],
+    ] as const)
       expect(Buffer.from((await device.call('loadApplication', id)) as Uint8Array).equals(bytes)).toBe(true);
     await device.board.powerOff();
   });

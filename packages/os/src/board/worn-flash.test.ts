@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { FLASH_MAP, FLASH_SECTOR } from '@sevenfold/formats';
+import {
+  FLASH_MAP,
+  FLASH_SECTOR,
+  applicationPlace,
+  parseImagePackage,
+  sectorOffset,
+} from '@sevenfold/formats';
 import { makeDevice, manufactureBits, settled, stage, type TestDevice } from './testing/device.fixture.ts';
-import { makeRelease, makeSystemImage } from './testing/release.fixture.ts';
+import { APP_COMPONENT, makeApp, makeRelease, makeSystemImage, sha256 } from './testing/release.fixture.ts';
 
 async function running(): Promise<TestDevice> {
   const device = makeDevice(manufactureBits(await makeRelease()));
@@ -25,6 +31,34 @@ describe('a device whose flash wears out', () => {
     await device.board.powerOff();
     expect(await device.board.powerOn()).toMatchObject({ kind: 'running' });
     expect(await nameOf(device)).toBe('services 1.0.0');
+    await device.board.powerOff();
+  });
+
+  it('puts an app elsewhere where a sector of it has worn out, or the one that names its sectors', async () => {
+    const device = await running();
+    const load = async () => Buffer.from((await device.call('loadApplication', APP_COMPONENT)) as Uint8Array);
+    const install = async (image: Uint8Array): Promise<unknown> =>
+      device.call('commit', [await stage(device, image)], []);
+    const first = makeApp('first', 40_000);
+    for (const worn of [sectorOffset(2), sectorOffset(5), applicationPlace(0, []).header]) {
+      device.chip.flash.wearOut(worn);
+      await expect(install(first)).rejects.toMatchObject({ code: 'FlashWorn' });
+    }
+    await install(first);
+    expect((await load()).equals(first)).toBe(true);
+    // Half of it is there when power goes; the sector that wears out then is one that comes later.
+    const second = makeApp('second', 80_000);
+    const { imageType, componentId, imageId } = parseImagePackage(second).fields;
+    const header = { imageType, componentId, imageId, size: second.length, digest: sha256(second) };
+    const { stagingId } = (await device.call('stageBegin', header)) as { readonly stagingId: number };
+    await device.call('stageWrite', stagingId, 0, second.subarray(0, 40_960));
+    await device.board.powerOff();
+    await device.board.powerOn();
+    for (let n = 20; n < 40; n++) device.chip.flash.wearOut(sectorOffset(n));
+    for (let tries = 0; tries < 30; tries++) {
+      if ((await install(second).catch(() => null)) !== null) break;
+    }
+    expect((await load()).equals(second)).toBe(true);
     await device.board.powerOff();
   });
 

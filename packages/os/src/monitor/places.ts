@@ -89,21 +89,23 @@ export function isSameImage(a: SlotHeader, b: SlotHeader): boolean {
 
 /**
  * Where an app's image goes: where it was begun, or else into a slot that is not among `kept` and into sectors that none
- * of those has, nor, while there are others, another image that was begun and may be gone on with. So there is always
+ * of those has and that are not `worn` (offsets in flash), nor, while there are others, another image that was begun and may be gone on with. So there is always
  * room for what is within the limits, in whatever order apps came and went.
  */
 export async function placeApplication(
   flash: FlashPort,
   kept: ReadonlyMap<number, ImagePlace | null>,
+  worn: ReadonlySet<number>,
   image: SlotHeader,
 ): Promise<{ readonly slot: number; readonly place: ImagePlace }> {
-  const needed = new Set([...kept.values()].flatMap((place) => place?.sectors ?? []));
+  const needed = new Set([...worn, ...[...kept.values()].flatMap((place) => place?.sectors ?? [])]);
   const begun: { readonly slot: number; readonly place: ImagePlace }[] = [];
   const empty: number[] = [];
   for (let slot = 0; slot < APPLICATION_SLOTS; slot++) {
-    if (kept.has(slot)) continue;
+    if (kept.has(slot) || worn.has(applicationPlace(slot, []).header)) continue;
     const found = await findImage(flash, slot);
-    // Whoever writes flash may have made a header that points into what runs: that is nothing to go on with.
+    // What begins in a sector that wore out goes on elsewhere. And whoever writes flash may have made a header that
+    // points into what runs: that is nothing to go on with either.
     if (found === null || found.place.sectors.some((sector) => needed.has(sector))) empty.push(slot);
     else if (isSameImage(found.header, image)) return { slot, place: found.place };
     else begun.push({ slot, place: found.place });

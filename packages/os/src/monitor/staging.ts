@@ -16,7 +16,7 @@ import {
   type SlotHeader,
 } from '@sevenfold/formats';
 import { MonitorError } from './errors.ts';
-import type { FlashPort, PlutonPort } from './ports.ts';
+import { isWorn, type FlashPort, type PlutonPort } from './ports.ts';
 import { findImage, isSameImage, placeApplication, readPackage, type AnySlot } from './places.ts';
 import type { CommitImage, Slots } from './slots.ts';
 
@@ -42,6 +42,8 @@ export class Stagings {
   readonly #pluton: PlutonPort;
   readonly #slots: Slots;
   readonly #stagings = new Map<number, Staging>();
+  /** Sectors that did not take what they were told: passed over until the next boot. Offsets in flash. */
+  readonly #worn = new Set<number>();
   #nextId = 1;
 
   constructor(flash: FlashPort, pluton: PlutonPort, slots: Slots) {
@@ -215,7 +217,7 @@ export class Stagings {
       if (target.kind === 'application') kept.set(target.application.slot, place);
     for (const slot of this.#slots.usedApplicationSlots)
       kept.set(slot, (await findImage(this.#flash, slot))?.place ?? null);
-    return placeApplication(this.#flash, kept, header);
+    return placeApplication(this.#flash, kept, this.#worn, header);
   }
 
   /**
@@ -237,7 +239,9 @@ export class Stagings {
   /** Makes a slot ready for this image; gives the bytes that are already there from an earlier try. */
   async #prepare(place: ImagePlace, header: SlotHeader, slot: AnySlot): Promise<number> {
     const present = await findImage(this.#flash, slot);
-    if (present !== null && isSameImage(present.header, header)) {
+    // Begun here before, and not in sectors that it has had to leave.
+    const isHere = present?.place.sectors.every((sector, index) => sector === place.sectors[index]);
+    if (present !== null && isHere === true && isSameImage(present.header, header)) {
       const marks = await this.#flash.read(place.header + SLOT_PROGRESS_MARKS, place.sectors.length);
       // Slots of a new chip have no progress marks, but are complete.
       const [complete] = await this.#flash.read(place.header + SLOT_COMPLETE_MARK, 1);
@@ -245,13 +249,25 @@ export class Stagings {
       if (complete === 0 || whole < 0) return header.size;
       return whole * FLASH_SECTOR;
     }
-    await this.#flash.erase(place.header, FLASH_SECTOR);
-    await this.#flash.program(place.header, encodeSlotHeader(header));
-    if (typeof slot === 'number') {
-      const list = encodeSectorList(place);
-      await this.#flash.program(list.offset, list.bytes);
-    }
+    await this.#orWorn(place.header, async () => {
+      await this.#flash.erase(place.header, FLASH_SECTOR);
+      await this.#flash.program(place.header, encodeSlotHeader(header));
+      if (typeof slot === 'number') {
+        const list = encodeSectorList(place);
+        await this.#flash.program(list.offset, list.bytes);
+      }
+    });
     return 0;
+  }
+
+  /** Remembers a sector that refuses because it is worn out. */
+  async #orWorn(sector: number, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (isWorn(error)) this.#worn.add(sector);
+      throw error;
+    }
   }
 
   async #append(staging: Staging, bytes: Uint8Array): Promise<void> {
@@ -276,10 +292,20 @@ export class Stagings {
     const index = flushed / FLASH_SECTOR;
     const offset = place.sectors[index];
     if (offset === undefined) throw new MonitorError('ImageTooLarge', 'The image has no sector left.');
-    const old = await this.#flash.read(offset, FLASH_SECTOR);
-    if (old.some((byte) => byte !== 0xff)) await this.#flash.erase(offset, FLASH_SECTOR);
-    await this.#flash.program(offset, bytes);
-    await this.#flash.program(place.header + SLOT_PROGRESS_MARKS + index, Uint8Array.of(0));
+    try {
+      await this.#orWorn(offset, async () => {
+        const old = await this.#flash.read(offset, FLASH_SECTOR);
+        if (old.some((byte) => byte !== 0xff)) await this.#flash.erase(offset, FLASH_SECTOR);
+        await this.#flash.program(offset, bytes);
+      });
+      await this.#orWorn(place.header, () =>
+        this.#flash.program(place.header + SLOT_PROGRESS_MARKS + index, Uint8Array.of(0)),
+      );
+    } catch (error) {
+      // It cannot be gone on with here: whoever begins it again is given another place.
+      if (isWorn(error)) this.#stagings.delete(staging.id);
+      throw error;
+    }
     staging.flushed += bytes.length;
     staging.tail = new Uint8Array(0);
   }
