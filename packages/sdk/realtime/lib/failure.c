@@ -1,21 +1,69 @@
 #include <realtime/core.h>
 #include <realtime/failure.h>
+#include <realtime/uart.h>
 #include <stdlib.h>
 
 __attribute__((section(".failure"), used)) volatile struct failure failure;
 
 #define LONGEST_WAIT 200000u
+#define LONGEST_TEXT 160u
 
 /* A frame that an exception stacked: r0 to r3, r12, lr, pc, xpsr. */
 struct frame {
   uint32_t registers[8];
 };
 
+/* Waits until the debug UART has room, or has sent all: never for longer than a FIFO takes. */
+static void wait_for(uint32_t status) {
+  for (uint32_t i = 0; i < LONGEST_WAIT && (REG(UART_DEBUG, UART_LSR) & status) == 0; i++) continue;
+}
+
+static void say(const char *text) {
+  for (uint32_t i = 0; i < LONGEST_TEXT && text[i] != 0; i++) {
+    wait_for(UART_LSR_THRE);
+    REG(UART_DEBUG, UART_THR) = (uint8_t)text[i];
+  }
+}
+
+static void say_number(const char *before, uint32_t value, uint32_t base) {
+  char digits[11];
+  uint32_t at = sizeof digits - 1;
+  digits[at] = 0;
+  do {
+    digits[--at] = "0123456789abcdef"[value % base];
+    value /= base;
+  } while (value != 0);
+  say(before);
+  say(digits + at);
+}
+
+/* One line for whoever looks at the debug UART: with no printf, since anything may be broken. */
+static void tell(void) {
+  static const char *const KINDS[] = {"", "fault", "assertion", "stack of task", "interrupt"};
+  uint32_t kind = failure.kind;
+  /* A program that has printed nothing has not opened it. */
+  if (REG(UART_DEBUG, UART_LCR) == 0) uart_open(UART_DEBUG, &UART_115200);
+  say("\nfailure: ");
+  say(KINDS[kind]);
+  if (kind == FAILURE_FAULT) {
+    say_number(" at 0x", failure.registers[15], 16);
+    say_number(", cfsr 0x", failure.cfsr, 16);
+    /* BFARVALID, MMARVALID */
+    if ((failure.cfsr & (1u << 15)) != 0) say_number(", bfar 0x", failure.bfar, 16);
+    if ((failure.cfsr & (1u << 7)) != 0) say_number(", mmfar 0x", failure.mmfar, 16);
+  }
+  if (failure.text != 0) {
+    say(" ");
+    say(failure.text);
+  }
+  if (failure.line != 0) say_number(kind == FAILURE_INTERRUPT ? " of exception " : ", line ", failure.line, 10);
+  say("\n");
+  wait_for(UART_LSR_TEMT);
+}
+
 /* Nothing more can be done: with FAULTMASK set a fault locks the core up, which ends the program. */
 static void lock_up(void) __attribute__((noreturn));
 static void lock_up(void) {
-  /* What was printed last is on its way: a FIFO's worth takes 1.4 ms. */
-  for (uint32_t i = 0; i < LONGEST_WAIT && (REG(UART_DEBUG, UART_LSR) & UART_LSR_TEMT) == 0; i++) continue;
   core_barrier();
   __asm volatile("cpsid f\n\tudf #0xF5");
   __builtin_unreachable();
@@ -62,6 +110,7 @@ void failure_of_fault(const struct frame *frame, const uint32_t *high, uint32_t 
   failure.text = 0;
   failure.line = 0;
   failure.magic = FAILURE_MAGIC;
+  tell();
   lock_up();
 }
 
@@ -100,6 +149,7 @@ void failure_raise(enum failure_kind kind, const char *text, uint32_t line) {
   failure.text = text;
   failure.line = line;
   failure.magic = FAILURE_MAGIC;
+  tell();
   lock_up();
 }
 

@@ -294,21 +294,22 @@ describe('messages between cores', () => {
 
 describe('programs that fail', () => {
   it.each([
-    ['b', 'fault', { bfar: 0x38ff_0000, cfsr: 0x8200 }],
-    ['w', 'fault', { bfar: 0x38ff_0004, cfsr: 0x8200 }],
-    ['n', 'fault', { bfar: 0, cfsr: 0x8200 }],
-    ['d', 'fault', { cfsr: 0x0200_0000 }],
-    ['u', 'fault', { cfsr: 0x1_0000 }],
-    ['x', 'fault', { cfsr: 0x100 }],
-    ['t', 'fault', { cfsr: 0x2_0000 }],
-    ['h', 'fault', { bfar: 0x38ff_0008, cfsr: 0x8200 }],
-    ['l', 'fault', { cfsr: 0x0100_0000 }],
-    ['s', 'fault', { cfsr: 0x92 }],
-    ['a', 'assert', { text: "how == 'A'" }],
-    ['i', 'interrupt', { line: 86 }],
-  ])('leave a record of what was wrong (%s)', (letter, kind, what) => {
+    ['b', 'fault', { bfar: 0x38ff_0000, cfsr: 0x8200 }, 'cfsr 0x8200, bfar 0x38ff0000'],
+    ['w', 'fault', { bfar: 0x38ff_0004, cfsr: 0x8200 }, 'bfar 0x38ff0004'],
+    ['n', 'fault', { bfar: 0, cfsr: 0x8200 }, 'bfar 0x0'],
+    ['d', 'fault', { cfsr: 0x0200_0000 }, 'fault at 0x10'],
+    ['u', 'fault', { cfsr: 0x1_0000 }, 'cfsr 0x10000'],
+    ['x', 'fault', { cfsr: 0x100 }, 'fault at 0x30000000, cfsr 0x100'],
+    ['t', 'fault', { cfsr: 0x2_0000 }, 'cfsr 0x20000'],
+    ['h', 'fault', { bfar: 0x38ff_0008, cfsr: 0x8200 }, 'bfar 0x38ff0008'],
+    ['l', 'fault', { cfsr: 0x0100_0000 }, 'cfsr 0x1000000'],
+    ['s', 'fault', { cfsr: 0x92 }, 'mmfar 0x10'],
+    ['a', 'assert', { text: "how == 'A'" }, "assertion how == 'A', line "],
+    ['i', 'interrupt', { line: 86 }, 'interrupt of exception 86'],
+  ])('leave a record of what was wrong, and say so (%s)', (letter, kind, what, says) => {
     const { output, core, failure } = onBoth('faults', (run) => run.run(0.01).type(letter).run(0.01));
-    expect(output).toBe('which?\n');
+    expect(output).toMatch(/^which\?\n\nfailure: [^\n]+\n$/);
+    expect(output).toContain(says);
     expect(core.failure?.kind).toBe('lockup');
     expect(failure).toMatchObject({ kind, ...what });
     // What the program saw is what the core saw.
@@ -413,13 +414,13 @@ describe('the kernel of the real-time SDK', () => {
 
   it('ends a program whose task has too small a stack, and says which', () => {
     const { failure, output } = onBoth('rtos-overflow', (run) => run.run(0.01).type('-').run(0.01));
-    expect(output).toBe('guard?\n');
+    expect(output).toBe('guard?\n\nfailure: stack of task too small\n');
     expect(failure).toMatchObject({ kind: 'stack', text: 'too small' });
   });
 
   it('stops the store that goes too far where the memory protection unit watches', () => {
     const { failure, output } = onBoth('rtos-overflow', (run) => run.run(0.01).type('g').run(0.01));
-    expect(output).toBe('guard?\n');
+    expect(output).toMatch(/^guard\?\n\nfailure: fault at 0x\w+, cfsr 0x82, mmfar 0x\w+\n$/);
     expect(failure).toMatchObject({ kind: 'fault', cfsr: 0x82 });
   });
 });
