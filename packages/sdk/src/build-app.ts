@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { APP_MANIFEST_PATH, encodeSymbolMap, parseAppManifest, type SymbolMap } from '@sevenfold/formats';
 import { SdkError } from './errors.ts';
+import { compileForeign, type ForeignModule } from './languages/compile-foreign.ts';
 import { makeManifest, type ManifestOverrides } from './manifest.ts';
 import { materialsOf, realTimeLibraries, wasmLibraries } from './materials.ts';
 import { packImage, type PackOptions } from './pack-image.ts';
@@ -99,8 +100,8 @@ export async function buildApps(
     (manifest) => parseAppManifest(manifest).applicationType === 'RealTimeCapable',
   );
   const others: AppJob[] = [];
-  for (const [index, { files }] of projects.entries()) {
-    if (isRealTime[index] === true) continue;
+  for (const [index, { files, language }] of projects.entries()) {
+    if (isRealTime[index] === true || language !== null) continue;
     const { defines = {}, isForDebugger = false, toolchain: folder } = all[index] ?? {};
     const compiler = folder === undefined ? null : await findClang(folder);
     others.push({ files, defines, isForDebugger, compiler });
@@ -112,10 +113,13 @@ export async function buildApps(
     const [project, manifest] = [projects[index], manifests[index]];
     if (project === undefined || manifest === undefined)
       throw new SdkError('ToolchainFailed', 'A result is missing.');
+    const { language, hardware } = project;
     const compiled =
       isRealTime[index] === true
         ? await compileRealTime(options, project)
-        : compiledModule(moduleOf(results.shift(), options.sourceDir), compilers.shift() ?? null);
+        : language !== null
+          ? foreignModule(await compileForeign(resolve(options.sourceDir), language, hardware))
+          : compiledModule(moduleOf(results.shift(), options.sourceDir), compilers.shift() ?? null);
     apps.push(await pack(options, project, manifest, compiled));
   }
   return apps;
@@ -165,6 +169,17 @@ function compiledModule(
     libraries: wasmLibraries(compiler),
     realTime: null,
     warnings,
+  };
+}
+
+function foreignModule({ module, linked, functions, library }: ForeignModule): Compiled {
+  return {
+    executable: module,
+    debugModule: linked,
+    symbols: { functions, lines: [] },
+    libraries: [library],
+    realTime: null,
+    warnings: [],
   };
 }
 

@@ -11,6 +11,8 @@ export const APP_TEMPLATES = {
   telemetry: 'readings to a broker of its own over MQTT with the device’s certificate, in C',
   empty: 'a main function',
   intercore: 'an app and one on a real-time core that talk to each other, in C',
+  rust: 'the blinking LED in Rust, with your rustc',
+  assemblyscript: 'the blinking LED in AssemblyScript, whose compiler `npm install` brings',
   'realtime-baremetal': 'a real-time app: an LED and a button by interrupts, in C',
   'realtime-rtos': 'a real-time app of tasks, on the SDK’s kernel, in C',
   'realtime-freertos': 'a real-time app of tasks, on your FreeRTOS (--freertos PATH), in C',

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { HardwareDefinition } from '@sevenfold/formats';
 import { SdkError } from './errors.ts';
 import { projectHardware, readIfThere } from './hardware.ts';
+import { foreignLanguage, type ForeignLanguage } from './languages/compile-foreign.ts';
 import { parseSettings, SETTINGS_FILE, type RealTimeSettings } from './realtime/settings.ts';
 import { PROJECT, SDK_INCLUDE, SDK_LIBRARY, type SourceFile } from './toolchain/job.ts';
 
@@ -24,6 +25,8 @@ export interface Project {
   readonly hardware: HardwareDefinition;
   /** What only real-time apps have. */
   readonly realTime: { readonly settings: RealTimeSettings; readonly linkerScript: Uint8Array | null };
+  /** Null: C or C++. */
+  readonly language: ForeignLanguage | null;
   /** Files of the folder `resources`, to be packed beside the app. */
   readonly resources: readonly SourceFile[];
 }
@@ -98,7 +101,8 @@ export async function readProject(folder: string, hardware: string | null = null
   }
   const all = await filesBelow(folder, SKIPPED);
   const files = all.filter(({ path }) => READ_BY_COMPILER.test(path) && !path.startsWith('resources/'));
-  if (!files.some(({ path }) => SOURCE.test(path))) {
+  const language = foreignLanguage(folder);
+  if (language === null && !files.some(({ path }) => SOURCE.test(path))) {
     throw new SdkError('ProjectIncomplete', `There is no C source in ${folder}.`, { field: '*.c' });
   }
   const { definition, headers } = await projectHardware(folder, hardware);
@@ -109,5 +113,5 @@ export async function readProject(folder: string, hardware: string | null = null
     settings: parseSettings(await readIfThere(join(folder, SETTINGS_FILE))),
     linkerScript: await readIfThere(join(folder, LINKER_SCRIPT)),
   };
-  return { files: [...files, ...headers], manifest, hardware: definition, resources, realTime };
+  return { files: [...files, ...headers], manifest, hardware: definition, resources, realTime, language };
 }

@@ -67,6 +67,17 @@ const onlyGroup = async () => {
 };
 
 describe('a failure', () => {
+  it('shows where an app’s stack and heap were, and the bytes that its manifest let go', async () => {
+    const memory = { stackPointer: 0x7f50, heapStart: null, size: 0x40000, stack: Uint8Array.of(1, 254) };
+    await send(report(broken, { memory }));
+    const { example } = await getErrorGroup(world.service, world.tenantId, (await onlyGroup()).groupId);
+    expect(example).toMatchObject({
+      registers: { sp: '0x00007f50', end: '0x00040000' },
+      memory: { address: 0x7f50, bytes: '01fe' },
+    });
+    expect(Object.keys(example.registers ?? {})).not.toContain('heap');
+  });
+
   it('is symbolised to file and line, and says what happened where', async () => {
     await send(report(broken));
     expect(await onlyGroup()).toMatchObject({

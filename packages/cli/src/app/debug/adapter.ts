@@ -5,6 +5,7 @@ import {
   SdkError,
   sourcePath,
   formatDiagnostic,
+  readProject,
   Toolchain,
   type BuiltApp,
 } from '@sevenfold/sdk';
@@ -139,6 +140,12 @@ export class DebugAdapter {
   async #launch(given: Readonly<Record<string, unknown>>): Promise<object> {
     const folder = resolve(textOf(given, 'program'));
     const hardware = typeof given['hardware'] === 'string' ? given['hardware'] : null;
+    const { language } = await readProject(folder, hardware);
+    if (language !== null) {
+      throw new CliError('BadValue', `This debugger is for apps in C and C++, not in ${language}.`, {
+        field: 'program',
+      });
+    }
     await using toolchain = new Toolchain();
     let app: BuiltApp;
     let release: OsRelease;
