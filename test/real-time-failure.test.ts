@@ -11,6 +11,7 @@ import { describe, expect, it } from 'vitest';
 import { ECHO, ECHO_ELF, echoApp } from '../packages/os/src/kernel/testing/echo-app.ts';
 import { KernelWorld } from '../packages/os/src/kernel/testing/kernel-world.ts';
 import { OUT, scriptModule, type TestApp } from '../packages/os/src/kernel/testing/test-app.ts';
+import { describeCoreStack } from '../packages/cli/src/app/core-stack.ts';
 import { ArmTools } from '../packages/sdk/src/realtime/arm-tools.ts';
 import { elfFunctions, unwindRules } from '../packages/sdk/src/realtime/unwind-rules.ts';
 import { makeElfSymbols } from '../packages/sdk/src/realtime/symbols.ts';
@@ -48,7 +49,7 @@ const saying = (words: string): TestApp => ({
 /** What the device keeps of the echo's end after it was told so. */
 async function failureAfter(words: string) {
   const world = await KernelWorld.boot({ apps: [echoApp(), saying(words)] });
-  await world.clock.advance(2500);
+  await world.clock.advance(1600);
   const report = world.reports.find(({ componentId }) => componentId === ECHO);
   if (report?.core === undefined) throw new Error(`No report: ${world.log.join('\n')}`);
   return { world, report, core: report.core };
@@ -75,6 +76,10 @@ describe('a failure on a real-time core', () => {
         `start (echo.c:${lineOf('if (obey(message + 20')})`,
       ]);
     }
+    // The same on the developer's terminal.
+    const failure = world.chip.realTimeCores[0]?.failure ?? null;
+    const shown = failure === null ? [] : describeCoreStack(failure, symbols);
+    expect(shown).toEqual(stack.map((frame, index) => `  #${index} ${frameText(frame)}`));
     // Without symbols there is the address at least.
     expect(symboliseCore(core, null).map(frameText)).toEqual([
       `0x${(core.registers[15] ?? 0).toString(16).padStart(8, '0')}`,

@@ -4,6 +4,7 @@ import { readProject, type BuiltApp } from '@sevenfold/sdk';
 import { CliError } from '../errors.ts';
 import type { Output } from '../narrator.ts';
 import type { DeveloperKey } from './developer-key.ts';
+import { describeCoreStack } from './core-stack.ts';
 import { appLine, makeLocalDevice } from './local-device.ts';
 import { PinTrace } from './pin-trace.ts';
 import { shownPins, shownUarts, TerminalBoard } from './terminal-board.ts';
@@ -35,6 +36,15 @@ export interface BoardSession {
   readonly trace: PinTrace | null;
 }
 
+/** Where a real-time app has failed, if that is what a line of the kernel says; else nothing. */
+function stackAfter(line: string, device: VirtualDevice, apps: readonly BuiltApp[]): readonly string[] {
+  const app = apps.find(
+    ({ name, realTime }) => realTime !== null && line.startsWith(`[KERNEL] app ${name} trapped`),
+  );
+  const failure = device.chip.realTimeCores.find((core) => core.failure !== null)?.failure ?? null;
+  return app === undefined || failure === null ? [] : describeCoreStack(failure, app.symbols);
+}
+
 /** Boots a local device with an app. Throws `NotProved` when it does not come up. */
 export async function startBoardSession(options: SessionOptions): Promise<BoardSession> {
   const { release, app, folder, hardware, output, onDeviceLine, isTraced = false, beside = [] } = options;
@@ -54,6 +64,7 @@ export async function startBoardSession(options: SessionOptions): Promise<BoardS
     const said = appLine(line, app.name);
     if (said !== null) board.line(said);
     else onDeviceLine(line, board);
+    for (const frame of stackAfter(line, device, [app, ...beside])) board.line(frame);
   });
   if (options.unlockedBy !== null) await unlock(device, options.unlockedBy);
   const outcome = await device.boot();

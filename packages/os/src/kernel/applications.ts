@@ -215,9 +215,14 @@ export class Applications {
 
   /** Real-time cores signalled: what they sent is delivered, and those that failed are buried. */
   async interrupted(lines: readonly number[]): Promise<void> {
-    for (const { run, end } of await this.#host.cores.interrupted(lines)) {
-      const uptime = this.#host.clock.monotonic() - run.startedAt;
-      void this.#inTurn(() => this.#buryCore(run, end, uptime));
+    try {
+      for (const { run, end } of await this.#host.cores.interrupted(lines)) {
+        const uptime = this.#host.clock.monotonic() - run.startedAt;
+        void this.#inTurn(() => this.#buryCore(run, end, uptime));
+      }
+    } catch (error) {
+      // Interrupts of everybody else go on.
+      this.#host.log(`while looking at real-time cores: ${toProblem(error).message}`);
     }
   }
 

@@ -89,6 +89,24 @@ describe('an app on a real-time core', () => {
     expect(stateOf(world)).toEqual(['running', 'off']);
   });
 
+  it.each([
+    ['undefined instruction', [0x2fc]],
+    ['undefined instruction (lockup)', [0x2fc, 0x1d0]],
+  ])('that fails at once is reported, and tried ever more slowly: %s', async (trap, places) => {
+    const module = ECHO_ELF.slice();
+    // UDF in place of `start`, and of the handler that all faults have. The segment begins 0x1000 bytes into the file.
+    for (const at of places) module.set([0x00, 0xde], 0x1000 + at);
+    const world = await KernelWorld.boot({ apps: [echoApp({ module })] });
+    await world.clock.advance(1500);
+    expect(world.reports[0]).toMatchObject({ trap, core: { registers: expect.anything() } });
+    expect(world.reports[0]?.core?.registers[15]).toBe(0x0010_02fc);
+    await world.clock.advance(20_000);
+    expect(await listed(world)).toMatchObject([{ state: expect.stringMatching(/backoff|running/) }]);
+    const [app] = (await listed(world)) as [{ restarts: number }];
+    expect(app.restarts).toBeGreaterThan(1);
+    expect(app.restarts).toBeLessThan(8);
+  });
+
   it('that its watchdog ends is reported as that, and told so when it starts again', async () => {
     const corpus = new URL('../../../silicon/src/cores/testdata/corpus/watchdog.elf', import.meta.url);
     const module = new Uint8Array(readFileSync(corpus));

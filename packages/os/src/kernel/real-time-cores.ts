@@ -63,11 +63,13 @@ export class RealTimeCores {
     const failed: { run: CoreRun; end: ApplicationEnd }[] = [];
     for (const [core, region] of MAILBOX_REGIONS.entries()) {
       if (!lines.includes(INTERRUPT_LINES.mailbox + core)) continue;
-      const event = registerAddress(region, MAILBOX_REGISTERS.CORE_EVENT);
-      const [happened] = await this.#host.bus.run([operation.read(event), operation.write(event, 1)]);
       await this.#host.interCore.signalled(core);
       const run = this.#runs.get(core);
-      if (run === undefined || numberOf(happened) === 0) continue;
+      // It may have failed before the monitor's answer to its start came here: then this is told again.
+      if (run === undefined) continue;
+      const event = registerAddress(region, MAILBOX_REGISTERS.CORE_EVENT);
+      const [happened] = await this.#host.bus.run([operation.read(event), operation.write(event, 1)]);
+      if (numberOf(happened) === 0) continue;
       const { failure } = await this.#ask(run.application, 'status');
       if (failure === null || failure === undefined || this.#runs.get(core) !== run) continue;
       this.#runs.delete(core);
