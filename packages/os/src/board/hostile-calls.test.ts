@@ -113,7 +113,7 @@ function attempts(apps: readonly Uint8Array[], kernel: Uint8Array): (granted: Gr
   ];
   // Restarts would end the run; networks are the board's and not the trusted base's.
   const hardware: CallTable = KERNEL_HARDWARE_CALLS;
-  const isOfTheNetwork = /^(radio|tls|https|tcp|udp|socket|dns|resolve)/;
+  const isOfTheNetwork = /^(radio|link|tls|https|http2|tcp|udp|socket|dns|resolve)/;
   /** What an argument of this name could be: junk alone would be stopped at the door. */
   const fitting = (argument: string): PortValue => {
     const name = /^\w+/.exec(argument)?.[0] ?? '';
