@@ -16,9 +16,8 @@ const LEAST_SHARE = 0.5;
 
 /**
  * The verb itself, from the bytes of the request to two certificates and a durable row, beside the time in which
- * OpenSSL alone makes the three verifications and the two signatures. The devices come back, each with two fresh keys
- * and the attestation key of the time before: that key the service has still imported, as it has those of the last
- * 20,000 devices, and what it concluded from the same measurements the last time it need not conclude again.
+ * OpenSSL alone makes the three verifications and the two signatures. The devices come back, each with two fresh keys;
+ * what the service concluded from the same measurements the last time it need not conclude again.
  */
 export async function measureInProcess(fleet: Fleet): Promise<readonly Figure[]> {
   const [name, target] = [

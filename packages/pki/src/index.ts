@@ -32,7 +32,13 @@ export { commonName, nameText, type DistinguishedName, type NameParts } from './
 export { makeOfflineRoot, openOfflineRoot, signIntermediate, type OfflineRoot } from './offline-root.ts';
 export { fromPem, toPem } from './pem.ts';
 export { PROFILES, type ExtendedKeyUsage, type Profile, type ProfileName } from './profiles.ts';
-export { checkP256Spki, PublicKey, verifySignature, type SignatureAlgorithm } from './public-key.ts';
+export {
+  checkP256Spki,
+  PublicKey,
+  verifyOnce,
+  verifySignature,
+  type SignatureAlgorithm,
+} from './public-key.ts';
 export { verifyRsa } from './rsa-signature.ts';
 export { openPkcs11KeyStore, type Pkcs11KeyStore, type Pkcs11Options } from './pkcs11/pkcs11-key-store.ts';
 export type { SealOptions, SealSecret } from './sealed-key.ts';

@@ -135,10 +135,10 @@ export function checkSpki(untrusted: Uint8Array, field: string, curves: readonly
   return PublicKey.require(untrusted, field, curves).spki;
 }
 
-/** The last keys that `verifySignature` was asked with: authorities, people, chips, who come again and again. */
+/** The last keys that `verifySignature` was asked with: authorities, who come again and again. */
 const keptKeys = new Map<string, PublicKey | null>();
-/** A fleet of middling size; 2.5 KB each. A larger one pays for the import of each key, a fifth of a verification. */
-const MOST_KEPT_KEYS = 20_000;
+/** Tenants of a large service, each with its last CAs; 2.5 KB each. */
+const MOST_KEPT_KEYS = 2000;
 
 /** As `PublicKey.verifies`, for keys that are asked for often; what is no key makes it false. */
 export function verifySignature(
@@ -148,6 +148,20 @@ export function verifySignature(
   algorithm: SignatureAlgorithm = 'ES256',
 ): boolean {
   return keptKey(spki)?.verifies(message, signature, algorithm) ?? false;
+}
+
+/**
+ * As `verifySignature`, for keys that come once a day, as those of chips do: keeping them imported would cost a large
+ * fleet more than it spares a small one.
+ */
+export function verifyOnce(
+  spki: Uint8Array,
+  message: Uint8Array,
+  signature: Uint8Array,
+  algorithm: SignatureAlgorithm,
+): boolean {
+  if (algorithm === 'EdDSA') return PublicKey.read(spki)?.verifies(message, signature, algorithm) ?? false;
+  return PublicKey.ofSigner(spki, message, signature, algorithm) !== null;
 }
 
 function keptKey(spki: Uint8Array): PublicKey | null {

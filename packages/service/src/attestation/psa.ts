@@ -6,7 +6,7 @@ import {
   type SecurityLifecycleState,
   type SoftwareComponent,
 } from '@sevenfold/formats';
-import { verifySignature } from '@sevenfold/pki';
+import { verifyOnce } from '@sevenfold/pki';
 
 import type { ChipState, EvidenceFormat, Lifecycle, MeasuredComponent } from './evidence.ts';
 
@@ -38,8 +38,7 @@ export const PSA_EVIDENCE: EvidenceFormat = {
       challenge: claims.nonce,
       lifecycle: lifecycleOf(claims.securityLifecycle),
       components: claims.softwareComponents.map(componentOf),
-      // A chip comes back with the same key every day.
-      isSignedBy: (spki) => verifySignature(spki, signed.toBeSigned, signed.signature, signed.algorithm),
+      isSignedBy: (spki) => verifyOnce(spki, signed.toBeSigned, signed.signature, signed.algorithm),
     };
   },
 };
