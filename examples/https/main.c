@@ -8,6 +8,7 @@
 #include <applibs/eventloop.h>
 #include <applibs/log.h>
 #include <applibs/networking.h>
+#include <applibs/networking_curl.h>
 #include <applibs/storage.h>
 #include <curl/curl.h>
 #include <eventloop_timer_utilities.h>
@@ -60,17 +61,23 @@ static int Prepare(Transfer *transfer, const char *url)
                   curl_easy_setopt(transfer->easy, CURLOPT_WRITEDATA, transfer) == CURLE_OK &&
                   curl_easy_setopt(transfer->easy, CURLOPT_PRIVATE, transfer) == CURLE_OK;
     free(roots);
+    /* Where the device has a proxy; without one this changes nothing. */
+    if (isReady && Networking_Curl_SetDefaultProxy(transfer->easy) == -1) {
+        Log_Debug("proxy: %s\n", strerror(errno));
+        return -1;
+    }
     return isReady ? 0 : -1;
 }
 
 static void Tell(const char *how, CURL *easy, CURLcode result)
 {
     Transfer *transfer = NULL;
-    long status = 0;
+    long status = 0, version = 0;
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version);
     if (result == CURLE_OK) {
-        Log_Debug("%s: %ld %s\n", how, status, transfer->answer);
+        Log_Debug("%s: %ld %s (HTTP/%s)\n", how, status, transfer->answer, version == CURL_HTTP_VERSION_2 ? "2" : "1.1");
     } else {
         Log_Debug("%s: %s\n", how, curl_easy_strerror(result));
     }

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createBoardNetwork, type BoardNetwork } from '../board/network.ts';
 import { startNameServer, type TestNameServer } from '../board/testing/dns-server.fixture.ts';
 import { ERRNO } from './compartment/errno.ts';
+import { FieldWriter } from './settings/fields.ts';
 import { KernelWorld } from './testing/kernel-world.ts';
 import { COMPONENT, OUT, scriptModule, type Step } from './testing/test-app.ts';
 
@@ -309,6 +310,76 @@ describe('a socket with a timeout', () => {
     }
     expect(world.reports[0]?.exitCode).toBe(ERRNO.EAGAIN);
     expect(world.clock.monotonic() - before).toBeGreaterThanOrEqual(PATIENCE);
+  });
+});
+
+describe('the device’s proxy', () => {
+  const wish = (isDirect: boolean): PortValue => ({
+    host: 'cloud.test',
+    port: 443,
+    identity: 'none',
+    isHttp: false,
+    isDirect,
+    peer: null,
+  });
+  const capabilities = { AllowedConnections: ['cloud.test', 'inside.example'], NetworkConfig: true };
+  const proxyIn = (target: PortValue | undefined): unknown => Reflect.get(Object(target), 'proxy');
+
+  /** A device with a proxy, and what its network was told to open. */
+  async function proxied(options = 2) {
+    const opened: (readonly [string, PortValue | undefined])[] = [];
+    const world = await KernelWorld.boot({
+      hasRealTls: true,
+      network: {
+        handle: (method, [first]) => {
+          if (method === 'resolveName') return Promise.resolve({ addresses: [LOOPBACK], ttl: 60 });
+          opened.push([method, first]);
+          const isSocket = method === 'tcpConnectHost';
+          return Promise.resolve(isSocket ? { connection: 1, localAddress: 1, localPort: 1 } : opened.length);
+        },
+      },
+      apps: [{ module: scriptModule(waiting), capabilities }],
+    });
+    opened.length = 0;
+    const fields = new FieldWriter().number(options).text('proxy.test').number(3128).number(1);
+    const request = fields.text('lamp').text('secret').text('example, .other.test').finish();
+    await world.callAs('compartment:1', 'settings', 16, request);
+    return { world, opened };
+  }
+  const waiting: readonly Step[] = [
+    { call: ['sevenfold', 'epoll_create'], args: [OUT] },
+    { call: ['sevenfold', 'epoll_wait'], args: ['loaded', 600, 1, -1, 700] },
+  ];
+  const proxy = { host: '127.0.0.1', port: 3128, credentials: { username: 'lamp', password: 'secret' } };
+  const expected = { host: proxy.host, port: proxy.port, ...proxy.credentials };
+
+  it('stands between the OS’s own services and the service as well', async () => {
+    const { world, opened } = await proxied();
+    const target = { host: 'service.test', port: 443, serverName: 'service.test', roots: [] };
+    await world.services('httpsOpen', target);
+    expect(opened).toEqual([['httpsOpen', { ...target, proxy: expected }]]);
+  });
+
+  it('stands between apps and hosts, but where they go past it or it is told not to', async () => {
+    const { world, opened } = await proxied();
+    const call = (method: string, ...args: readonly PortValue[]) =>
+      world.callAs('compartment:1', method, ...args);
+    await call('tlsConnect', wish(false));
+    await call('tlsConnect', wish(true));
+    await call('netConnectHost', 'cloud.test', 80);
+    await call('netConnectHost', 'inside.example', 80);
+    expect(opened.map(([method, target]) => [method, proxyIn(target)])).toEqual([
+      ['tlsConnect', expected],
+      ['tlsConnect', null],
+      ['tcpConnectHost', expected],
+      ['tcpConnectHost', null],
+    ]);
+  });
+
+  it('does not, when it is switched off', async () => {
+    const { world, opened } = await proxied(1);
+    await world.callAs('compartment:1', 'tlsConnect', wish(false));
+    expect(opened.map(([, target]) => proxyIn(target))).toEqual([null]);
   });
 });
 
