@@ -273,8 +273,11 @@ describe('an editor that debugs an app', () => {
 
   it('steps over what waits, pauses what runs, and lets go of an app that stands still', async () => {
     const editor = openEditor(SOURCE.replace('i < 5', 'i < 1000000'));
-    await editor.launch({ defines: { KIND: 0 } }, [at('nanosleep')]);
-    await editor.event('stopped');
+    await editor.launch({ defines: { KIND: 0 }, stopOnEntry: true }, [at('nanosleep')]);
+    expect(await editor.event('stopped')).toMatchObject({ reason: 'entry' });
+    expect(await editor.place()).toBe(`main:${lineOf('struct Node node =')}`);
+    await editor.ask('continue', { threadId: 1 });
+    expect(await editor.event('stopped')).toMatchObject({ reason: 'breakpoint' });
     expect(await editor.step('next')).toBe(`main:${lineOf('total = add')}`);
     await editor.ask('setBreakpoints', { source: { path: main }, breakpoints: [] });
     await editor.ask('continue', { threadId: 1 });
@@ -288,7 +291,12 @@ describe('an editor that debugs an app', () => {
 
   it('sees every frame of a trap at -O2, also of functions that were inlined', async () => {
     const editor = openEditor(SOURCE);
-    await editor.launch({ defines: { KIND: 2 }, optimized: true });
+    await editor.launch({ defines: { KIND: 2 }, optimized: true }, [at('nanosleep')]);
+    await editor.event('stopped');
+    // In no memory, but in a local of WebAssembly.
+    expect(await editor.value('argc')).toBe('1');
+    await editor.ask('setBreakpoints', { source: { path: main }, breakpoints: [] });
+    await editor.ask('continue', { threadId: 1 });
     expect(await editor.event('stopped')).toMatchObject({
       reason: 'exception',
       text: 'memory access out of bounds',

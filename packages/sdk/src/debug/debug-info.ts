@@ -130,10 +130,10 @@ export class DebugInfo {
     return this.#functions.find(({ low, high }) => address >= low && address < high) ?? null;
   }
 
-  /** `bodyOf` the function that an address belongs to; the address itself where that has no debug information. */
-  bodyAt(address: number): number {
-    const found = this.functionAt(address);
-    return found === null ? address : this.bodyOf(found);
+  /** Where the app's own `main` has its parameters in place; null: it was inlined, or is not in C. */
+  get mainAddress(): number | null {
+    const main = this.#functions.find(({ entry }) => this.nameOf(entry) === 'main');
+    return main === undefined ? null : this.bodyOf(main);
   }
 
   /** Where a function's parameters are in place: behind its prologue. */

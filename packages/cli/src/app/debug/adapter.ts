@@ -45,7 +45,8 @@ interface Launched {
   readonly info: DebugInfo;
   readonly folder: string;
   readonly hardware: string | null;
-  readonly stopsOnEntry: boolean;
+  /** Where `main` begins, if it is to stop there; null: it is not. */
+  readonly entry: number | null;
   readonly breakpoints: Breakpoints;
   readonly release: OsRelease;
 }
@@ -184,7 +185,7 @@ export class DebugAdapter {
       info,
       folder,
       hardware,
-      stopsOnEntry: booleanOf(given, 'stopOnEntry'),
+      entry: booleanOf(given, 'stopOnEntry') ? info.mainAddress : null,
       breakpoints: new Breakpoints(info, (path) => compiledName(folder, path)),
     };
     return {};
@@ -204,11 +205,8 @@ export class DebugAdapter {
   }
 
   #stops(): readonly number[] {
-    const { breakpoints, stopsOnEntry, info } = this.#requireLaunched();
-    const entry = stopsOnEntry
-      ? info.functionsNamed(/^(?:__original_main|__main_argc_argv|__main_void)$/)
-      : [];
-    return [...breakpoints.addresses, ...entry.map((address) => info.bodyAt(address))];
+    const { breakpoints, entry } = this.#requireLaunched();
+    return [...breakpoints.addresses, ...(entry === null ? [] : [entry])];
   }
 
   /** Boots a device with the app on it, its thread under the inspector before it runs anything. */
@@ -269,7 +267,9 @@ export class DebugAdapter {
     this.#inspection = inspection;
     // Its watchdog waits as long as the editor's user does.
     await this.#device?.holdApps(true);
-    const { reason, trap } = stop;
+    const { trap } = stop;
+    const isEntry = stop.breakpoint !== null && stop.breakpoint === this.#requireLaunched().entry;
+    const reason = isEntry ? 'entry' : stop.reason;
     this.#writer.event('stopped', {
       reason,
       threadId: THREAD,
