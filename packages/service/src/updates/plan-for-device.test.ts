@@ -5,6 +5,7 @@ import {
   devicePathOfImage,
   DEVICE_PATHS,
   encodePlanRequest,
+  FLASH_MAP,
   fromHex,
   IMAGE_TYPES,
   toHex,
@@ -27,6 +28,7 @@ import {
   type DeviceWorld,
   type TestDevice,
 } from '../device-port/testing/device-world.fixture.ts';
+import type { StoredImage } from '../images/image.ts';
 import { updateDeviceGroup } from '../registry/device-groups.ts';
 import { updateDevice } from '../registry/devices.ts';
 import { deviceState } from './device-state.ts';
@@ -72,6 +74,19 @@ const plan = async (images?: readonly Present[]): Promise<PlanPayload> => {
 };
 
 describe('a plan', () => {
+  it('has room for as many apps as a device has', async () => {
+    const { most } = FLASH_MAP.applications;
+    const apps: StoredImage[] = [];
+    for (let n = 0; n < most; n++)
+      apps.push(await world.uploadApplication(`1d2c3b4a-0000-4000-8000-${String(n).padStart(12, '0')}`));
+    const imageIds = apps.map(({ imageId }) => imageId);
+    await createDeployment(world.service, world.tenantId, world.deviceGroupId, imageIds);
+    const planned = (await plan()).images.filter(({ imageType }) => imageType === IMAGE_TYPES.Applications);
+    expect(planned.map(({ imageId }) => imageId).sort()).toEqual(imageIds.sort());
+    // And it may say that it has them all: nothing is missing then.
+    expect((await plan([...device.running, ...apps])).images).toEqual([]);
+  });
+
   it('is signed by the plan key, for this device and this request', async () => {
     const response = await ask();
     expect(response.headers['content-type']).toBe(DEVICE_CONTENT_TYPES.sign1);
