@@ -105,7 +105,7 @@ export async function start(handle: StageHandle): Promise<void> {
   const exchanges = new Http2Exchanges(hardware, connections);
   const sockets = new Sockets({ hardware, clock, firewall, proxyFor });
   const systemEvents = new SystemEvents(clock);
-  const interCore = new InterCore(drivers.bus);
+  const interCore = new InterCore(drivers.bus, log);
   const failures = new FailureLog(monitor, clock, boot.osVersion);
   const applications = new Applications({
     monitor,

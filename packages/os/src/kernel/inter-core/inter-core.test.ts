@@ -53,6 +53,7 @@ class World {
     entropy: insecureSeededEntropy('x'),
   });
   readonly interCore: InterCore;
+  readonly log: string[] = [];
 
   constructor() {
     this.chip.bus.firewall.configure(RUN_RULES);
@@ -67,6 +68,7 @@ class World {
     });
     this.interCore = new InterCore(
       new DriverBus({ call: (method, ...args) => hardware('kernel', method, structuredClone(args)) }),
+      (line) => void this.log.push(line),
     );
   }
 
@@ -195,6 +197,7 @@ describe('a hostile app on the other core', () => {
       waiting.catch(() => undefined);
       await world.interCore.send(app, id, utf8Encode(`ring ${position}`));
       await world.pass();
+      expect(world.log).toEqual([expect.stringContaining(`${ECHO} broke the ring`)]);
       await expect(waiting).rejects.toThrow(refused('ConnectionLost'));
       await expect(world.interCore.send(app, id, new Uint8Array(1))).rejects.toThrow(
         refused('ConnectionLost'),

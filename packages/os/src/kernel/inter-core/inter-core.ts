@@ -33,13 +33,15 @@ const names = ({ capabilities }: Partner, other: string): boolean =>
 /** Messages between high-level and real-time apps whose manifests name each other. */
 export class InterCore {
   readonly #bus: DriverBus;
+  readonly #log: (line: string) => void;
   /** Every installed real-time app, and its channel while it runs. */
   readonly #partners = new Map<string, { app: Partner; channel: Channel | null; core: number }>();
   readonly #connections = new Map<number, Connection>();
   #nextId = 1;
 
-  constructor(bus: DriverBus) {
+  constructor(bus: DriverBus, log: (line: string) => void) {
     this.#bus = bus;
+    this.#log = log;
   }
 
   /** A real-time app is there, though it may not run yet. */
@@ -163,7 +165,12 @@ export class InterCore {
     const channel = partner?.channel ?? null;
     if (partner === undefined || channel === null || channel.isHalted) return;
     await channel.receive((message) => this.#deliver(partner.app, message)).catch(() => undefined);
-    if (channel.isHalted) this.#lose(componentId);
+    if (channel.isHalted) this.#halted(componentId);
+  }
+
+  #halted(componentId: string): void {
+    this.#log(`app ${componentId} broke the ring to its core: no messages until it starts again`);
+    this.#lose(componentId);
   }
 
   /** False: its app does not keep up. A message for nobody who is named and connected is dropped. */
@@ -191,7 +198,8 @@ export class InterCore {
     try {
       return await channel.send(owner.application.componentId, payload);
     } catch (error) {
-      this.#lose(partner);
+      if (channel.isHalted) this.#halted(partner);
+      else this.#lose(partner);
       throw error;
     }
   }
