@@ -8,8 +8,9 @@ export default defineConfig({
     isolate: false,
     // Vitest leaves a core free unless told; tests that wait for other processes would idle beside it.
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Compilers and whole devices on a machine that has other work to do.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     reporters: ['default', './scripts/counts-reporter.ts'],
   },
 });

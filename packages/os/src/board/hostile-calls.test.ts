@@ -12,6 +12,7 @@ import {
   type PortValue,
 } from '@sevenfold/formats';
 import { FUSE_FIELDS, type Chip } from '@sevenfold/silicon';
+import { NETWORK_CALLS } from './network.ts';
 import { makeDevice, manufactureBits, type ChipBits, type TestDevice } from './testing/device.fixture.ts';
 import { APP_COMPONENT, makeApp, makeRelease, makeSystemImage, sha256 } from './testing/release.fixture.ts';
 
@@ -113,7 +114,7 @@ function attempts(apps: readonly Uint8Array[], kernel: Uint8Array): (granted: Gr
   ];
   // Restarts would end the run; networks are the board's and not the trusted base's.
   const hardware: CallTable = KERNEL_HARDWARE_CALLS;
-  const isOfTheNetwork = /^(radio|link|tls|https|http2|tcp|udp|socket|dns|resolve)/;
+  const network = new Set<string>(NETWORK_CALLS.filter((name) => name !== 'setTime'));
   /** What an argument of this name could be: junk alone would be stopped at the door. */
   const fitting = (argument: string): PortValue => {
     const name = /^\w+/.exec(argument)?.[0] ?? '';
@@ -157,7 +158,7 @@ function attempts(apps: readonly Uint8Array[], kernel: Uint8Array): (granted: Gr
       .filter(([name]) => name !== 'restart')
       .map(([name, { args }]) => ['', name, args.map(nameOf)] as const),
     ...Object.entries(hardware)
-      .filter(([name]) => !isOfTheNetwork.test(name) && name !== 'startCompartment')
+      .filter(([name]) => !network.has(name) && name !== 'startCompartment')
       .map(([name, { args }]) => ['hw.', name, args.map(nameOf)] as const),
     ['', 'programFlash', ['offset', 'bytes']],
     ['', 'constructor', []],

@@ -21,7 +21,7 @@ import { Radio, type AccessPoint } from './radio.ts';
 import { connectTls, systemResolve, type TlsOptions } from './network-tls.ts';
 
 /** The network calls of `KERNEL_HARDWARE_CALLS`. */
-const NETWORK_CALLS = [
+export const NETWORK_CALLS = [
   'httpsOpen',
   'httpsExporter',
   'httpsRequest',
