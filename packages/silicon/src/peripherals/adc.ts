@@ -6,6 +6,9 @@ import type { PeripheralWiring } from './interrupts.ts';
 export type AnalogSource = () => number;
 
 const FIFO = 16;
+/** The FIFO's pointers have five bits each: how many samples were taken, and from b5 on how many there have been. */
+const POINTER_BITS = 5;
+const POINTER_MASK = 31;
 const DATA_READY = 1;
 /** CTL0 */
 const RUN = 1;
@@ -26,6 +29,7 @@ export class Adc implements Peripheral {
   readonly #registers = new Map<number, number>();
   readonly #wiring: PeripheralWiring;
   #samples: number[] = [];
+  #taken = 0;
   #cancel: () => void = () => {};
 
   constructor(wiring: PeripheralWiring) {
@@ -39,6 +43,7 @@ export class Adc implements Peripheral {
   read(offset: number): number {
     switch (offset) {
       case ADC_REGISTERS.FIFO: {
+        if (this.#samples.length > 0) this.#taken++;
         const sample = this.#samples.shift() ?? 0;
         this.#signal();
         return sample;
@@ -46,7 +51,10 @@ export class Adc implements Peripheral {
       case ADC_REGISTERS.LSR:
         return this.#samples.length > 0 ? DATA_READY : 0;
       case ADC_REGISTERS.FIFO_POINTER:
-        return this.#samples.length;
+        return (
+          (this.#taken & POINTER_MASK) |
+          (((this.#taken + this.#samples.length) & POINTER_MASK) << POINTER_BITS)
+        );
       default:
         return this.#registers.get(offset) ?? 0;
     }
@@ -63,6 +71,7 @@ export class Adc implements Peripheral {
     this.#cancel();
     this.#registers.clear();
     this.#samples = [];
+    this.#taken = 0;
     this.#signal();
   }
 
@@ -103,7 +112,9 @@ export class Adc implements Peripheral {
 
   #signal(): void {
     const { interrupt, request } = this.#wiring;
-    const level = Math.max(1, this.#registers.get(ADC_REGISTERS.TRIGGER) ?? 0);
+    // What a single round has left below the trigger level is told as a 16550 tells it, when nothing more comes.
+    const isPeriodic = ((this.#registers.get(ADC_REGISTERS.CTL0) ?? 0) & PERIODIC) !== 0;
+    const level = isPeriodic ? Math.max(1, this.#registers.get(ADC_REGISTERS.TRIGGER) ?? 0) : 1;
     interrupt(this.#samples.length >= level && ((this.#registers.get(ADC_REGISTERS.IER) ?? 0) & 1) !== 0);
     request(
       'receive',

@@ -414,6 +414,23 @@ describe('the ADC, PWM and the real-time clock', () => {
     expect(sample(0)).toBe((4095 << 4) | 3);
   });
 
+  it('tells of a round’s last samples below the trigger level, and where its FIFO’s pointers are', () => {
+    const { chip, read, write } = bench();
+    write('adc', ADC_REGISTERS.TRIGGER, 8);
+    write('adc', ADC_REGISTERS.IER, 1);
+    for (let round = 0; round < 20; round++) {
+      write('adc', ADC_REGISTERS.CTL0, (6 << 16) | 1);
+      const pointers = read('adc', ADC_REGISTERS.FIFO_POINTER);
+      expect([pointers & 31, pointers >> 5]).toEqual([(2 * round) & 31, (2 * round + 2) & 31]);
+      expect(chip.interrupts.isHigh(70)).toBe(true);
+      expect([read('adc', ADC_REGISTERS.FIFO) & 15, read('adc', ADC_REGISTERS.FIFO) & 15]).toEqual([1, 2]);
+      expect(chip.interrupts.isHigh(70)).toBe(false);
+    }
+    // Nothing is there to take: the pointers stay.
+    read('adc', ADC_REGISTERS.FIFO);
+    expect(read('adc', ADC_REGISTERS.FIFO_POINTER)).toBe(8 | (8 << 5));
+  });
+
   it('shows a wave when it is kicked, all of it at once', () => {
     const { chip, write } = bench();
     const at = (name: keyof typeof PWM_REGISTERS): number => PWM_OFFSET + PWM_REGISTERS[name];
