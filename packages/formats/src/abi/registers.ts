@@ -106,6 +106,8 @@ export const SPI_BITS = {
   CPHA: 1 << 5,
   INT_ENABLE: 1 << 9,
   FULL_DUPLEX: 1 << 10,
+  /** CSPOL: bursts come, and what was received goes, through the data port. */
+  DMA: 1 << 8,
 } as const;
 /** Chip select (SMMR b31:29) that selects nobody: the line is then what CSPOL says. */
 export const SPI_NO_CHIP_SELECT = 7;

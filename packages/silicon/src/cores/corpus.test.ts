@@ -191,7 +191,7 @@ describe('programs and the core’s own hardware', () => {
       lines(
         'pins 1 0 0 0',
         'write 0 read 0 1 11 nobody 1 nothing 4',
-        'exchange 1 ff e0 one 1 f6 too many 0',
+        'exchange 1 ff f0 one 1 f6 too many 0',
         'pwm 1 0 1 0',
       ),
     );

@@ -204,6 +204,38 @@ describe('DMA of I2C and SPI', () => {
     expect(bytesAt(world, SYSRAM.base + 0x10, 2)).toEqual([21, 0]);
   });
 
+  it('takes what a burst has received out of the data port, and leaves it in both halves of SDIR', () => {
+    const world = runningCore({ regions: ['isu1'] });
+    const device: SpiDevice = {
+      modes: [0],
+      selectLevel: 0,
+      select() {},
+      exchange: (byte) => byte ^ 0xff,
+      deselect() {},
+    };
+    world.chip.isus[1]?.spi.attach(0, device);
+    const spi = ISU1 + 0x300;
+    const receive = channelOf(world, 3);
+    receive.set({ [V.PGMADDR]: SYSRAM.base, [V.FIXADDR]: spi + 0x40, [R.COUNT]: 2 });
+    receive.set({ [R.CON]: 2 | 8 | (1 << 4) | FROM | INTERRUPT, [R.START]: GO });
+    for (const [register, value] of [
+      [0x08, 0x0403_0201],
+      [0x0c, 0x0605],
+      // Full duplex; six bytes each way; by DMA.
+      [0x28, (1 << 10) | (18 << 16)],
+      [0x2c, (48 << 12) | 48],
+      [0x38, 1 << 8],
+      [0x00, 1 << 8],
+    ] as const)
+      world.write(spi + register, value);
+    world.enable(77);
+    world.run(20e-6);
+    expect(world.interrupts()).toEqual([77]);
+    const received = [0xfe, 0xfd, 0xfc, 0xfb, 0xfa, 0xf9];
+    expect(bytesAt(world, SYSRAM.base, 6)).toEqual(received);
+    expect([world.read(spi + 0x48), world.read(spi + 0x58)]).toEqual([0xfbfc_fdfe, 0xfbfc_fdfe]);
+  });
+
   it('sends a burst as thirteen words through the data port', () => {
     const world = runningCore({ regions: ['isu1'] });
     const sent: number[] = [];

@@ -15,6 +15,8 @@ export interface SpiDevice {
 }
 
 const WORD = 4;
+/** Bytes of half of SDIR. */
+const HALF = 16;
 /** Registers in the order in which DMA writes them through the data port; the last word is a dummy. */
 const PORT_ORDER = [
   SPI_REGISTERS.SOAR,
@@ -43,6 +45,8 @@ export class SpiMaster implements Peripheral {
   readonly #wiring: PeripheralWiring;
   readonly #registers = new Map<number, number>();
   #portPosition = 0;
+  /** Words of the last burst that DMA has not yet taken out of the data port. */
+  #received: number[] = [];
   #isDone = false;
   #isBusy = false;
   #cancel: () => void = () => {};
@@ -62,6 +66,11 @@ export class SpiMaster implements Peripheral {
       this.#isDone = false;
       this.#wiring.interrupt(false);
       return status;
+    }
+    if (offset === SPI_REGISTERS.DATA_PORT) {
+      const word = this.#received.shift() ?? 0;
+      this.#wiring.request('receive', this.#received.length > 0);
+      return word;
     }
     if (offset === SPI_REGISTERS.STCSR && this.#isBusy)
       return (this.#registers.get(offset) ?? 0) | SPI_BITS.BUSY;
@@ -114,8 +123,10 @@ export class SpiMaster implements Peripheral {
     this.#isDone = false;
     this.#cancel();
     this.#isBusy = false;
+    this.#received = [];
     this.#wiring.interrupt(false);
     this.#wiring.request('transmit', true);
+    this.#wiring.request('receive', false);
   }
 
   #burst(): void {
@@ -134,9 +145,24 @@ export class SpiMaster implements Peripheral {
     }
     for (let index = isFullDuplex ? outBytes : 0; index < inBytes; index++)
       this.#setByte(SPI_REGISTERS.SDIR0, index, this.#exchange(0));
+    // Drivers differ in where they look for up to 16 bytes that came while others went: in both halves of SDIR.
+    const doubled = isFullDuplex && inBytes <= HALF ? inBytes : 0;
+    for (let index = 0; index < doubled; index++)
+      this.#setByte(SPI_REGISTERS.SDIR0, HALF + index, this.#byte(SPI_REGISTERS.SDIR0, index));
     this.#select(SPI_NO_CHIP_SELECT);
     this.#isDone = true;
     this.#wiring.interrupt((mode & SPI_BITS.INT_ENABLE) !== 0);
+    this.#offer(inBytes);
+  }
+
+  /** What a burst has received, word by word, for DMA; what is left of the burst before is gone. */
+  #offer(bytes: number): void {
+    const isByDma = ((this.#registers.get(SPI_REGISTERS.CSPOL) ?? 0) & SPI_BITS.DMA) !== 0;
+    this.#received = Array.from(
+      { length: isByDma ? Math.ceil(bytes / WORD) : 0 },
+      (_, index) => this.#registers.get(SPI_REGISTERS.SDIR0 + WORD * index) ?? 0,
+    );
+    this.#wiring.request('receive', this.#received.length > 0);
   }
 
   /** One byte to and from whoever is selected; a part that has another clock mode sees nothing of use. */

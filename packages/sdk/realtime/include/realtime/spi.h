@@ -4,7 +4,7 @@
 #include "core.h"
 
 /* At most this many bytes go in one selection each way. */
-#define SPI_BURST 32u
+#define SPI_BURST 16u
 
 /* `mode` is 0 to 3: bit 1 CPOL, bit 0 CPHA. */
 void spi_open(unsigned isu, uint32_t hertz, unsigned mode);

@@ -20,7 +20,7 @@ static void try_spi(void) {
   for (uint8_t i = 0; i < sizeof out; i++) out[i] = i;
   spi_open(1, 4000000, 3);
   printf("exchange %d", spi_exchange(1, 0, out, in, sizeof out));
-  printf(" %02x %02x", in[0], in[31]);
+  printf(" %02x %02x", in[0], in[SPI_BURST - 1]);
   printf(" one %d %02x", spi_exchange(1, 0, out + 9, in, 1), in[0]);
   printf(" too many %d\n", spi_exchange(1, 0, out, in, SPI_BURST + 1));
 }
