@@ -50,8 +50,8 @@ export async function runApp(options: RunOptions): Promise<void> {
     const beside: BuiltApp[] = [];
     for (const other of await appsBeside(folder))
       beside.push(await buildAndTell({ ...options, folder: other }, toolchain));
-    // While the device boots. What goes wrong here goes wrong in the next build, and is told there.
-    if (isWatching) toolchain.warmUp().catch(() => undefined);
+    // While the device boots.
+    if (isWatching) toolchain.warmUp();
     await endSession();
     const names = [app, ...beside].map(({ name }) => name);
     process.stderr.write(`built ${names.join(' and ')} in ${Math.round(performance.now() - began)} ms\n`);

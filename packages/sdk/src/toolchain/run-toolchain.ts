@@ -21,35 +21,24 @@ function failure(why: string): SdkError {
   return new SdkError('ToolchainFailed', `The compiler failed: ${why}.`);
 }
 
-/** The compiler's process, kept until `close`: what it has loaded once serves the next build, one after the other. */
+/** The compiler's process, kept until `close`: what it has loaded once serves the next build. One build at a time. */
 export class Toolchain implements AsyncDisposable {
   #child: ChildProcess | null = null;
   #said = '';
   #isWarm = false;
-  #work: Promise<unknown> = Promise.resolve();
-
-  /** Compiles and links apps. Throws `ToolchainFailed`. */
-  run(request: ToolchainRequest): Promise<readonly AppResult[]> {
-    return this.#inTurn(request);
-  }
 
   /**
    * Loads compiler, linker and symbolizer for the build to come, which then takes a fraction of a second: what was
-   * found in the cache has loaded none of them. Throws `ToolchainFailed`.
+   * found in the cache has loaded none of them. A build that comes meanwhile does not wait for all of it.
    */
-  async warmUp(): Promise<void> {
+  warmUp(): void {
     if (this.#isWarm) return;
     this.#isWarm = true;
-    await this.#inTurn(WARM_UP);
+    this.#start().send(WARM_UP);
   }
 
-  #inTurn(request: ToolchainRequest | typeof WARM_UP): Promise<readonly AppResult[]> {
-    const result = this.#work.then(() => this.#ask(request));
-    this.#work = result.catch(() => undefined);
-    return result;
-  }
-
-  #ask(request: ToolchainRequest | typeof WARM_UP): Promise<readonly AppResult[]> {
+  /** Compiles and links apps. Throws `ToolchainFailed`. */
+  run(request: ToolchainRequest): Promise<readonly AppResult[]> {
     const child = this.#start();
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE);

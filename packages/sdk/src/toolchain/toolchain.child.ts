@@ -176,22 +176,35 @@ class Builder {
   }
 }
 
-/** Runs every tool once over the smallest app. */
-async function warmUp(): Promise<readonly AppResult[]> {
+/** Runs every tool once over the smallest app, until somebody wants an app of their own. */
+async function warmUp(isWanted: () => boolean): Promise<void> {
   const main = { path: 'main.c', bytes: new TextEncoder().encode('int main(void) { return 0; }\n') };
   const sources = { headers: [], library: [], project: [main] };
   const { object } = await compile(`${PROJECT}${main.path}`, sources, []);
+  if (isWanted()) return;
   const { linked } = await link([object], [], false);
-  await symbolize(linked, [1]);
-  return [];
+  if (!isWanted()) await symbolize(linked, [1]);
+}
+
+let isWanted = false;
+let warming: Promise<void> = Promise.resolve();
+
+async function answer(request: ToolchainRequest): Promise<readonly AppResult[]> {
+  isWanted = true;
+  await warming;
+  return new Builder(request).run();
 }
 
 // Whoever asked is gone, or needs nothing more.
 process.once('disconnect', () => process.exit());
 process.on('message', (request) => {
+  if (request === WARM_UP) {
+    // What goes wrong here goes wrong in the next build, and is told then.
+    warming = warmUp(() => isWanted).catch(() => undefined);
+    return;
+  }
   // The message was made by `run-toolchain.ts` of the same installation, which waits for each answer.
-  const work = request === WARM_UP ? warmUp() : new Builder(request as ToolchainRequest).run();
-  work.then(
+  answer(request as ToolchainRequest).then(
     (results) => process.send?.({ results }),
     (error: unknown) => process.send?.({ failure: String(error) }),
   );
