@@ -279,26 +279,27 @@ describe('a socket with a timeout', () => {
   const patient = to('socket_option_set', RECEIVE_TIMEOUT, PATIENCE);
   const receive = to('socket_receive_from', 4096, 10, 0, 3000, 3100);
 
-  it.each<[string, readonly Step[] | (() => readonly Step[])]>([
+  it.each<[string, readonly Step[] | ((free: number) => readonly Step[])]>([
     ['a datagram', [open(5), to('socket_bind', 0, 0), patient, receive]],
     ['bytes of a peer', () => [open(6), to('socket_connect', LOOPBACK, port), patient, receive]],
     [
       'a peer',
-      () => [
+      (free) => [
         open(6),
-        to('socket_bind', 0, 8099),
+        to('socket_bind', 0, free),
         to('socket_listen', 1),
         patient,
         { call: ['wasi_snapshot_preview1', 'sock_accept'], args: ['loaded', 0, 3000] },
       ],
     ],
   ])('waits so long for %s, and says EAGAIN then', async (_what, steps) => {
+    const free = await freePort();
     const world = await KernelWorld.boot({
       network,
       apps: [
         {
-          module: scriptModule(typeof steps === 'function' ? steps() : steps),
-          capabilities: { AllowedConnections: ['127.0.0.1'], AllowedTcpServerPorts: [8099] },
+          module: scriptModule(typeof steps === 'function' ? steps(free) : steps),
+          capabilities: { AllowedConnections: ['127.0.0.1'], AllowedTcpServerPorts: [free] },
         },
       ],
     });
