@@ -16,7 +16,8 @@ import type { Figure } from '../figure.ts';
 import { alternate, compare } from '../pairs.ts';
 
 const SIZE = 1024 * 1024;
-const ROUNDS = 100;
+/** So many that what is not native has been compiled when the first counted round begins. */
+const ROUNDS = 500;
 const LEAST_SHARE = 0.7;
 const KINDS = [
   {

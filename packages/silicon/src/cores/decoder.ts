@@ -55,21 +55,42 @@ function patternOf(row: Row): Pattern {
   return { row, mask, value, fields: [...fields] };
 }
 
-const patterns = ROWS.map(patternOf);
-const is16 = (pattern: Pattern): boolean => pattern.row.bits.length === 16;
 /** Candidates by the upper bits of the first halfword: 10 of a narrow one, 7 of a wide one. */
-const narrow = bucketed(patterns.filter(is16), 10, 6);
-const wide = bucketed(
-  patterns.filter((pattern) => !is16(pattern)),
-  7,
-  25,
-);
+interface Candidates {
+  readonly narrow: readonly (readonly Pattern[])[];
+  readonly wide: readonly (readonly Pattern[])[];
+}
 
+/** Made with the first instruction: most devices run no real-time app. */
+let candidates: Candidates | null = null;
+
+function makeCandidates(): Candidates {
+  const patterns = ROWS.map(patternOf);
+  const is16 = ({ row }: Pattern): boolean => row.bits.length === 16;
+  return {
+    narrow: bucketed(patterns.filter(is16), 10, 6),
+    wide: bucketed(
+      patterns.filter((pattern) => !is16(pattern)),
+      7,
+      25,
+    ),
+  };
+}
+
+/** By the `bits` of a pattern from `shift` up: each is wherever the bits that it leaves open may put it. */
 function bucketed(all: readonly Pattern[], bits: number, shift: number): readonly (readonly Pattern[])[] {
-  return Array.from({ length: 1 << bits }, (_, bucket) => {
-    const mask = ((1 << bits) - 1) << shift;
-    return all.filter((pattern) => ((bucket << shift) & mask & pattern.mask) === (pattern.value & mask));
-  });
+  const full = (1 << bits) - 1;
+  const buckets = Array.from({ length: 1 << bits }, (): Pattern[] => []);
+  for (const pattern of all) {
+    const value = (pattern.value >>> shift) & full;
+    const open = full & ~(pattern.mask >>> shift);
+    let filled = 0;
+    do {
+      buckets[value | filled]?.push(pattern);
+      filled = (filled - open) & open;
+    } while (filled !== 0);
+  }
+  return buckets;
 }
 
 /** Whether a halfword is the first of a wide instruction (A5.1). */
@@ -105,11 +126,12 @@ export function decode(first: number, second: number, it: number): Instruction {
 function decodeAnew(first: number, second: number, it: number): Instruction {
   const isLong = isWide(first);
   const code = isLong ? (first << 16) | second : first;
-  const candidates = isLong ? wide[first >>> 9] : narrow[first >>> 6];
+  candidates ??= makeCandidates();
+  const here = isLong ? candidates.wide[first >>> 9] : candidates.narrow[first >>> 6];
   const place: Place = { isInIt: it !== 0, isLastInIt: (it & 0xf) === 8 };
   const size = isLong ? 4 : 2;
   const condition = it === 0 ? 14 : Math.min(it >>> 4, 14);
-  for (const pattern of candidates ?? []) {
+  for (const pattern of here ?? []) {
     if ((code & pattern.mask) !== pattern.value) continue;
     const { row } = pattern;
     const raw = operandsOf(pattern, code);
