@@ -15,6 +15,7 @@ export async function bundleProgram(name: string, folder: string): Promise<strin
     target: 'es2024',
     minifySyntax: true,
     minifyWhitespace: true,
+    minifyIdentifiers: true,
     // Loaded by who bundles stages; a device is given its own.
     external: ['esbuild'],
     write: false,

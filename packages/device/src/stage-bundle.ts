@@ -128,6 +128,8 @@ async function run(name: BundleName, row: BundleRow, version: string) {
       treeShaking: true,
       minifySyntax: true,
       minifyWhitespace: true,
+      // Debuggers of apps know the program beside an app by its names; nobody knows the others by theirs.
+      minifyIdentifiers: name !== 'compartment',
       charset: 'utf8',
       legalComments: 'none',
       define: { STAGE_VERSION: JSON.stringify(version) },

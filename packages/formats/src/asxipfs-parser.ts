@@ -278,7 +278,11 @@ class FileSystemParser {
   }
 
   #isBlank(start: number, end: number): boolean {
-    for (let at = start; at < end; at++) if (this.#image[at] !== 0) return false;
+    const [image, view] = [this.#image, this.#view];
+    let at = start;
+    // Gaps of pages are long, and looked at when a chip boots, before anything is compiled: four bytes a step.
+    for (; at + 4 <= end; at += 4) if (view.getInt32(at, true) !== 0) return false;
+    for (; at < end; at++) if (image[at] !== 0) return false;
     return true;
   }
 

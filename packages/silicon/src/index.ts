@@ -1,12 +1,10 @@
 export * from './chip-sku.ts';
 export * from './chip.ts';
-export { ChipCore } from './cores/chip-core.ts';
+export { ChipCore, prepareCoresHere } from './cores/chip-core.ts';
 export { realTimeCoreCalls } from './cores/core-calls.ts';
 export { TICKS_PER_SECOND } from './cores/core-clock.ts';
 export type { CoreFailure, CoreSnapshot } from './cores/core-failure.ts';
 export { threadedCores } from './cores/core-thread.ts';
-export { Core } from './cores/core.ts';
-export { RealTimeCore } from './cores/real-time-core.ts';
 export { insecureSeededEntropy, sha256, systemEntropy } from './engines.ts';
 export { PROPORTION_CUTOFF, REPETITION_CUTOFF } from './entropy-source.ts';
 export * from './errors.ts';

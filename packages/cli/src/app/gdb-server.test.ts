@@ -1,8 +1,17 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { insecureSeededEntropy, memoryFlash, memoryFuses, openChip, type Chip } from '@sevenfold/silicon';
+import {
+  insecureSeededEntropy,
+  memoryFlash,
+  memoryFuses,
+  openChip,
+  prepareCoresHere,
+  type Chip,
+} from '@sevenfold/silicon';
 import { describe, expect, it } from 'vitest';
 import { serveGdb } from './gdb-server.ts';
+
+await prepareCoresHere();
 
 /** A chip whose first core runs in a circle. */
 function runningChip(isDebuggable: boolean): Chip {

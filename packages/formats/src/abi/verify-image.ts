@@ -167,6 +167,11 @@ export function fileOf({ payload }: Pick<ImagePackage, 'payload'>, path: string)
   return fileIn(parseFileSystem(payload), path);
 }
 
+/** As `fileOf`, of an image whose signature has been verified, or will be before anything of it is believed. */
+export function fileOfSigned({ payload }: Pick<ImagePackage, 'payload'>, path: string): Uint8Array {
+  return fileIn(parseSignedFileSystem(payload), path);
+}
+
 /** A file of a parsed payload. Throws `ImageRefused` where it is missing. */
 export function fileIn(files: Pick<FileSystem, 'read'>, path: string): Uint8Array {
   const content = files.read(path);

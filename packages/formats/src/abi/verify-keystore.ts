@@ -4,7 +4,7 @@ import { decodeKeystore, imageUse, rootKeyBytes, type TrustedKeystore } from '..
 import { IMAGE_TYPES, SYSTEM_IMAGE_FILES } from './image-types.ts';
 import {
   ImageRefused,
-  fileOf,
+  fileOfSigned,
   verifyImage,
   type VerificationEngines,
   type VerifiedImage,
@@ -35,7 +35,7 @@ export async function verifyKeystore(
   engines: KeystoreEngines,
 ): Promise<VerifiedImage & { readonly keystore: TrustedKeystore }> {
   // 1. Who claims to be the root? Nothing is believed yet but that these bytes parse.
-  const keystore = decodeKeystore(fileOf(parseImagePackage(untrusted), SYSTEM_IMAGE_FILES.keystore));
+  const keystore = decodeKeystore(fileOfSigned(parseImagePackage(untrusted), SYSTEM_IMAGE_FILES.keystore));
   const { rootSpki, secondRootSpki, keys, version } = keystore;
   // 2. Only the fused root counts.
   if (!equalBytes(await engines.sha256(rootKeyBytes(keystore)), policy.rootKeyHash)) {

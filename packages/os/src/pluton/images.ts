@@ -5,7 +5,7 @@ import {
   decodeKeystore,
   decodeSign1,
   equalBytes,
-  fileOf,
+  fileOfSigned,
   imageUse,
   parseImagePackage,
   verifyImage,
@@ -63,7 +63,7 @@ export class ImageVerifier {
   /** Takes over the keystore as the ROM verified it, and what the Pluton runtime offers. */
   static async open(hardware: PlutonHardwarePort, provided: readonly AbiVersion[]): Promise<ImageVerifier> {
     const image = parseImagePackage(await hardware.trustedKeystore());
-    const keystore = decodeKeystore(fileOf(image, SYSTEM_IMAGE_FILES.keystore));
+    const keystore = decodeKeystore(fileOfSigned(image, SYSTEM_IMAGE_FILES.keystore));
     return new ImageVerifier(hardware, keystore, provided);
   }
 

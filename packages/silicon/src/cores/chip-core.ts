@@ -20,19 +20,30 @@ import {
 } from '../peripherals/mailbox.ts';
 import { chipBus } from './chip-bus.ts';
 import type { CoreOptions } from './core.ts';
-import { CoreDebugger } from './core-debugger.ts';
 import type { CoreFailure } from './core-failure.ts';
-import { CoreTape } from './core-tape.ts';
+import type { CoreTape } from './core-tape.ts';
 import { TICKS_PER_SECOND } from './core-clock.ts';
 import type { CoreHost, CoreHostParts, MakeCoreHost, SharedWindow } from './core-host.ts';
-import { GdbSession } from './gdb/session.ts';
-import { RealTimeCore } from './real-time-core.ts';
+import type * as CoresHere from './cores-here.ts';
+import type { RealTimeCore } from './real-time-core.ts';
 
 /** Interrupt lines of a core's ends of its mailboxes (real-time-cores.md §1.2). */
 const APPLICATION_LINES = { read: 6, notFull: 7, written: 8, notEmpty: 9, fifo: 10, software: 11 } as const;
 const OTHER_LINES = { read: 12, notFull: 13, written: 14, notEmpty: 15, fifo: 16, software: 17 } as const;
 /** Ticks that a core runs before the other one has its turn: 100 µs. */
 const SLICE = TICKS_PER_SECOND / 10_000;
+
+let here: typeof CoresHere | null = null;
+
+/** Loads what runs cores in this thread; without it a program can only be loaded where cores have their own. */
+export async function prepareCoresHere(): Promise<void> {
+  here ??= await import('./cores-here.ts');
+}
+
+function coresHere(): typeof CoresHere {
+  if (here === null) throw new SiliconError('WrongState', 'What runs cores in this thread is not loaded.');
+  return here;
+}
 
 /** What a core of the chip needs of the chip. */
 export interface ChipCoreParts {
@@ -70,11 +81,15 @@ export class ChipCore {
   readonly #up = new Set<MailboxCause>();
   /** Made when something is loaded: a chip whose cores are not used has none. */
   #host: CoreHost | null = null;
+  /** The same, where it is in this thread. */
+  #realTime: RealTimeCore | null = null;
   #resetCause: CoreResetCause = 'start';
   #hasEvent = false;
   /** Whether the next program runs in the chip's thread in any case: there its time is known to the instruction. */
   mustRunHere = false;
-  /** What the core is told, for a debugger, which looks at it in the chip's thread; null where none may look. */
+  /** Whether a debugger may look at what is loaded next, in the chip's thread. */
+  #isDebuggable = false;
+  /** What the core is told, for a debugger; null where none may look. */
   #tape: CoreTape | null = null;
   /** Ends the session that a debugger has. */
   #endSession: (() => void) | null = null;
@@ -135,7 +150,7 @@ export class ChipCore {
    * runs in a thread of its own.
    */
   get realTime(): RealTimeCore | null {
-    return this.#host instanceof RealTimeCore ? this.#host : null;
+    return this.#realTime;
   }
 
   /**
@@ -175,7 +190,9 @@ export class ChipCore {
     this.#resetCause = this.#host?.resetCause ?? 'start';
     this.#host?.end();
     this.#host = null;
-    this.#tape = isDebuggable ? new CoreTape() : null;
+    this.#realTime = null;
+    this.#tape = null;
+    this.#isDebuggable = isDebuggable;
   }
 
   /**
@@ -194,6 +211,7 @@ export class ChipCore {
       });
     if (this.#endSession !== null)
       throw new SiliconError('WrongState', 'Another debugger has hold of this core.');
+    const { CoreDebugger, GdbSession } = coresHere();
     const target = new CoreDebugger(realTime, this.#tape);
     const end = (): void => {
       if (this.#endSession !== end) return;
@@ -206,7 +224,12 @@ export class ChipCore {
     return { receive: (bytes) => session.receive(bytes), end };
   }
 
-  /** Puts bytes into the core's memories. Throws `RangeError`. */
+  /** Has at hand what will run the next program; to be awaited before the first `load`. */
+  async prepare(isDebuggable: boolean): Promise<void> {
+    if (this.#mustRunHere(isDebuggable)) await prepareCoresHere();
+  }
+
+  /** Puts bytes into the core's memories. Throws `RangeError`, and `WrongState` where `prepare` was not awaited. */
   load(address: number, bytes: Uint8Array): void {
     this.#made().load(address, bytes);
   }
@@ -259,13 +282,20 @@ export class ChipCore {
         this.#show();
       },
     };
-    const tape = this.#tape;
-    const makeHost = this.mustRunHere ? null : this.#parts.makeHost();
-    this.#host =
-      tape === null
-        ? (makeHost?.(parts, this.#parts.window) ?? new RealTimeCore(parts))
-        : new RealTimeCore({ ...parts, tape });
+    const makeHost = this.#mustRunHere(this.#isDebuggable) ? null : this.#parts.makeHost();
+    this.#host = makeHost?.(parts, this.#parts.window) ?? this.#makeHere(parts);
     return this.#host;
+  }
+
+  #mustRunHere(isDebuggable: boolean): boolean {
+    return this.mustRunHere || isDebuggable || this.#parts.makeHost() === null;
+  }
+
+  #makeHere(parts: CoreHostParts): RealTimeCore {
+    const { CoreTape, RealTimeCore } = coresHere();
+    this.#tape = this.#isDebuggable ? new CoreTape() : null;
+    this.#realTime = new RealTimeCore(this.#tape === null ? parts : { ...parts, tape: this.#tape });
+    return this.#realTime;
   }
 
   #read(offset: number): number {

@@ -41,10 +41,12 @@ export function realTimeCoreCalls(
       chip.assignRegions(master, names);
       return null;
     },
-    loadCore: ([core, untrusted, isDebuggable]) => {
+    loadCore: async ([core, untrusted, debuggable]) => {
       const target = coreOf(core);
       const segments = listArgument(untrusted, 'segments', MOST_SEGMENTS, segmentArgument);
-      target.clear(booleanArgument(isDebuggable, 'isDebuggable'));
+      const isDebuggable = booleanArgument(debuggable, 'isDebuggable');
+      await target.prepare(isDebuggable);
+      target.clear(isDebuggable);
       for (const { address, bytes } of segments) target.load(address, bytes);
       return null;
     },

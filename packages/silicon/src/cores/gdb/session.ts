@@ -4,7 +4,7 @@ import { framePacket, MOST_PACKET, PacketReader } from './packets.ts';
 import { REGISTERS, registerText, TARGET_XML } from './registers.ts';
 
 /** What a session needs: a hold on a core, and where its bytes go. */
-export interface GdbSessionParts {
+interface GdbSessionParts {
   readonly target: CoreDebugger;
   readonly send: (bytes: Uint8Array) => void;
   /** Makes a change for the core, at a moment when its chip expects one. */

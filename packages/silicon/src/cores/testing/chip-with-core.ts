@@ -2,10 +2,12 @@ import type { BusRegion } from '@sevenfold/formats';
 import { openChip, type Chip } from '../../chip.ts';
 import { insecureSeededEntropy } from '../../engines.ts';
 import { memoryFlash, memoryFuses } from '../../memory-storage.ts';
-import type { ChipCore } from '../chip-core.ts';
+import { prepareCoresHere, type ChipCore } from '../chip-core.ts';
 import { TICKS_PER_SECOND } from '../core-clock.ts';
 import type { RealTimeCore } from '../real-time-core.ts';
 import { TCM } from '../state.ts';
+
+await prepareCoresHere();
 
 /** Where `halves` begin, and the handler of every exception. */
 export const CODE = TCM.base + 0x400;

@@ -12,11 +12,13 @@ import {
 import { openChip, type Chip } from '../../chip.ts';
 import { insecureSeededEntropy } from '../../engines.ts';
 import { memoryFlash, memoryFuses } from '../../memory-storage.ts';
-import type { ChipCore } from '../chip-core.ts';
+import { prepareCoresHere, type ChipCore } from '../chip-core.ts';
 import { TICKS_PER_SECOND } from '../core-clock.ts';
 import type { CoreOptions } from '../core.ts';
 import type { RealTimeCore } from '../real-time-core.ts';
 import { SYSRAM, TCM } from '../state.ts';
+
+await prepareCoresHere();
 
 const folder = join(import.meta.dirname, '..', 'testdata', 'corpus');
 /** Symbol `failure` of the SDK's library: right behind the vector table. */
