@@ -315,14 +315,16 @@ describe('kept certificates', () => {
     // An erase and a program per page: how many pages depends on how long the signatures came out in DER.
     expect(operations).toBeGreaterThan(4);
     const counts = { old: 0, new: 0 };
-    for (let at = 0; at < operations; at++) {
-      const kind = at % 2 === 0 ? 'clean' : 'torn';
-      const { bits } = await renew([{ at, kind, seed: at + 1 }]);
-      serviceDown();
-      const { last, device } = await boot(bits, renewal + HOUR, isOffline);
-      expect(last.clientChain, `${kind} cut at ${at}`).toHaveLength(2);
-      counts[leafOf(last) === leaf ? 'old' : 'new'] += 1;
-      await device.close();
+    // The last plan is one that no operation comes to.
+    for (let at = 0; at <= operations; at++) {
+      for (const kind of ['clean', 'torn'] as const) {
+        const { bits } = await renew([{ at, kind, seed: at + 1 }]);
+        serviceDown();
+        const { last, device } = await boot(bits, renewal + HOUR, isOffline);
+        expect(last.clientChain, `${kind} cut at ${at}`).toHaveLength(2);
+        counts[leafOf(last) === leaf ? 'old' : 'new'] += 1;
+        await device.close();
+      }
     }
     console.log(
       `kept certificates: a power cut at each of ${operations} operations, left: ${JSON.stringify(counts)}`,
