@@ -1,3 +1,4 @@
+import { prepareCoresHere } from '@sevenfold/silicon';
 import {
   BUS_REGIONS,
   INTERRUPT_LINES,
@@ -25,6 +26,8 @@ import { COMPONENT } from '../testing/test-app.ts';
 import { TestClock } from '../testing/test-clock.ts';
 import { InterCore, type Partner } from './inter-core.ts';
 import { MOST_MESSAGE, RING } from './ring.ts';
+
+await prepareCoresHere();
 
 const BASE = BUS_REGIONS.intercore0.offset;
 const OTHER = '105180bc-402f-4cb3-a662-72937dbcde47';
