@@ -1,4 +1,3 @@
-import { prepareCoresHere } from '@sevenfold/silicon';
 import {
   BUS_REGIONS,
   INTERRUPT_LINES,
@@ -16,6 +15,7 @@ import {
   memoryFuses,
   normalWorldHardware,
   openChip,
+  prepareCoresHere,
   TICKS_PER_SECOND,
 } from '@sevenfold/silicon';
 import { describe, expect, it } from 'vitest';
