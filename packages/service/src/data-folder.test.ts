@@ -34,16 +34,19 @@ describe('the data folder', () => {
     openDataFolder(folder).close();
   });
 
-  it('is free again when its service was killed', async () => {
+  it("is a service's own until that is killed, whatever is collected meanwhile", async () => {
     const module = path.join(import.meta.dirname, 'data-folder.ts');
     const script = `import { openDataFolder } from ${JSON.stringify(module)};
-      openDataFolder(${JSON.stringify(folder)}); console.log('locked'); setInterval(() => {}, 1000);`;
-    const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', script], {
+      openDataFolder(${JSON.stringify(folder)}); gc(); console.log('locked'); setInterval(() => {}, 1000);`;
+    const child = spawn(process.execPath, ['--expose-gc', '--input-type=module-typescript', '-e', script], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    await once(child.stdout, 'data');
-    expect(() => openDataFolder(folder)).toThrowError(expect.objectContaining({ code: 'DataFolderInUse' }));
-    child.kill('SIGKILL');
+    try {
+      await once(child.stdout, 'data');
+      expect(() => openDataFolder(folder)).toThrowError(expect.objectContaining({ code: 'DataFolderInUse' }));
+    } finally {
+      child.kill('SIGKILL');
+    }
     await once(child, 'exit');
     openDataFolder(folder).close();
   });

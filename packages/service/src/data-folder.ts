@@ -28,6 +28,9 @@ const PORTS_FILE = 'ports.json';
 /** How long a start waits for the service before it to be gone. Ms. */
 const LOCK_PATIENCE = 500;
 
+/** The locks that this process has: one that nobody refers to would be closed, and free, at the next collection. */
+const heldLocks = new Set<DatabaseSync>();
+
 const port = z.int().min(1).max(65_535);
 const portsSchema = z.strictObject({ people: port, device: port, broker: port });
 
@@ -41,7 +44,10 @@ export function openDataFolder(folder: string): DataFolder {
     pathOf,
     readPorts: () => readPorts(pathOf(PORTS_FILE)),
     writePorts: (ports) => replaceFile(folder, PORTS_FILE, `${JSON.stringify(ports)}\n`),
-    close: () => lock.close(),
+    close: () => {
+      lock.close();
+      heldLocks.delete(lock);
+    },
   };
 }
 
@@ -54,6 +60,7 @@ function lockFolder(file: string): DatabaseSync {
   try {
     chmodSync(file, 0o600);
     lock.exec('begin exclusive');
+    heldLocks.add(lock);
     return lock;
   } catch (cause) {
     lock.close();
