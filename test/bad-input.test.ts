@@ -1,11 +1,7 @@
-import { once } from 'node:events';
-import { connect as connectTcp, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
 import { ApiError, ROUTES } from '@sevenfold/api';
 import {
   cborMap,
   decodeCbor,
-  decodeDeviceProblem,
   DEVICE_LIMITS,
   DEVICE_PATHS,
   encodeCbor,
@@ -13,9 +9,9 @@ import {
   encodeReportBatch,
   type ErrorReport,
 } from '@sevenfold/formats';
-import { toPem } from '@sevenfold/pki';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { connectDevice, refusalIn, type Identity } from './bad-input/hostile-device.ts';
+import { connectDevice, refusalIn } from './bad-input/hostile-device.ts';
+import { answerTo, codeIn } from './bad-input/raw-client.ts';
 import { appPackage, newGuid, openWorld, type World } from './bad-input/world.ts';
 
 let world: World;
@@ -214,104 +210,7 @@ describe('what is malformed gets its own error and changes nothing:', () => {
   });
 });
 
-/** Everything that a port says to `parts` until it hangs up; the next part follows whenever the clock ticks. */
-async function answerTo(
-  port: number,
-  parts: readonly (string | Uint8Array)[],
-  identity?: Identity,
-): Promise<Buffer> {
-  const socket = connectTls({
-    port,
-    host: '127.0.0.1',
-    servername: 'localhost',
-    ca: world.service.tlsRootPem,
-    ...(identity === undefined
-      ? {}
-      : { cert: toPem('CERTIFICATE', ...identity.chain), key: toPem('PRIVATE KEY', identity.pkcs8) }),
-  });
-  await once(socket, 'secureConnect');
-  return readAll(socket, parts);
-}
-
-async function readAll(socket: Socket, parts: readonly (string | Uint8Array)[]): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  socket.on('data', (chunk: Buffer) => chunks.push(chunk));
-  // How a port hangs up on a rude client is a matter of timing: what it said before is what counts.
-  socket.on('error', () => {});
-  const closed = new Promise((resolve) => socket.once('close', resolve));
-  const [first, ...rest] = parts;
-  if (first !== undefined) socket.write(first);
-  // A byte now and then: never silent, never done.
-  const trickle = setInterval(() => {
-    const part = rest.shift();
-    if (part !== undefined && socket.writable) socket.write(part);
-  }, 100);
-  await closed;
-  clearInterval(trickle);
-  return Buffer.concat(chunks);
-}
-
-/** Status and code of an HTTP answer of either port. */
-function codeIn(answer: Buffer): { readonly status: number; readonly code: string } {
-  const status = Number(answer.subarray(9, 12).toString());
-  const body = answer.subarray(answer.indexOf('\r\n\r\n') + 4);
-  if (answer.includes('application/problem+json')) {
-    const { code } = JSON.parse(body.toString()) as { code: string };
-    return { status, code };
-  }
-  return { status, code: decodeDeviceProblem(new Uint8Array(body)).code };
-}
-
-const bytesOf = (text: string): readonly string[] => Array.from(text);
-const SLOW_HEADERS = ['GET / HTTP/1.1\r\nhost: x\r\n', ...bytesOf('x-slow: '.padEnd(200, 'y'))];
-
-describe('who is slow or large is answered and let go:', () => {
-  const slow = { status: 408, code: 'RequestTimeout' };
-
-  it('headers that trickle, at both HTTP ports', async () => {
-    const { peoplePort, devicePort } = world.service;
-    const answers = await Promise.all([peoplePort, devicePort].map((port) => answerTo(port, SLOW_HEADERS)));
-    expect(answers.map(codeIn)).toEqual([slow, slow]);
-  });
-
-  it('bodies that trickle, at both HTTP ports', async () => {
-    const head = (path: string, type: string): string =>
-      `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: ${type}\r\ncontent-length: 500\r\n\r\n`;
-    const body = bytesOf('{'.repeat(400));
-    const { peoplePort, devicePort } = world.service;
-    const answers = await Promise.all([
-      answerTo(peoplePort, [head('/v1/access/enrol', 'application/json'), ...body]),
-      answerTo(devicePort, [head(DEVICE_PATHS.attest, 'application/cbor'), ...body]),
-    ]);
-    expect(answers.map(codeIn)).toEqual([slow, slow]);
-  });
-
-  it('silence, before TLS and after it, at all three ports', async () => {
-    const { peoplePort, devicePort, brokerPort } = world.service;
-    const silent = [peoplePort, devicePort, brokerPort].map((port) =>
-      readAll(connectTcp({ port, host: '127.0.0.1' }), []),
-    );
-    // No TLS, so nobody to say anything to; the connection ends.
-    for (const answer of await Promise.all(silent)) expect(answer.includes('HTTP')).toBe(false);
-    const [people, devices, broker] = await Promise.all([
-      answerTo(peoplePort, []),
-      answerTo(devicePort, []),
-      answerTo(brokerPort, [], world.own.device.client),
-    ]);
-    expect([people, devices].map((answer) => (answer.length === 0 ? slow : codeIn(answer)))).toEqual([
-      slow,
-      slow,
-    ]);
-    expect(broker.length).toBe(0);
-  });
-
-  it('an MQTT connection that trickles its first packet', async () => {
-    const connect = Buffer.from('102200044d5154540402003c0016', 'hex');
-    const parts = Array.from(connect, (byte) => Uint8Array.of(byte));
-    const answer = await answerTo(world.service.brokerPort, parts, world.own.device.client);
-    expect(answer.length).toBe(0);
-  });
-
+describe('who is large is answered and let go:', () => {
   it('bodies over the limit, before they are read, and changes nothing', async () => {
     const before = world.state();
     const params = { tenantId: world.own.tenantId };
@@ -335,8 +234,12 @@ describe('who is slow or large is answered and let go:', () => {
       `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: ${type}\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n`;
     const { peoplePort, devicePort } = world.service;
     const answers = [
-      await answerTo(peoplePort, [head('/v1/access/enrol', 'application/json') + chunk + chunk + chunk]),
-      await answerTo(devicePort, [head(DEVICE_PATHS.attest, 'application/cbor') + chunk + chunk]),
+      await answerTo(world.service, peoplePort, [
+        head('/v1/access/enrol', 'application/json') + chunk + chunk + chunk,
+      ]),
+      await answerTo(world.service, devicePort, [
+        head(DEVICE_PATHS.attest, 'application/cbor') + chunk + chunk,
+      ]),
     ];
     const refused = { status: 413, code: 'BodyTooLarge' };
     expect(answers.map(codeIn)).toEqual([refused, refused]);
@@ -347,7 +250,10 @@ describe('who is slow or large is answered and let go:', () => {
     const request = `GET / HTTP/1.1\r\nhost: x\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`;
     const { peoplePort, devicePort } = world.service;
     for (const port of [peoplePort, devicePort]) {
-      expect(codeIn(await answerTo(port, [request]))).toEqual({ status: 431, code: 'HeadersTooLarge' });
+      expect(codeIn(await answerTo(world.service, port, [request]))).toEqual({
+        status: 431,
+        code: 'HeadersTooLarge',
+      });
     }
   });
 });
@@ -357,7 +263,9 @@ describe('what nobody serves is said to be so:', () => {
   it.each(paths)('%s, at both HTTP ports', async (path) => {
     const { peoplePort, devicePort } = world.service;
     for (const port of [peoplePort, devicePort]) {
-      const answer = await answerTo(port, [`GET ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`]);
+      const answer = await answerTo(world.service, port, [
+        `GET ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`,
+      ]);
       expect(codeIn(answer)).toEqual({ status: 404, code: 'RouteNotFound' });
     }
   });
@@ -375,18 +283,18 @@ describe('what nobody serves is said to be so:', () => {
     ];
     for (const [request, problem] of cases) {
       for (const port of [peoplePort, devicePort]) {
-        expect(codeIn(await answerTo(port, [request]))).toMatchObject(problem);
+        expect(codeIn(await answerTo(world.service, port, [request]))).toMatchObject(problem);
       }
     }
     const other = (path: string): string => `DELETE ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`;
     const refused = { status: 405, code: 'MethodNotAllowed' };
-    expect(codeIn(await answerTo(peoplePort, [other('/v1/tenants')]))).toEqual(refused);
-    expect(codeIn(await answerTo(devicePort, [other(DEVICE_PATHS.attest)]))).toEqual(refused);
+    expect(codeIn(await answerTo(world.service, peoplePort, [other('/v1/tenants')]))).toEqual(refused);
+    expect(codeIn(await answerTo(world.service, devicePort, [other(DEVICE_PATHS.attest)]))).toEqual(refused);
   });
 
   it('HTTP at the broker', async () => {
     const request = ['GET / HTTP/1.1\r\nhost: x\r\n\r\n'];
-    const answer = await answerTo(world.service.brokerPort, request, world.own.device.client);
+    const answer = await answerTo(world.service, world.service.brokerPort, request, world.own.device.client);
     expect(answer.length).toBe(0);
   });
 });

@@ -25,9 +25,6 @@ let world: DeviceWorld;
 let connection: DeviceConnection;
 beforeAll(async () => {
   world = await openDeviceWorld({
-    requestTimeout: 300,
-    headersTimeout: 200,
-    connectionTimeout: 5000,
     challenges: { burst: 3, perSecond: 0.01 },
     reports: { burst: 2, perSecond: 0.01 },
   });
@@ -39,10 +36,13 @@ afterAll(async () => {
 });
 
 /** Everything that the service says to these bytes until it hangs up. */
-async function answerTo(...parts: readonly (string | Uint8Array)[]): Promise<Buffer> {
-  const socket = connect({ port: world.port, host: '127.0.0.1', servername: 'localhost', ca: world.rootPem });
+async function answerTo(
+  part: string | Uint8Array,
+  { port, rootPem }: Pick<DeviceWorld, 'port' | 'rootPem'> = world,
+): Promise<Buffer> {
+  const socket = connect({ port, host: '127.0.0.1', servername: 'localhost', ca: rootPem });
   await once(socket, 'secureConnect');
-  for (const part of parts) socket.write(part);
+  socket.write(part);
   const chunks: Buffer[] = [];
   for await (const chunk of socket) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks);
@@ -168,16 +168,15 @@ describe('the device port answers', () => {
   });
 
   it('a client that is too slow with its headers, or with its body', async () => {
-    expect(problemOfAnswer(await answerTo('POST /device/v1/attest HTTP/1.1\r\nhost: x\r\n'))).toMatchObject({
-      status: '408',
-      code: 'RequestTimeout',
-    });
-    const head =
-      'POST /device/v1/attest HTTP/1.1\r\nhost: x\r\ncontent-type: application/cbor\r\ncontent-length: 100\r\n\r\n';
-    expect(problemOfAnswer(await answerTo(head, 'abc'))).toMatchObject({
-      status: '408',
-      code: 'RequestTimeout',
-    });
+    const impatient = await openDeviceWorld({ requestTimeout: 300, headersTimeout: 200 });
+    const line = 'POST /device/v1/attest HTTP/1.1\r\nhost: x\r\n';
+    const type = 'content-type: application/cbor\r\ncontent-length: 100\r\n\r\n';
+    for (const slow of [line, `${line}${type}abc`])
+      expect(problemOfAnswer(await answerTo(slow, impatient))).toMatchObject({
+        status: '408',
+        code: 'RequestTimeout',
+      });
+    await impatient.close();
   });
 
   it('requests that Node itself would turn away without a word of ours', async () => {

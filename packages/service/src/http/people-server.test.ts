@@ -11,7 +11,7 @@ describe('the port for people', () => {
   let people: TestPeople;
   let admin: TestPerson;
   beforeEach(async () => {
-    people = await startTestPeople({ headersTimeout: 300, requestTimeout: 600, connectionTimeout: 5000 });
+    people = await startTestPeople();
     admin = await people.person('Administrator', null);
   });
   afterEach(() => people.close());
@@ -204,6 +204,8 @@ describe('the port for people', () => {
   });
 
   it('answers a client that is too slow with its headers or its body', async () => {
+    await people.close();
+    people = await startTestPeople({ headersTimeout: 300, requestTimeout: 600 });
     expect(await answerTo(people, 'GET /v1/sta')).toContain('408 Request Timeout');
     const slowBody =
       'POST /v1/access/enrol HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n{';
