@@ -11,6 +11,8 @@ export default defineConfig({
     // Compilers and whole devices on a machine that has other work to do.
     testTimeout: 180_000,
     hookTimeout: 180_000,
+    // What is polled for comes, or the test's own time ends: a second is nothing on such a machine.
+    expect: { poll: { timeout: 120_000 } },
     reporters: ['default', './scripts/counts-reporter.ts'],
   },
 });

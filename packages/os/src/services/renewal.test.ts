@@ -57,7 +57,7 @@ describe('an appointment for a plan', () => {
   const roundsUntil = async (plans: number): Promise<void> => {
     const asked = (): number =>
       world.service.received.requests.filter((one) => one.includes(DEVICE_PATHS.plan)).length;
-    await expect.poll(asked, { timeout: 10_000 }).toBe(plans);
+    await expect.poll(asked).toBe(plans);
   };
 
   it('is waited for with the certificates that are there: it does not make the queue longer', async () => {
