@@ -4,13 +4,13 @@ import { describe, expect, it } from 'vitest';
 import { holdTimeDuring } from './held-network.ts';
 import { createVirtualClock, runOnVirtualTime } from './virtual-clock.ts';
 
-/** A peer that answers after real milliseconds, as any peer outside does. */
-function slowNetwork(milliseconds: number): BoardNetwork {
-  return {
-    handle: () => new Promise<PortValue>((resolve) => setTimeout(() => resolve(null), milliseconds)),
-    close: () => Promise.resolve(),
-  };
+/** A peer that answers when it wants to, or never. */
+function networkThat(answers: () => Promise<PortValue>): BoardNetwork {
+  return { handle: answers, close: () => Promise.resolve() };
 }
+/** After real milliseconds, as any peer outside does. */
+const slowNetwork = (milliseconds: number): BoardNetwork =>
+  networkThat(() => new Promise((resolve) => setTimeout(() => resolve(null), milliseconds)));
 
 describe('virtual time and the real network', () => {
   it('stands still until the service has answered', async () => {
@@ -33,7 +33,8 @@ describe('virtual time and the real network', () => {
         clock.sleep(1000).then(() => 'timed out'),
       ]);
     expect(await runOnVirtualTime(clock, race(quick))).toBe('read');
-    expect(await runOnVirtualTime(clock, race(holdTimeDuring(slowNetwork(300), clock)))).toBe('timed out');
+    const silent = networkThat(() => new Promise(() => {}));
+    expect(await runOnVirtualTime(clock, race(holdTimeDuring(silent, clock)))).toBe('timed out');
   });
 
   it('does not hold time when the board is off', async () => {

@@ -201,10 +201,8 @@ describe('a chain', () => {
       { certificate: issuer.certificate ?? all.root.certificate, key, issuer },
       { attestation: ATTESTED },
     );
-    const start = performance.now();
+    // Unbounded it would take hours, and the test's own time would end.
     expect(verdictOf({ leaf: leaf.certificate, intermediates: alike })).toBe('TooCostly');
-    // Unbounded it would take hours; a busy machine may take its time for a few hundred signatures.
-    expect(performance.now() - start).toBeLessThan(2000);
   });
 
   it('cannot be made costly by sending many certificates', () => {

@@ -6,9 +6,12 @@ import { delimiter, join } from 'node:path';
 /** A program that somebody else wrote and that says what it thinks of our certificates. */
 export interface Judge {
   readonly program: string;
-  /** Runs it to its end (10 s at most), standard output and error together. */
+  /** Runs it to its end (two minutes at most), standard output and error together. */
   run(args: readonly string[], environment?: Readonly<Record<string, string>>): Judgement;
 }
+
+/** Ms: Java alone takes seconds to start on a machine that has other work to do. */
+const PATIENCE = 120_000;
 
 /** What a judge said. */
 interface Judgement {
@@ -34,7 +37,7 @@ export function findJudge(name: string, what: string): Judge | null {
     run(args, environment = {}) {
       const { status, stdout, stderr } = spawnSync(program, args, {
         encoding: 'utf8',
-        timeout: 10_000,
+        timeout: PATIENCE,
         killSignal: 'SIGKILL',
         env: { ...process.env, ...environment },
       });
@@ -60,7 +63,12 @@ export class TestFolder {
 
   /** Runs a program in the folder that must succeed: preparing, not judging. */
   prepare(program: string, ...args: readonly string[]): string {
-    return execFileSync(program, args, { cwd: this.path, encoding: 'utf8', stdio: 'pipe', timeout: 10_000 });
+    return execFileSync(program, args, {
+      cwd: this.path,
+      encoding: 'utf8',
+      stdio: 'pipe',
+      timeout: PATIENCE,
+    });
   }
 
   dispose(): void {
