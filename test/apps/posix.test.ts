@@ -12,6 +12,7 @@ import {
   startNameServer,
   type TestNameServer,
 } from '../../packages/os/src/board/testing/dns-server.fixture.ts';
+import { freePort } from '../../packages/os/src/board/testing/free-port.fixture.ts';
 import { KernelWorld } from '../../packages/os/src/kernel/testing/kernel-world.ts';
 import { COMPONENT } from '../../packages/os/src/kernel/testing/test-app.ts';
 
@@ -32,11 +33,7 @@ beforeAll(async () => {
   datagrams = createSocket('udp4').bind(0, '127.0.0.1');
   datagrams.on('message', (message, from) => datagrams.send(message, from.port, from.address));
   await once(datagrams, 'listening');
-  const probe = createServer().listen(0, '0.0.0.0');
-  await once(probe, 'listening');
-  free = portOf(probe);
-  probe.close();
-  await once(probe, 'close');
+  free = await freePort();
 });
 afterAll(async () => {
   await network.close();

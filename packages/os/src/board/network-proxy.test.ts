@@ -46,7 +46,6 @@ afterAll(async () => {
 async function start(options: Parameters<typeof startProxy>[0]): Promise<TestProxy> {
   proxy = await startProxy(options);
   network = createBoardNetwork({
-    connectTimeout: 2000,
     resolve: (host) => {
       asked.push(host);
       return host === 'proxy.example' ? '127.0.0.1' : null;

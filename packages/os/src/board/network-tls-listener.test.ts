@@ -9,6 +9,7 @@ import {
 } from './testing/identities.fixture.ts';
 import { createBoardNetwork, type BoardNetwork } from './network.ts';
 import { PrivateNetwork } from './private-network.ts';
+import { freePort } from './testing/free-port.fixture.ts';
 
 const NOW = Date.now();
 const PORT = 9443;
@@ -36,7 +37,6 @@ const wire = (): PrivateNetwork => new PrivateNetwork();
 async function board(privateNetwork: PrivateNetwork, address: number, now?: number): Promise<BoardNetwork> {
   const network = createBoardNetwork({
     privateNetwork,
-    connectTimeout: 2000,
     ...(now === undefined ? {} : { now: () => now }),
   });
   networks.push(network);
@@ -47,10 +47,10 @@ async function board(privateNetwork: PrivateNetwork, address: number, now?: numb
 const HOME = 0x0a000001;
 const AWAY = 0x0a000002;
 
-const listen = (network: BoardNetwork, as: Identity, ca: Identity): Promise<PortValue> =>
+const listen = (network: BoardNetwork, as: Identity, ca: Identity, port = PORT): Promise<PortValue> =>
   network.handle('tlsListen', [
     {
-      port: PORT,
+      port,
       backlog: 4,
       chain: [as.certificate.der, ca.certificate.der],
       key: as.key.pkcs8,
@@ -166,12 +166,14 @@ describe('a device does not speak with', () => {
 
 describe('the port of a device', () => {
   it('is not held up by peers that say nothing', async () => {
-    const network = createBoardNetwork({ connectTimeout: 2000 });
+    const network = createBoardNetwork();
     networks.push(network);
-    const listener = await listen(network, first, all.tenantCa);
-    const silent = Array.from({ length: 4 }, () => connectTcp(PORT, '127.0.0.1').on('error', () => {}));
+    // This machine's own network, which others listen on as well.
+    const port = await freePort();
+    const listener = await listen(network, first, all.tenantCa, port);
+    const silent = Array.from({ length: 4 }, () => connectTcp(port, '127.0.0.1').on('error', () => {}));
     const served = serve(network, listener);
-    expect(await speaks(network, target(second, all.tenantCa, { address: 0x7f000001 }))).toBe('ping');
+    expect(await speaks(network, target(second, all.tenantCa, { address: 0x7f000001, port }))).toBe('ping');
     expect(await served).toBe(idOf('b2'));
     for (const socket of silent) socket.destroy();
   });

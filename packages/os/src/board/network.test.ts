@@ -273,8 +273,8 @@ describe('an HTTPS session', () => {
   });
 
   it('ends answers that are too large, too slow, or cut short', async () => {
-    const network = open({ maxResponse: 1000, responseTimeout: 150 });
-    const ask = async (path: string): Promise<PortValue> => {
+    const ask = async (path: string, options: BoardNetworkOptions = {}): Promise<PortValue> => {
+      const network = open({ maxResponse: 1000, ...options });
       const session = await network.handle('httpsOpen', [target()]);
       try {
         return await network.handle('httpsRequest', [session, { method: 'GET', path }]);
@@ -283,7 +283,7 @@ describe('an HTTPS session', () => {
       }
     };
     await expect(ask('/large')).rejects.toMatchObject({ code: 'ResponseTooLarge' });
-    await expect(ask('/silent')).rejects.toMatchObject({ code: 'ResponseTimeout' });
+    await expect(ask('/silent', { responseTimeout: 150 })).rejects.toMatchObject({ code: 'ResponseTimeout' });
     await expect(ask('/cut')).rejects.toMatchObject({ code: 'ConnectionLost' });
   });
 
@@ -300,7 +300,7 @@ describe('an HTTPS session', () => {
   });
 
   it('says what is not there, and does not wait for ever', async () => {
-    const network = open({ connectTimeout: 150 });
+    const network = open();
     await expect(network.handle('httpsOpen', [target({ host: 'nowhere' })])).rejects.toMatchObject({
       code: 'NameNotResolved',
     });
@@ -311,7 +311,8 @@ describe('an HTTPS session', () => {
       code: 'ConnectionRefused',
     });
     const mute = await listen(createTcpServer(() => {}));
-    await expect(network.handle('httpsOpen', [target({ port: mute })])).rejects.toMatchObject({
+    const hasty = open({ connectTimeout: 150 });
+    await expect(hasty.handle('httpsOpen', [target({ port: mute })])).rejects.toMatchObject({
       code: 'ConnectionTimeout',
     });
     const plain = await listen(createTcpServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')));

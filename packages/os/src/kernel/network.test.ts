@@ -5,6 +5,7 @@ import { utf8Encode, type PortValue } from '@sevenfold/formats';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createBoardNetwork, type BoardNetwork } from '../board/network.ts';
 import { startNameServer, type TestNameServer } from '../board/testing/dns-server.fixture.ts';
+import { freePort } from '../board/testing/free-port.fixture.ts';
 import { ERRNO } from './compartment/errno.ts';
 import { FieldWriter } from './settings/fields.ts';
 import { KernelWorld } from './testing/kernel-world.ts';
@@ -391,15 +392,4 @@ async function udp(): Promise<UdpSocket> {
     handle.bind(0, '127.0.0.1', resolve);
   });
   return handle;
-}
-
-/** A port that nobody listens on. */
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => {
-    probe.listen(0, '127.0.0.1', resolve);
-  });
-  const { port: free } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return free;
 }
