@@ -39,10 +39,18 @@ describe('the lock of a chip', () => {
     await expect(lockChip(dir)).rejects.toMatchObject({ code: 'ChipInUse' });
   });
 
-  it('goes to exactly one of many who want a dead owner’s chip', async () => {
-    await writeFile(join(dir, 'lock'), 'nonsense');
-    const tries = await Promise.allSettled(Array.from({ length: 8 }, () => lockChip(dir)));
-    expect(tries.filter((result) => result.status === 'fulfilled')).toHaveLength(1);
+  it.each([
+    ['a dead owner’s chip', ['lock']],
+    ['a chip whose dead owner was about to take it over from another', ['lock', 'lock.turn']],
+  ])('goes to exactly one of many who want %s', async (_whose, files) => {
+    for (let round = 0; round < 20; round++) {
+      for (const file of files) await writeFile(join(dir, file), 'nonsense');
+      const tries = await Promise.allSettled(Array.from({ length: 8 }, () => lockChip(dir)));
+      const taken = tries.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+      expect(taken).toHaveLength(1);
+      await taken[0]?.release();
+      expect(await readdir(dir)).toEqual([]);
+    }
   });
 });
 

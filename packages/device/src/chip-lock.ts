@@ -11,14 +11,19 @@ const LOCK_FILE = 'lock';
 let counter = 0;
 
 /** Takes the chip in `dir`. `ChipInUse` if a living process (this one included) has it; a dead one's lock is taken over. */
-export async function lockChip(dir: string): Promise<ChipLock> {
-  const path = join(dir, LOCK_FILE);
+export function lockChip(dir: string): Promise<ChipLock> {
+  return lockFile(join(dir, LOCK_FILE));
+}
+
+async function lockFile(path: string): Promise<ChipLock> {
   counter += 1;
   const own = `${path}.${process.pid}.${counter}`;
   // Written beside and linked to its name: a lock is there with its owner, or not at all.
   await writeFile(own, `${process.pid} ${(await startTimeOf(process.pid)) ?? 'unknown'}\n`, { mode: 0o600 });
   try {
-    while (!(await linkIfAbsent(own, path))) await removeStale(path, `${own}.stale`);
+    while (!(await linkIfAbsent(own, path))) {
+      if (await takeOver(own, path)) break;
+    }
   } finally {
     await rm(own, { force: true });
   }
@@ -42,15 +47,28 @@ async function linkIfAbsent(from: string, to: string): Promise<boolean> {
   }
 }
 
-async function removeStale(path: string, aside: string): Promise<void> {
+/**
+ * Puts `own` in the place of a dead owner's lock; false: that one is gone. Who does so holds a lock on doing so: of two
+ * who found the same dead owner, the second would remove the first one's new lock.
+ */
+async function takeOver(own: string, path: string): Promise<boolean> {
+  if (!(await isDead(path))) return false;
+  const turn = await lockFile(`${path}.turn`);
+  try {
+    // Looked at again: until now somebody else may have had the turn.
+    if (!(await isDead(path))) return false;
+    await rename(own, path);
+    return true;
+  } finally {
+    await turn.release();
+  }
+}
+
+/** Whether a dead process has the lock; false: nobody has it. `ChipInUse` if a living one has. */
+async function isDead(path: string): Promise<boolean> {
   const content = await readFile(path, 'utf8').catch(() => null);
-  if (content === null) return;
-  await requireDead(content);
-  // Of two who found the same dead owner, the slower one may have moved the faster one's new lock: it goes back.
-  await rename(path, aside).catch(() => {});
-  const moved = await readFile(aside, 'utf8').catch(() => null);
-  if (moved !== null && moved !== content) await linkIfAbsent(aside, path);
-  await rm(aside, { force: true });
+  if (content !== null) await requireDead(content);
+  return content !== null;
 }
 
 async function requireDead(content: string): Promise<void> {
