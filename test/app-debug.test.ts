@@ -155,9 +155,9 @@ class Editor {
     return (await this.ask('variables', { variablesReference })).body['variables'] as Named[];
   }
 
-  /** Local variables of the innermost frame, and the number that expands them. */
-  async locals(): Promise<{ readonly reference: number; readonly all: readonly Named[] }> {
-    const [scope] = (await this.ask('scopes', { frameId: 1 })).body['scopes'] as Named[];
+  /** Local variables of a frame, the innermost if none is named, and the number that expands them. */
+  async locals(frameId = 1): Promise<{ readonly reference: number; readonly all: readonly Named[] }> {
+    const [scope] = (await this.ask('scopes', { frameId })).body['scopes'] as Named[];
     const reference = scope?.variablesReference ?? 0;
     return { reference, all: await this.variables(reference) };
   }
@@ -271,9 +271,9 @@ describe('an editor that debugs an app', () => {
     expect(await once(editor.child, 'exit')).toEqual([0, null]);
   }, 180_000);
 
-  it('steps over what waits, pauses what runs, and lets go of an app that stands still', async () => {
+  it('steps over what waits, pauses what runs, shows the variables at a trap, and lets go of an app that stands still', async () => {
     const editor = openEditor(SOURCE.replace('i < 5', 'i < 1000000'));
-    await editor.launch({ defines: { KIND: 0 }, stopOnEntry: true }, [at('nanosleep')]);
+    await editor.launch({ defines: { KIND: 2 }, stopOnEntry: true }, [at('nanosleep')]);
     expect(await editor.event('stopped')).toMatchObject({ reason: 'entry' });
     expect(await editor.place()).toBe(`main:${lineOf('struct Node node =')}`);
     await editor.ask('continue', { threadId: 1 });
@@ -284,7 +284,22 @@ describe('an editor that debugs an app', () => {
     expect(await editor.value('counter')).toContain('is running');
     await editor.ask('pause', { threadId: 1 });
     expect(await editor.event('stopped')).toMatchObject({ reason: 'pause' });
-    expect((await editor.stack()).map(({ name }) => name)).toContain('main');
+    const inMain = (await editor.stack()).find(({ name }) => name === 'main')?.id;
+    const { reference } = await editor.locals(inMain);
+    await editor.ask('setVariable', { variablesReference: reference, name: 'i', value: '999999' });
+    await editor.ask('continue', { threadId: 1 });
+    // No check of the compiler's, and long after the app has waited for the first time.
+    expect(await editor.event('stopped')).toMatchObject({
+      reason: 'exception',
+      text: 'memory access out of bounds',
+    });
+    expect((await editor.locals()).all).toMatchObject([
+      { name: 'from', value: '0x7ffffff0' },
+      { name: 'index', value: expect.stringMatching(/^\d+$/) },
+    ]);
+    expect((await editor.locals(2)).all).toContainEqual(
+      expect.objectContaining({ name: 'kind', value: '2' }),
+    );
     expect(await editor.ask('disconnect')).toMatchObject({ success: true });
     expect(await once(editor.child, 'exit')).toEqual([0, null]);
   }, 180_000);
@@ -307,6 +322,11 @@ describe('an editor that debugs an app', () => {
       { name: 'main', line: lineOf('choose(KIND') },
     ]);
     expect(await editor.value('counter')).toBe('10');
+    expect((await editor.locals()).all).toMatchObject([{ name: 'from', value: '0x7ffffff0' }]);
+    // It has failed once and is not stopped at again on its way to its end.
+    await editor.ask('continue', { threadId: 1 });
+    expect(await editor.event('exited')).toEqual({ exitCode: 1 });
+    expect(editor.events.filter(({ event }) => event === 'stopped')).toEqual([]);
   }, 180_000);
 
   it('is told of what does not build, where it stands', async () => {

@@ -43,6 +43,29 @@ const PROGRAM = 'compartment.js';
 const TRAP_FUNCTION = 'trapOf';
 /** Node's declarations lack this reason. */
 const INSTRUMENTATION: string = 'instrumentation';
+/** What V8 calls an exception that it stops at: the second where a promise will be rejected with it. */
+const THROWN: readonly string[] = ['exception', 'promiseRejection'];
+/** What a trap is to JavaScript (WebAssembly JavaScript Interface §5.1 and §6). */
+const TRAP_ERRORS: readonly string[] = ['RuntimeError', 'RangeError'];
+/**
+ * Evaluated in the thread before its program: from then on whatever wakes it up runs promises from Node's function for
+ * ticks. V8 stops for an exception only above a function of JavaScript, and without this one there is none below an app
+ * that has waited once.
+ */
+const RESUME_FROM_TICKS = `{
+  const { createHook } = process.getBuiltinModule('node:async_hooks');
+  const { nextTick } = process;
+  let isScheduled = false;
+  const done = () => { isScheduled = false; };
+  createHook({
+    before() {
+      if (isScheduled) return;
+      isScheduled = true;
+      nextTick(done);
+    },
+    trackPromises: false,
+  }).enable();
+}`;
 const TRAP_FRAME = /wasm-function\[\d{1,9}\]:0x([0-9a-f]{1,8})\)?$/;
 /** Scripts that are no WebAssembly: stepping passes over them. */
 const HOST_SCRIPTS = '^(?!wasm://)';
@@ -62,6 +85,8 @@ export class Debuggee {
   readonly #checks = new Map<number, string>();
   #wasm: string | null = null;
   #step: StepKind | 'pause' | null = null;
+  /** It has been stopped where it failed: the rest is its end. */
+  #hasFailed = false;
 
   constructor(thread: InspectedThread, info: DebugInfo, onStop: (stop: Stop) => void) {
     this.#thread = thread;
@@ -80,6 +105,8 @@ export class Debuggee {
   async begin(addresses: readonly number[]): Promise<void> {
     for (const address of addresses) this.#breakpoints.set(address, null);
     await this.#thread.post('Debugger.enable');
+    await this.#thread.post('Runtime.evaluate', { expression: RESUME_FROM_TICKS });
+    await this.#thread.post('Debugger.setPauseOnExceptions', { state: 'all' });
     await this.#thread.post('Debugger.setBlackboxPatterns', {
       patterns: [HOST_SCRIPTS],
       skipAnonymous: true,
@@ -175,6 +202,7 @@ export class Debuggee {
     if (paused.callFrames[0]?.functionName === TRAP_FUNCTION && this.#wasm !== null)
       await this.#trapped(paused);
     else if (paused.reason === INSTRUMENTATION && this.#wasm !== null) await this.#prepare();
+    else if (THROWN.includes(paused.reason)) await this.#thrown(paused);
     else await this.#paused(paused);
   }
 
@@ -190,10 +218,7 @@ export class Debuggee {
 
   readonly #checkIds = new Map<string, string>();
 
-  /**
-   * V8 stops for a trap only while JavaScript is on the stack, and there is none once an app has waited. What the
-   * program beside it does with a trap is stopped at instead: memory is as it was, the frames are told by the error.
-   */
+  /** What the program beside the app does with a trap: the last place to stop at for what V8 has not told. */
   async #watchTraps(scriptId: string): Promise<void> {
     const { scriptSource } = await this.#thread.post('Debugger.getScriptSource', { scriptId });
     const before =
@@ -211,18 +236,13 @@ export class Debuggee {
     const check = ids.map((id) => this.#checkIds.get(id)).find((what) => what !== undefined);
     const breakpoint = [...this.#breakpoints].find(([, id]) => id !== null && ids.includes(id))?.[0] ?? null;
     const step = this.#step;
-    if (address === null) {
-      // Somewhere in the program beside the app: on until its own code runs.
-      await this.#thread.post(
-        step === 'pause' ? 'Debugger.stepInto' : step === null ? 'Debugger.resume' : 'Debugger.stepOut',
-      );
-      return;
-    }
+    if (address === null) return this.#passOver();
     if (check === undefined && breakpoint === null) {
       if (step === null) return void (await this.#thread.post('Debugger.resume'));
       if (await this.#stepOn(step, address)) return;
     }
     this.#step = null;
+    if (check !== undefined) this.#hasFailed = true;
     const frames = this.#framesOf(paused.callFrames);
     this.#onStop({
       reason:
@@ -238,6 +258,34 @@ export class Debuggee {
       frames: check === undefined ? frames : frames.slice(1),
       memory: await this.#memoryOf(top),
       breakpoint,
+    });
+  }
+
+  /** Somewhere in the program beside the app: on until its own code runs. */
+  async #passOver(): Promise<void> {
+    const step = this.#step;
+    await this.#thread.post(
+      step === 'pause' ? 'Debugger.stepInto' : step === null ? 'Debugger.resume' : 'Debugger.stepOut',
+    );
+  }
+
+  /** Stops at a trap, with the app's frames as they are; whatever else is thrown concerns the program beside it. */
+  async #thrown(paused: Debugger.PausedEventDataType): Promise<void> {
+    const [top] = paused.callFrames;
+    const frames = this.#framesOf(paused.callFrames);
+    // V8's own words: what the protocol says.
+    const error = paused.data as unknown as Runtime.RemoteObject | undefined;
+    const isTrap = TRAP_ERRORS.includes(error?.className ?? '');
+    if (top === undefined || this.#addressOf(top) === null || !isTrap || this.#hasFailed)
+      return this.#passOver();
+    this.#step = null;
+    this.#hasFailed = true;
+    this.#onStop({
+      reason: 'exception',
+      trap: /^\w+: (.*)/.exec(error?.description ?? '')?.[1] ?? 'unknown trap',
+      frames,
+      memory: await this.#memoryOf(top),
+      breakpoint: null,
     });
   }
 
@@ -286,7 +334,10 @@ export class Debuggee {
     };
   }
 
-  /** A trap that ended the app: the frames are those of the error, whose variables are gone; memory is as it was. */
+  /**
+   * A trap that V8 does not stop at, which is a stack that has run over: the frames are those of the error, whose
+   * variables are gone; memory is as it was.
+   */
   async #trapped(paused: Debugger.PausedEventDataType): Promise<void> {
     const callFrameId = paused.callFrames[0]?.callFrameId ?? '';
     const ask = async (expression: string): Promise<Runtime.RemoteObject> =>
@@ -304,7 +355,7 @@ export class Debuggee {
       return this.#info.framesAt(address).map((frame) => ({ ...frame, address, reader: NO_FRAME }));
     });
     // What a check found was stopped at when it found it.
-    if (name === 'CheckFailed' || frames.length === 0)
+    if (name === 'CheckFailed' || frames.length === 0 || this.#hasFailed)
       return void (await this.#thread.post('Debugger.resume'));
     const { objectId: prototypeObjectId } = await ask('WebAssembly.Memory.prototype');
     const { objects } = await this.#thread.post('Runtime.queryObjects', { prototypeObjectId });
