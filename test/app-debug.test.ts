@@ -1,17 +1,25 @@
 import { once } from 'node:events';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { newApp } from '@sevenfold/sdk';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 
 const installation = join(import.meta.dirname, '..');
-const command = join(installation, 'packages/cli/bin/sevenfold.mjs');
 const folder = mkdtempSync(join(tmpdir(), 'sevenfold-debug-'));
 const app = join(folder, 'lamp');
 const main = join(app, 'main.c');
 await newApp({ folder: app, template: 'empty', installation });
+/** What VS Code is told of the debugger. */
+const extension = join(app, '.vscode/extensions/sevenfold');
+const [contributed] = (
+  JSON.parse(readFileSync(join(extension, 'package.json'), 'utf8')) as {
+    readonly contributes: {
+      readonly debuggers: readonly { readonly program: string; readonly args: readonly string[] }[];
+    };
+  }
+).contributes.debuggers;
 
 const SOURCE = `#include <stdlib.h>
 #include <time.h>
@@ -77,7 +85,8 @@ class Editor {
   #seq = 0;
 
   constructor() {
-    this.child = spawn(process.execPath, [command, 'app', 'debug'], {
+    // As VS Code starts a debugger without a runtime.
+    this.child = spawn(join(extension, contributed?.program ?? ''), contributed?.args ?? [], {
       stdio: ['pipe', 'pipe', 'inherit'],
       env: { ...process.env, SEVENFOLD_PROFILE: join(folder, 'profile') },
     });
@@ -178,7 +187,10 @@ function openEditor(source: string): Editor {
 }
 
 afterEach(() => {
-  for (const { child } of editors.splice(0)) child.kill('SIGKILL');
+  for (const { child } of editors.splice(0)) {
+    child.stdin?.destroy();
+    child.kill('SIGKILL');
+  }
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -188,6 +200,11 @@ const at = (text: string, condition?: string): object => ({
 });
 
 describe('an editor that debugs an app', () => {
+  it('starts the debugger as a program: VS Code would load what runs by `node` into its own, and no module can be', () => {
+    expect(contributed).toMatchObject({ args: ['app', 'debug'] });
+    expect(contributed).not.toHaveProperty('runtime');
+  });
+
   it('stops at lines, steps, looks at variables and changes them, and is stopped by a null pointer', async () => {
     const editor = openEditor(SOURCE);
     const set = await editor.launch({ defines: { KIND: 1 } }, [
@@ -281,7 +298,11 @@ describe('an editor that debugs an app', () => {
     expect(await editor.step('next')).toBe(`main:${lineOf('total = add')}`);
     await editor.ask('setBreakpoints', { source: { path: main }, breakpoints: [] });
     await editor.ask('continue', { threadId: 1 });
-    expect(await editor.value('counter')).toContain('is running');
+    // The editor asks by itself while the mouse rests on a word: nobody wants a box for that.
+    expect(await editor.ask('evaluate', { expression: 'counter', context: 'hover' })).toMatchObject({
+      message: expect.stringContaining('is running'),
+      body: { error: { showUser: false } },
+    });
     await editor.ask('pause', { threadId: 1 });
     expect(await editor.event('stopped')).toMatchObject({ reason: 'pause' });
     const inMain = (await editor.stack()).find(({ name }) => name === 'main')?.id;
@@ -335,6 +356,7 @@ describe('an editor that debugs an app', () => {
     expect(refused).toMatchObject({
       success: false,
       message: expect.stringContaining('main.c:1:25: error'),
+      body: { error: { showUser: true } },
     });
     expect(await editor.ask('variables', { variablesReference: 1 })).toMatchObject({ success: false });
     expect(await editor.ask('loadedSources')).toMatchObject({ success: false });

@@ -10,6 +10,8 @@ export interface DapRequest {
 
 const HEADER_END = '\r\n\r\n';
 const LONGEST_HEADER = 1024;
+/** Requests that a person makes: all others an editor makes by itself, for whatever the mouse rests on. */
+const ASKED_FOR: readonly string[] = ['launch', 'configurationDone', 'setVariable'];
 const LONGEST_MESSAGE = 4 * 1024 * 1024;
 
 const broken = (why: string): CliError => new CliError('BadValue', `The editor sent ${why}.`);
@@ -78,7 +80,7 @@ export class DapWriter {
     this.#send({ type: 'response', request_seq: seq, success: true, command, body });
   }
 
-  /** What the editor shows its user. */
+  /** What the editor tells its user: in a box of its own where the user asked for it, in place of the value else. */
   refuse({ seq, command }: DapRequest, why: string): void {
     this.#send({
       type: 'response',
@@ -86,7 +88,7 @@ export class DapWriter {
       success: false,
       command,
       message: why,
-      body: { error: { id: 1, format: why.replaceAll(/[{}]/g, ''), showUser: true } },
+      body: { error: { id: 1, format: why.replaceAll(/[{}]/g, ''), showUser: ASKED_FOR.includes(command) } },
     });
   }
 
