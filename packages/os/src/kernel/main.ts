@@ -5,6 +5,7 @@ import {
   toProblem,
   type Clock,
   type Port,
+  type PortValue,
   type StageHandle,
 } from '@sevenfold/formats';
 import { Applications } from './applications.ts';
@@ -64,8 +65,10 @@ async function followRtc(
   log('the time is that of the real-time clock');
 }
 
-async function startApplications(applications: Applications, monitor: Port): Promise<void> {
-  await applications.installAll(readInstalledApplications(await monitor.call('listImages')));
+/** What goes on beside its caller, who awaits it later: should it fail before that, it is no rejection of nobody's. */
+function begun<T>(work: Promise<T>): Promise<T> {
+  work.catch(() => {});
+  return work;
 }
 
 /**
@@ -79,12 +82,20 @@ export async function start(handle: StageHandle): Promise<void> {
   const { clock } = handle;
   const log = (line: string): void => handle.log(line);
 
-  const boot = readBootFacts(await monitor.call('bootInfo'));
-  const certStore = decodeCertStore(await load(monitor, 'loadFile', 'certStore'));
+  // The services are verified while the kernel comes up.
+  const services = begun(load(monitor, 'loadServices'));
+  const [bootInfo, identity, certStoreFile, program] = await Promise.all([
+    monitor.call('bootInfo'),
+    monitor.call('identity'),
+    load(monitor, 'loadFile', 'certStore'),
+    load(monitor, 'loadFile', 'compartment'),
+  ]);
+  const boot = readBootFacts(bootInfo);
+  const { deviceId, chipSku } = readIdentity(identity);
+  const certStore = decodeCertStore(certStoreFile);
   const drivers = new Drivers(hardware);
   const timeKeeper = new TimeKeeper(hardware, clock);
   await followRtc(drivers, timeKeeper, log);
-  const { deviceId, chipSku } = readIdentity(await monitor.call('identity'));
   const random = async (length: number): Promise<Uint8Array> => {
     const bytes = await monitor.call('random', length);
     if (!isBytes(bytes)) throw new KernelError('BadReply', 'The monitor gave no random bytes.');
@@ -121,7 +132,7 @@ export async function start(handle: StageHandle): Promise<void> {
     interCore,
     osVersion: boot.osVersion,
     failures,
-    program: await load(monitor, 'loadFile', 'compartment'),
+    program,
     limits: { memory: appMemoryOf(chipSku) },
   });
   const restart = async (): Promise<void> => {
@@ -129,7 +140,7 @@ export async function start(handle: StageHandle): Promise<void> {
     await monitor.call('restart');
   };
   const applicationLog = new ApplicationLog(clock, log);
-  const services = serveServices({
+  const fromServices = serveServices({
     monitor,
     hardware,
     timeKeeper,
@@ -166,14 +177,18 @@ export async function start(handle: StageHandle): Promise<void> {
   const fromHardware = serveHardware(applications, drivers);
   handle.serve((caller, method, args) => {
     if (caller.startsWith('compartment:')) return compartments(caller, method, args);
-    return caller === 'hardware' ? fromHardware(caller, method, args) : services(caller, method, args);
+    return caller === 'hardware' ? fromHardware(caller, method, args) : fromServices(caller, method, args);
   });
 
   feedWatchdog(monitor, clock).catch((error: unknown) =>
     log(`the watchdog is not fed: ${toProblem(error).message}`),
   );
-  await hardware.call('startStage', 'services', await load(monitor, 'loadServices'));
-  if (!boot.wasHung) return startApplications(applications, monitor);
+  // Listed before the services can change them, and while these start.
+  const images = boot.wasHung ? null : begun(monitor.call('listImages'));
+  const startApplications = async (installed: Promise<PortValue>): Promise<void> =>
+    applications.installAll(readInstalledApplications(await installed));
+  await hardware.call('startStage', 'services', await services);
+  if (images !== null) return startApplications(images);
   log('safe mode: the watchdog reset this device, apps start in a minute');
-  void clock.sleep(STABLE_UPTIME).then(() => startApplications(applications, monitor));
+  void clock.sleep(STABLE_UPTIME).then(() => startApplications(monitor.call('listImages')));
 }

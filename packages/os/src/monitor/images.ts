@@ -20,6 +20,7 @@ import {
   type ImageFields,
   type KeystoreKey,
   type PortValue,
+  type SlotName,
   type SystemImageTypeName,
 } from '@sevenfold/formats';
 import { MonitorError } from './errors.ts';
@@ -44,24 +45,25 @@ export class Images {
 
   /** Every image that is whole, as far as its slot says: a list to look at, not to rely on. */
   async list(): Promise<PortValue[]> {
-    const images: PortValue[] = [];
     const finished = this.#stagings.finishedHeaders;
-    for (const type of SYSTEM_IMAGE_TYPES) {
-      for (const slot of ['A', 'B'] as const) {
-        const region = FLASH_MAP.system[type][slot];
-        const isActive = this.#slots.runningSlot(type) === slot;
-        const state = isActive ? 'active' : finished.has(region.offset) ? 'staged' : 'backup';
-        const image = await this.#describe(region, slot, state, isActive);
-        if (image !== null && image['imageType'] === IMAGE_TYPES[type]) images.push(image);
-      }
-    }
     const installed = this.#slots.config.applications.map(({ slot }) => slot);
-    for (const slot of [...installed, ...this.#stagings.finishedApplications]) {
+    const ofSystem = async (type: SystemImageTypeName, slot: SlotName) => {
+      const region = FLASH_MAP.system[type][slot];
+      const isActive = this.#slots.runningSlot(type) === slot;
+      const state = isActive ? 'active' : finished.has(region.offset) ? 'staged' : 'backup';
+      const image = await this.#describe(region, slot, state, isActive);
+      return image?.['imageType'] === IMAGE_TYPES[type] ? image : null;
+    };
+    const ofApplication = (slot: number) => {
       const isActive = installed.includes(slot);
-      const image = await this.#describe(slot, String(slot), isActive ? 'active' : 'staged', isActive);
-      if (image !== null) images.push(image);
-    }
-    return images;
+      return this.#describe(slot, String(slot), isActive ? 'active' : 'staged', isActive);
+    };
+    // All at once: each of them waits for flash more than once.
+    const images = await Promise.all([
+      ...SYSTEM_IMAGE_TYPES.flatMap((type) => [ofSystem(type, 'A'), ofSystem(type, 'B')]),
+      ...[...installed, ...this.#stagings.finishedApplications].map(ofApplication),
+    ]);
+    return images.filter((image) => image !== null);
   }
 
   /** The whole package of an installed app, verified now. Throws what it is refused for. */
@@ -154,10 +156,14 @@ export class Images {
    */
   async renewBackups(log: (line: string) => void): Promise<void> {
     if (this.#slots.isTrial) return;
-    for (const type of SYSTEM_IMAGE_TYPES) {
+    const outdated = await Promise.all(
+      SYSTEM_IMAGE_TYPES.map((type) =>
+        this.#isOutdated(this.#backupOf(type), this.#slots.runningVersion(type)),
+      ),
+    );
+    for (const type of SYSTEM_IMAGE_TYPES.filter((_, index) => outdated[index])) {
       const slot = this.#slots.runningSlot(type);
-      const backup = FLASH_MAP.system[type][slot === 'A' ? 'B' : 'A'];
-      if (!(await this.#isOutdated(backup, this.#slots.runningVersion(type)))) continue;
+      const backup = this.#backupOf(type);
       const running = await findImage(this.#flash, FLASH_MAP.system[type][slot]);
       if (running === null) continue;
       try {
@@ -169,6 +175,10 @@ export class Images {
         log(`${type} has no second copy: that slot is worn`);
       }
     }
+  }
+
+  #backupOf(type: SystemImageTypeName): FlashRegion {
+    return FLASH_MAP.system[type][this.#slots.runningSlot(type) === 'A' ? 'B' : 'A'];
   }
 
   /** An image below the version that runs, or none; not one that is being staged. */

@@ -50,6 +50,8 @@ export class Slots {
   #sector: number;
   #isTrial: boolean;
   #needsRestart = false;
+  /** Stages of the report whose fused counters have followed them. */
+  readonly #raised = new WeakSet<BootStage>();
 
   private constructor(
     flash: FlashPort,
@@ -197,9 +199,12 @@ export class Slots {
   /** Raises the fused counters to what runs. Never on trial: a counter must not run ahead of what is healthy. */
   async raiseSecurityVersions(pluton: PlutonPort): Promise<void> {
     if (this.#isTrial) return;
-    for (const { imageType, securityVersion } of this.#report.stages) {
-      await pluton.raiseSecurityVersion(imageType, securityVersion);
-    }
+    // Asked twice in each boot: what was raised already is not gone through again.
+    const raised = this.#report.stages.filter((stage) => !this.#raised.has(stage));
+    await Promise.all(
+      raised.map(({ imageType, securityVersion }) => pluton.raiseSecurityVersion(imageType, securityVersion)),
+    );
+    for (const stage of raised) this.#raised.add(stage);
   }
 
   /** An app's image below the highest security version that this device has had of it does not come back. */

@@ -70,9 +70,12 @@ export async function openServices(
   clock: Clock,
   log: (line: string) => void,
 ): Promise<ServicesContext> {
-  const { deviceId } = await kernel.identity();
-  const boot = await kernel.bootInfo();
-  const store = decodeCertStore(await kernel.loadCertStore());
+  const [{ deviceId }, boot, certStore] = await Promise.all([
+    kernel.identity(),
+    kernel.bootInfo(),
+    kernel.loadCertStore(),
+  ]);
+  const store = decodeCertStore(certStore);
   return {
     kernel,
     clock,
