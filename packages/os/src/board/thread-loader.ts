@@ -29,19 +29,32 @@ export function threadLoader(program: string | null = null): StageLoader {
       execArgv: [],
       resourceLimits: HEAP,
     });
+  /** Stages whose threads are still to be made ready, in the order in which they will be started. */
+  let due: StageName[] = [];
+  // One after the other: a thread takes a processor for as long as it comes up, and the first one is wanted first.
+  const makeNext = (): void => {
+    const stage = due.shift();
+    if (stage === undefined) return;
+    const worker = makeWorker(stage);
+    ready.set(stage, worker);
+    worker.once('online', makeNext);
+  };
   const takeWorker = (stage: StageName): Worker => {
     const worker = ready.get(stage);
     ready.delete(stage);
+    due = due.filter((name) => name !== stage);
     return worker ?? makeWorker(stage);
   };
 
   return {
     walls: [],
     prepare(stages) {
-      for (const stage of stages) if (!ready.has(stage)) ready.set(stage, makeWorker(stage));
+      due = stages.filter((stage) => !ready.has(stage));
+      makeNext();
     },
 
     async release() {
+      due = [];
       const unused = [...ready.values()];
       ready.clear();
       await Promise.all(unused.map((worker) => worker.terminate()));
