@@ -27,7 +27,7 @@ interface SourceFile {
   readonly imports: readonly string[];
 }
 
-/** Every specifier that a file imports or re-exports, by name or dynamically with a literal. */
+/** Every specifier that a file imports or re-exports, by name or dynamically with a literal, or asks Node for. */
 function importsOf(path: string, text: string): readonly string[] {
   const { module, errors } = parseSync(path, text);
   if (errors.length > 0) throw new Error(`${path}: ${errors[0]?.message ?? 'does not parse'}`);
@@ -40,6 +40,7 @@ function importsOf(path: string, text: string): readonly string[] {
       const literal = /^['"](.*)['"]$/.exec(text.slice(moduleRequest.start, moduleRequest.end));
       return literal?.[1] === undefined ? [] : [literal[1]];
     }),
+    ...[...text.matchAll(/\bgetBuiltinModule\('([^']*)'/g)].flatMap(([, name]) => name ?? []),
   ];
   return [...new Set(found)];
 }
@@ -154,6 +155,16 @@ describe('the house', () => {
           !architecture.nodeImports.includes(file.path)),
     );
     expect(breaches(bare, (_file, specifier) => isNode(specifier))).toEqual([]);
+  });
+
+  it('lets a board boot without the network of Node, which is large: it is loaded when it is used', () => {
+    const network = /^import (?!type\b).* from 'node:(?:net|tls|https?|http2|dgram|dns)[^']*'/;
+    const eager = code
+      .filter((file) => ['formats', 'silicon', 'os'].includes(file.package))
+      .flatMap(({ path, lines }) =>
+        lines.filter((line) => network.test(line)).map((line) => `${path}: ${line}`),
+      );
+    expect(eager).toEqual([]);
   });
 
   it('lists no file in the short list that no longer needs Node', () => {

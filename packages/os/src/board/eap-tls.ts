@@ -1,6 +1,7 @@
 import { duplexPair } from 'node:stream';
-import tls, { type PeerCertificate, type TLSSocket } from 'node:tls';
+import type { ConnectionOptions, PeerCertificate, TLSSocket } from 'node:tls';
 import { NetworkError } from './network-errors.ts';
+import { tls } from './node-network.ts';
 
 /** Certificates and keys as text (PEM), as the device's certificate store has them. */
 export interface EapClient {
@@ -35,7 +36,7 @@ const refused = (
  */
 export async function authenticate(client: EapClient, server: EapServer, now: number): Promise<void> {
   const [near, far] = duplexPair();
-  const authenticator = tls.createServer({
+  const authenticator = tls().createServer({
     cert: server.certificate,
     key: server.key,
     ca: server.clientRoots,
@@ -68,10 +69,10 @@ export async function authenticate(client: EapClient, server: EapServer, now: nu
 
 function begin(
   { certificate, key, password, root }: EapClient,
-  stream: tls.ConnectionOptions['socket'],
+  stream: ConnectionOptions['socket'],
 ): TLSSocket {
   try {
-    const socket = tls.connect({
+    const socket = tls().connect({
       ...(stream === undefined ? {} : { socket: stream }),
       cert: certificate,
       key,

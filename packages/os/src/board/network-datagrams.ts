@@ -2,6 +2,7 @@ import type { Socket as UdpHandle } from 'node:dgram';
 import type { PortValue } from '@sevenfold/formats';
 import { NetworkError, toNetworkError } from './network-errors.ts';
 import { numberOf, textOf, type Routes } from './network-routes.ts';
+import { dgram } from './node-network.ts';
 
 /** Datagrams that wait to be read; more are dropped, as by any network. */
 const MOST_WAITING = 32;
@@ -34,8 +35,7 @@ export class Datagrams {
   }
 
   async #bind(address: string, port: number): Promise<void> {
-    // Loaded here: few apps send datagrams.
-    const handle = process.getBuiltinModule('node:dgram').createSocket({ type: 'udp4' });
+    const handle = dgram().createSocket({ type: 'udp4' });
     this.#handle = handle;
     await new Promise<void>((resolve, reject) => {
       handle.once('error', reject);

@@ -9,9 +9,7 @@ import type { PortValue } from '@sevenfold/formats';
 import type { Http2Request } from './network-arguments.ts';
 import { NetworkError, toNetworkError } from './network-errors.ts';
 import { NetworkStream } from './network-stream.ts';
-
-// Loaded by the first connection that speaks HTTP/2.
-const http2 = () => process.getBuiltinModule('node:http2');
+import { http2 } from './node-network.ts';
 
 /** Header fields of an answer, and bytes of them: more ends the exchange. */
 const MOST_FIELDS = 64;

@@ -1,12 +1,9 @@
-import type { ClientRequestArgs, IncomingMessage } from 'node:http';
-import type { Duplex } from 'node:stream';
+import type { Agent, IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import type { HttpsRequest, TlsTarget } from './network-arguments.ts';
 import { NetworkError, toNetworkError } from './network-errors.ts';
 import { exportKeyingMaterial } from './network-tls.ts';
-
-// Importing it would load all that it exports, a WebSocket client of several MB among them.
-const { Agent, request: httpRequest } = process.getBuiltinModule('node:http');
+import { http } from './node-network.ts';
 
 /** What came back. */
 export interface HttpsResponse {
@@ -26,39 +23,32 @@ export interface HttpsLimits {
 }
 
 /** Hands out the one socket, once: a second connection would not have the first one's exporter. */
-class OneSocketAgent extends Agent {
-  readonly #socket: TLSSocket;
-  #used = false;
-
-  constructor(socket: TLSSocket) {
-    super({ keepAlive: true, maxSockets: 1, maxFreeSockets: 1 });
-    this.#socket = socket;
-  }
-
-  override createConnection(
-    _options: ClientRequestArgs,
-    callback?: (error: Error | null, stream: Duplex) => void,
-  ): Duplex | undefined {
-    if (!this.#used && !this.#socket.destroyed) {
-      this.#used = true;
-      return this.#socket;
+function oneSocketAgent(socket: TLSSocket): Agent {
+  const { Agent } = http();
+  const agent = new Agent({ keepAlive: true, maxSockets: 1, maxFreeSockets: 1 });
+  let isUsed = false;
+  agent.createConnection = (_options, callback) => {
+    if (!isUsed && !socket.destroyed) {
+      isUsed = true;
+      return socket;
     }
-    callback?.(new NetworkError('ConnectionLost', 'The server has ended this connection.'), this.#socket);
+    callback?.(new NetworkError('ConnectionLost', 'The server has ended this connection.'), socket);
     return undefined;
-  }
+  };
+  return agent;
 }
 
 /** HTTP/1.1 with keep-alive over one TLS connection: exporter and requests belong to the same connection. */
 export class HttpsSession {
   readonly #socket: TLSSocket;
-  readonly #agent: OneSocketAgent;
+  readonly #agent: Agent;
   readonly #host: string;
   readonly #limits: HttpsLimits;
   #busy = false;
 
   constructor(socket: TLSSocket, target: TlsTarget, limits: HttpsLimits) {
     this.#socket = socket;
-    this.#agent = new OneSocketAgent(socket);
+    this.#agent = oneSocketAgent(socket);
     this.#host = `${target.serverName}:${target.port}`;
     this.#limits = limits;
   }
@@ -85,7 +75,7 @@ export class HttpsSession {
       if (wanted.contentType !== null) headers['content-type'] = wanted.contentType;
       if (wanted.body !== null) headers['content-length'] = String(wanted.body.length);
       if (wanted.range !== null) headers['range'] = rangeHeader(wanted.range);
-      const outgoing = httpRequest({
+      const outgoing = http().request({
         agent: this.#agent,
         method: wanted.method,
         path: wanted.path,

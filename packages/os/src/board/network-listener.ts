@@ -2,10 +2,8 @@ import type { Server, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { NetworkError, toNetworkError } from './network-errors.ts';
 import { textOf, type Route, type Routes } from './network-routes.ts';
+import { net } from './node-network.ts';
 import type { WireEndpoint } from './private-network.ts';
-
-// Loaded when an app listens: few do.
-const net = () => process.getBuiltinModule('node:net');
 
 /** A connection that a peer opened. */
 export interface Accepted {

@@ -1,8 +1,9 @@
-import { connect, isIPv4, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { PortValue } from '@sevenfold/formats';
 import { integerArgument } from './network-arguments.ts';
 import { NetworkError, toNetworkError } from './network-errors.ts';
+import { net } from './node-network.ts';
 import { isForAll, type WirePlug } from './private-network.ts';
 
 /** Where a packet goes: to the machine's own network, or to the private one on the board's Ethernet. */
@@ -75,7 +76,7 @@ export class Routes {
 
   /** Which way an address is. NetworkUnreachable: none leads there. */
   to(address: string): Route {
-    const isNear = isIPv4(address) && (this.wire?.isNeighbour(address) === true || isForAll(address));
+    const isNear = net().isIPv4(address) && (this.wire?.isNeighbour(address) === true || isForAll(address));
     if (this.wire?.isUp === true && isNear) return 'wire';
     // What is for everybody stays on the board's own wire: the machine's network is not the board's to shout into.
     if (this.isWorldOpen && !isForAll(address)) return 'world';
@@ -91,7 +92,7 @@ export class Routes {
   ): Promise<Dialled & { readonly route: Route }> {
     const route = this.to(address);
     if (route === 'world' || this.wire === null) {
-      const socket = await connected(connect({ host: address, port }), milliseconds, closed);
+      const socket = await connected(net().connect({ host: address, port }), milliseconds, closed);
       this.track(socket, route);
       const { localAddress = '0.0.0.0', localPort = 0 } = socket;
       return { stream: socket, localAddress, localPort, route };

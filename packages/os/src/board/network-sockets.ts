@@ -1,5 +1,5 @@
-import { Resolver } from 'node:dns/promises';
-import { BlockList, isIPv4 } from 'node:net';
+import type { Resolver } from 'node:dns/promises';
+import type { BlockList } from 'node:net';
 import type { PortValue } from '@sevenfold/formats';
 import { bytesArgument, integerArgument, parseHostTarget, textArgument } from './network-arguments.ts';
 import { Datagrams } from './network-datagrams.ts';
@@ -9,6 +9,7 @@ import { numberOf, textOf, type Dialled, type Routes } from './network-routes.ts
 import { NetworkStream } from './network-stream.ts';
 import { NetworkTable } from './network-table.ts';
 import { connectHost } from './network-tls.ts';
+import { dns, net } from './node-network.ts';
 
 /** How a board's plain sockets reach the world. */
 interface SocketOptions {
@@ -55,20 +56,32 @@ const localOf = ({
   localAddress,
   localPort,
 }: Omit<Dialled, 'stream'>): { readonly [key: string]: PortValue } => ({
-  localAddress: isIPv4(localAddress) ? numberOf(localAddress) : 0,
+  localAddress: net().isIPv4(localAddress) ? numberOf(localAddress) : 0,
   localPort,
 });
+
+/** Whom a board asks for apps' names, and the addresses that no answer may name. */
+interface NameAsker {
+  readonly resolver: Resolver;
+  readonly own: BlockList;
+}
+
+/** Made for the first name: most boards are never asked for one. */
+function nameAsker({ ownNetworks, nameServers, connectTimeout }: SocketOptions): NameAsker {
+  const own = new (net().BlockList)();
+  for (const network of ownNetworks) {
+    const [address = '', bits] = network.split('/');
+    own.addSubnet(address, Number(bits), 'ipv4');
+  }
+  const resolver = new (dns().Resolver)({ timeout: connectTimeout, tries: 2 });
+  resolver.setServers(nameServers);
+  return { resolver, own };
+}
 
 /** Names, TCP and UDP for apps, on the machine's own sockets. IPv4 only. */
 export function socketCalls(options: SocketOptions, closed: AbortSignal) {
   const sockets = new NetworkTable<Endpoint>('socket', options.maxSockets);
-  const own = new BlockList();
-  for (const network of options.ownNetworks) {
-    const [address = '', bits] = network.split('/');
-    own.addSubnet(address, Number(bits), 'ipv4');
-  }
-  const resolver = new Resolver({ timeout: options.connectTimeout, tries: 2 });
-  if (options.nameServers.length > 0) resolver.setServers(options.nameServers);
+  let asker: NameAsker | null = null;
 
   const dialled = async (dial: () => Promise<Dialled>): Promise<PortValue> => {
     let local: { readonly [key: string]: PortValue } = {};
@@ -84,15 +97,17 @@ export function socketCalls(options: SocketOptions, closed: AbortSignal) {
     /** Addresses of a name (RFC 1035, A records), and the seconds for which they hold. */
     async resolveName([name]: readonly PortValue[]): Promise<PortValue> {
       const host = textArgument(name, 'name', NAME);
-      if (isIPv4(host)) return { addresses: [numberOf(host)], ttl: OWN_TTL };
+      if (net().isIPv4(host)) return { addresses: [numberOf(host)], ttl: OWN_TTL };
       if (options.nameServers.length === 0) {
         const address = await options.resolve(host);
-        if (address === null || !isIPv4(address))
+        if (address === null || !net().isIPv4(address))
           throw new NetworkError('NameNotResolved', `There is no host named ${host}.`);
         return { addresses: [numberOf(address)], ttl: OWN_TTL };
       }
       if (!options.routes.isWorldOpen)
         throw new NetworkError('NameNotResolved', 'No interface that is up leads to a name server.');
+      asker ??= nameAsker(options);
+      const { resolver, own } = asker;
       const answers = await resolver.resolve4(host, { ttl: true }).catch((error: unknown) => {
         throw new NetworkError('NameNotResolved', `There is no answer for ${host}.`, { cause: error });
       });
@@ -170,7 +185,7 @@ export function socketCalls(options: SocketOptions, closed: AbortSignal) {
   return {
     calls,
     close(): void {
-      resolver.cancel();
+      asker?.resolver.cancel();
       for (const each of sockets.takeAll()) each.destroy();
     },
   };

@@ -1,8 +1,9 @@
-import tls, { TLSSocket } from 'node:tls';
+import type { SecureContext, TLSSocket } from 'node:tls';
 import type { TlsService } from './network-arguments.ts';
 import { NetworkError } from './network-errors.ts';
 import type { Accepted, Listener } from './network-listener.ts';
 import { credentialsOf, judgeDevice, withDeadline } from './network-tls.ts';
+import { tls } from './node-network.ts';
 
 /** Handshakes under way, and peers that wait to be accepted; whoever comes then is sent away. */
 const MOST_HANDSHAKES = 8;
@@ -18,7 +19,7 @@ export interface AcceptedDevice extends Accepted {
 export class TlsListener {
   readonly #listener: Listener;
   readonly #service: TlsService;
-  readonly #context: tls.SecureContext;
+  readonly #context: SecureContext;
   readonly #timeout: number;
   readonly #now: () => number;
   readonly #waiting: AcceptedDevice[] = [];
@@ -32,7 +33,7 @@ export class TlsListener {
     this.#timeout = timeout;
     this.#now = now;
     try {
-      this.#context = tls.createSecureContext({
+      this.#context = tls().createSecureContext({
         ...credentialsOf(service.chain, service.key),
         minVersion: 'TLSv1.3',
       });
@@ -59,6 +60,7 @@ export class TlsListener {
 
   /** Whoever does not prove to be a device of the roots is sent away, and nobody is told. */
   async #meet(accepted: Accepted): Promise<void> {
+    const { TLSSocket } = tls();
     const socket = new TLSSocket(accepted.stream, {
       isServer: true,
       secureContext: this.#context,

@@ -1,13 +1,12 @@
 import type { X509Certificate } from 'node:crypto';
-import { lookup } from 'node:dns/promises';
-import { isIP, isIPv4 } from 'node:net';
 import type { Duplex } from 'node:stream';
-import tls, { type TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import { commonName, PkiError, parseCertificate, verifyChain, type Certificate } from '@sevenfold/pki';
 import type { TlsTarget } from './network-arguments.ts';
 import { NetworkError, toNetworkError } from './network-errors.ts';
 import { openTunnel } from './network-proxy.ts';
 import { textOf, type Dialled, type Routes } from './network-routes.ts';
+import { dns, net, tls } from './node-network.ts';
 
 /** How a board reaches the world. */
 export interface TlsOptions {
@@ -27,8 +26,8 @@ export interface TlsOptions {
 
 /** The machine's own resolver. */
 export async function systemResolve(host: string): Promise<string | null> {
-  if (isIP(host) !== 0) return host;
-  return (await lookup(host)).address;
+  if (net().isIP(host) !== 0) return host;
+  return (await dns().lookup(host)).address;
 }
 
 function pem(label: string, der: Uint8Array): string {
@@ -52,7 +51,7 @@ export async function connectHost(
   const address =
     target.proxy === null && target.address !== null
       ? textOf(target.address)
-      : isIPv4(host)
+      : net().isIPv4(host)
         ? host
         : await resolve(host);
   if (address === null)
@@ -119,11 +118,11 @@ export function credentialsOf(
 
 function beginHandshake(target: TlsTarget, stream: Duplex, options: TlsOptions): TLSSocket {
   try {
-    return tls.connect({
+    return tls().connect({
       socket: stream,
       // SNI carries names only (RFC 6066 §3); the identity check below takes addresses as well.
-      ...(isIP(target.serverName) === 0 ? { servername: target.serverName } : {}),
-      checkServerIdentity: (_host, certificate) => tls.checkServerIdentity(target.serverName, certificate),
+      ...(net().isIP(target.serverName) === 0 ? { servername: target.serverName } : {}),
+      checkServerIdentity: (_host, certificate) => tls().checkServerIdentity(target.serverName, certificate),
       ca: target.roots.map((root) => pem('CERTIFICATE', root)),
       ...(target.client === null ? {} : credentialsOf(target.client.chain, target.client.key)),
       ...(target.alpn.length === 0 ? {} : { ALPNProtocols: [...target.alpn] }),
@@ -155,7 +154,7 @@ function handshake(socket: TLSSocket): Promise<void> {
 
 /** RFC 5280 §6 and RFC 9525 at the board's own time. Nothing was sent to the server yet but the handshake. */
 function judgeServer(socket: TLSSocket, target: TlsTarget, now: number): void {
-  const identity = tls.checkServerIdentity(target.serverName, socket.getPeerCertificate());
+  const identity = tls().checkServerIdentity(target.serverName, socket.getPeerCertificate());
   if (identity !== undefined) throw notTrusted(identity);
   judgeChain(socket, target.roots, now, 'serverAuth');
 }
