@@ -130,7 +130,8 @@ async function run(name: BundleName, row: BundleRow, version: string) {
       minifyWhitespace: true,
       // Debuggers of apps know the program beside an app by its names; nobody knows the others by theirs.
       minifyIdentifiers: name !== 'compartment',
-      charset: 'utf8',
+      // A text of one byte a character is read and compiled in three quarters of the time.
+      charset: 'ascii',
       legalComments: 'none',
       define: { STAGE_VERSION: JSON.stringify(version) },
       banner: { js: `/* ${name} ${version} */` },
