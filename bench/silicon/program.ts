@@ -1,15 +1,17 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { build } from 'esbuild';
 
 /**
- * A program of this folder as one plain script, as a product would ship it: what is measured is the device and not
- * the translation of its TypeScript. Gives the script's path.
+ * A program of this folder as plain scripts, as a product would ship it: what is measured is the device and not the
+ * translation of its TypeScript. What the sources load only when it is needed (`import()`) is a script of its own, and
+ * loaded as late. Gives the path of the first one.
  */
 export async function bundleProgram(name: string, folder: string): Promise<string> {
-  const { outputFiles } = await build({
+  const entry = basename(name, '.ts');
+  await build({
     entryPoints: [join(import.meta.dirname, name)],
     bundle: true,
+    splitting: true,
     format: 'esm',
     platform: 'node',
     target: 'es2024',
@@ -18,10 +20,9 @@ export async function bundleProgram(name: string, folder: string): Promise<strin
     minifyIdentifiers: true,
     // Loaded by who bundles stages; a device is given its own.
     external: ['esbuild'],
-    write: false,
+    outdir: folder,
+    outExtension: { '.js': '.mjs' },
     logLevel: 'silent',
   });
-  const path = join(folder, `${name}.mjs`);
-  writeFileSync(path, outputFiles[0]?.contents ?? '');
-  return path;
+  return join(folder, `${entry}.mjs`);
 }
