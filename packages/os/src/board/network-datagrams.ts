@@ -3,18 +3,23 @@ import type { PortValue } from '@sevenfold/formats';
 import { NetworkError, toNetworkError } from './network-errors.ts';
 import { numberOf, textOf, type Routes } from './network-routes.ts';
 import { dgram } from './node-network.ts';
+import { WaitingLine } from './waiting-line.ts';
 
 /** Datagrams that wait to be read; more are dropped, as by any network. */
 const MOST_WAITING = 32;
 
+interface Datagram {
+  readonly address: number;
+  readonly port: number;
+  readonly bytes: Uint8Array;
+}
+
 /** A bound UDP port, on either network: datagrams wait here until they are read. */
 export class Datagrams {
   readonly #routes: Routes;
-  readonly #waiting: { readonly address: number; readonly port: number; readonly bytes: Uint8Array }[] = [];
+  readonly #waiting = new WaitingLine<Datagram>('read');
   #handle: UdpHandle | null = null;
   #wirePort: number | null = null;
-  #isClosed = false;
-  #wake: (() => void) | null = null;
 
   constructor(routes: Routes) {
     this.#routes = routes;
@@ -50,8 +55,7 @@ export class Datagrams {
 
   #add({ address, port }: { readonly address: string; readonly port: number }, bytes: Uint8Array): void {
     if (this.#waiting.length >= MOST_WAITING) return;
-    this.#waiting.push({ address: numberOf(address), port, bytes });
-    this.#wake?.();
+    this.#waiting.add({ address: numberOf(address), port, bytes });
   }
 
   get local(): { readonly localAddress: number; readonly localPort: number } {
@@ -78,25 +82,12 @@ export class Datagrams {
   }
 
   async receive(): Promise<PortValue> {
-    if (this.#wake !== null) throw new NetworkError('SessionBusy', 'Another read of this socket is waiting.');
-    try {
-      for (;;) {
-        const datagram = this.#waiting.shift();
-        if (datagram !== undefined) return { ...datagram };
-        if (this.#isClosed) throw new NetworkError('NetworkClosed', 'The socket was closed.');
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
-      }
-    } finally {
-      this.#wake = null;
-    }
+    return { ...(await this.#waiting.take()) };
   }
 
   destroy(): void {
-    this.#isClosed = true;
+    this.#waiting.close();
     if (this.#wirePort !== null) this.#routes.wire?.unbind(this.#wirePort);
     this.#handle?.close();
-    this.#wake?.();
   }
 }

@@ -1,9 +1,10 @@
 import type { Server, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { NetworkError, toNetworkError } from './network-errors.ts';
+import { toNetworkError } from './network-errors.ts';
 import { textOf, type Route, type Routes } from './network-routes.ts';
 import { net } from './node-network.ts';
 import type { WireEndpoint } from './private-network.ts';
+import { WaitingLine } from './waiting-line.ts';
 
 /** A connection that a peer opened. */
 export interface Accepted {
@@ -19,10 +20,8 @@ export class Listener {
   readonly #routes: Routes;
   readonly #port: number;
   readonly #backlog: number;
-  readonly #waiting: Accepted[] = [];
+  readonly #waiting = new WaitingLine<Accepted>('accept');
   #server: Server | null = null;
-  #isClosed = false;
-  #wake: (() => void) | null = null;
 
   constructor(routes: Routes, port: number, backlog: number) {
     this.#routes = routes;
@@ -63,36 +62,20 @@ export class Listener {
 
   #add(stream: Duplex, from: WireEndpoint, localAddress: string, route: Route): void {
     this.#routes.track(stream, route);
-    if (this.#isClosed || this.#waiting.length >= this.#backlog) {
+    if (this.#waiting.isClosed || this.#waiting.length >= this.#backlog) {
       stream.destroy();
       return;
     }
-    this.#waiting.push({ stream, ...from, localAddress, localPort: this.#port });
-    this.#wake?.();
+    this.#waiting.add({ stream, ...from, localAddress, localPort: this.#port });
   }
 
-  async accept(): Promise<Accepted> {
-    if (this.#wake !== null)
-      throw new NetworkError('SessionBusy', 'Another accept of this socket is waiting.');
-    try {
-      for (;;) {
-        const accepted = this.#waiting.shift();
-        if (accepted !== undefined) return accepted;
-        if (this.#isClosed) throw new NetworkError('NetworkClosed', 'The socket was closed.');
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
-      }
-    } finally {
-      this.#wake = null;
-    }
+  accept(): Promise<Accepted> {
+    return this.#waiting.take();
   }
 
   destroy(): void {
-    this.#isClosed = true;
     this.#routes.wire?.unlisten(this.#port);
     this.#server?.close();
-    for (const { stream } of this.#waiting) stream.destroy();
-    this.#wake?.();
+    for (const { stream } of this.#waiting.close()) stream.destroy();
   }
 }

@@ -4,6 +4,7 @@ import { NetworkError } from './network-errors.ts';
 import type { Accepted, Listener } from './network-listener.ts';
 import { credentialsOf, judgeDevice, withDeadline } from './network-tls.ts';
 import { tls } from './node-network.ts';
+import { WaitingLine } from './waiting-line.ts';
 
 /** Handshakes under way, and peers that wait to be accepted; whoever comes then is sent away. */
 const MOST_HANDSHAKES = 8;
@@ -22,10 +23,8 @@ export class TlsListener {
   readonly #context: SecureContext;
   readonly #timeout: number;
   readonly #now: () => number;
-  readonly #waiting: AcceptedDevice[] = [];
+  readonly #waiting = new WaitingLine<AcceptedDevice>('accept');
   #shaking = 0;
-  #isClosed = false;
-  #wake: (() => void) | null = null;
 
   constructor(listener: Listener, service: TlsService, timeout: number, now: () => number) {
     this.#listener = listener;
@@ -45,7 +44,7 @@ export class TlsListener {
   }
 
   async #serve(): Promise<void> {
-    while (!this.#isClosed) {
+    while (!this.#waiting.isClosed) {
       try {
         const accepted = await this.#listener.accept();
         if (this.#shaking >= MOST_HANDSHAKES || this.#waiting.length >= MOST_WAITING)
@@ -73,9 +72,8 @@ export class TlsListener {
     try {
       await withDeadline(secured(socket), AbortSignal.timeout(this.#timeout), AbortSignal.any([]));
       const deviceId = judgeDevice(socket, this.#service.roots, this.#now());
-      if (this.#isClosed) throw new NetworkError('NetworkClosed', 'The socket was closed.');
-      this.#waiting.push({ ...accepted, stream: socket, deviceId });
-      this.#wake?.();
+      if (this.#waiting.isClosed) throw new NetworkError('NetworkClosed', 'The socket was closed.');
+      this.#waiting.add({ ...accepted, stream: socket, deviceId });
     } catch {
       socket.destroy();
       accepted.stream.destroy();
@@ -84,28 +82,13 @@ export class TlsListener {
     }
   }
 
-  async accept(): Promise<AcceptedDevice> {
-    if (this.#wake !== null)
-      throw new NetworkError('SessionBusy', 'Another accept of this socket is waiting.');
-    try {
-      for (;;) {
-        const accepted = this.#waiting.shift();
-        if (accepted !== undefined) return accepted;
-        if (this.#isClosed) throw new NetworkError('NetworkClosed', 'The socket was closed.');
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
-      }
-    } finally {
-      this.#wake = null;
-    }
+  accept(): Promise<AcceptedDevice> {
+    return this.#waiting.take();
   }
 
   destroy(): void {
-    this.#isClosed = true;
     this.#listener.destroy();
-    for (const { stream } of this.#waiting) stream.destroy();
-    this.#wake?.();
+    for (const { stream } of this.#waiting.close()) stream.destroy();
   }
 }
 
