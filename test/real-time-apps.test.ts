@@ -18,7 +18,7 @@ import {
   packAppManifest,
   SYSTEM_IMAGE_TYPES,
 } from '@sevenfold/formats';
-import { buildApps, packImage, type BuiltApp } from '@sevenfold/sdk';
+import { buildApps, newApp, packImage, type BuiltApp } from '@sevenfold/sdk';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { developerKey, type DeveloperKey } from '../packages/cli/src/app/developer-key.ts';
 import { TerminalBoard } from '../packages/cli/src/app/terminal-board.ts';
@@ -27,6 +27,8 @@ import { makeLocalDevice } from '../packages/cli/src/app/local-device.ts';
 
 const root = join(import.meta.dirname, '..');
 const profile = mkdtempSync(join(tmpdir(), 'sevenfold-realtime-'));
+/** The pair of the template `intercore`. */
+const pair = join(profile, 'intercore');
 const ECHO_IMAGE = '88888888-0000-4000-8000-000000000000';
 /** GPIO 8: the echo's. */
 const PIN = 8;
@@ -52,10 +54,10 @@ beforeAll(async () => {
       tlsRoots: [Uint8Array.of(0x30, 0)],
     },
   });
-  const sourceDir = join(root, 'examples/intercore');
+  await newApp({ folder: pair, template: 'intercore', installation: root });
   talkers = await buildApps(
     [['ping'], ['fault 939524096']].map((cmdArgs) => ({
-      sourceDir,
+      sourceDir: pair,
       signer: key,
       manifestOverrides: { cmdArgs },
     })),
@@ -63,9 +65,9 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => rmSync(profile, { recursive: true, force: true }));
 
-/** The prebuilt echo of `packages/os/src/kernel/testdata` in place of `examples/intercore-realtime`. */
+/** The prebuilt echo of `packages/os/src/kernel/testdata` in place of the pair's own, which needs gcc. */
 async function echoPackage(imageId: string): Promise<Uint8Array> {
-  const source = readFileSync(join(root, 'examples/intercore-realtime/app_manifest.json'));
+  const source = readFileSync(join(pair, 'realtime/app_manifest.json'));
   const manifestBytes = packAppManifest(new Uint8Array(source), {
     hardware: null,
     runtimeVersion: APPLICATION_RUNTIME_VERSION,
