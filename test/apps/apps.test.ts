@@ -10,6 +10,7 @@ import {
 } from '../../packages/os/src/kernel/testing/kernel-world.ts';
 import { foreignBroker, type Message } from './foreign-broker.ts';
 import { builtApps, TENANT, type BuiltTestApps } from './built-apps.ts';
+import { install } from './device-apps.ts';
 
 let apps: BuiltTestApps;
 beforeAll(async () => {
@@ -32,8 +33,7 @@ async function deviceWith(app: BuiltApp, onConnect?: (server: TestServer) => voi
     chain: [Uint8Array.of(1)],
     key: Uint8Array.of(2),
   });
-  world.installPackage(app.componentId, app.imagePackage);
-  await world.services('appInstalled', app.componentId);
+  await install(world, app);
   return world;
 }
 
@@ -126,8 +126,7 @@ describe('blink', () => {
     const crashes = world.reports.length;
     expect(crashes).toBeGreaterThan(0);
     const fixed = versionOf(3);
-    world.installPackage(fixed.componentId, fixed.imagePackage);
-    await world.services('appInstalled', fixed.componentId);
+    await install(world, fixed);
     await world.clock.advance(60_000);
     const [app] = (await world.services('appList')) as readonly Readonly<Record<string, PortValue>>[];
     expect(app).toMatchObject({ imageId: fixed.imageId, state: 'running', restarts: 0, uptime: 60_000 });

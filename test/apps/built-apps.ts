@@ -1,8 +1,6 @@
 import { fileURLToPath } from 'node:url';
-import { generateKeyPair, signWithPkcs8, thumbprint } from '@sevenfold/pki';
 import { buildApps, type BuiltApp } from '@sevenfold/sdk';
-
-const folder = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+import { exampleFolder, newSigner } from './device-apps.ts';
 
 export const TENANT = '11111111-2222-4333-8444-555555555555';
 
@@ -13,15 +11,11 @@ export interface BuiltTestApps {
 }
 
 async function build(): Promise<BuiltTestApps> {
-  const key = generateKeyPair();
-  const signer = {
-    thumbprint: thumbprint(key.spki),
-    sign: (message: Uint8Array) => Promise.resolve(signWithPkcs8(key.pkcs8, message)),
-  };
+  const signer = newSigner();
   const [libc, ...blink] = await buildApps([
-    { sourceDir: folder('libc'), signer },
+    { sourceDir: fileURLToPath(new URL('libc', import.meta.url)), signer },
     ...['1', '2', '3'].map((version) => ({
-      sourceDir: folder('../../examples/blink'),
+      sourceDir: exampleFolder('blink'),
       defines: { BLINK_VERSION: version },
       manifestOverrides: {
         cmdArgs: ['broker.test', '8883'],

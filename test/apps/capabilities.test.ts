@@ -1,21 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { parseAppImage, parseImagePackage } from '@sevenfold/formats';
-import { generateKeyPair, signWithPkcs8, thumbprint } from '@sevenfold/pki';
 import { buildApp } from '@sevenfold/sdk';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { fileURLToPath } from 'node:url';
 import { KernelWorld } from '../../packages/os/src/kernel/testing/kernel-world.ts';
+import { linesOf, newSigner } from './device-apps.ts';
 
 const folder = fileURLToPath(new URL('capabilities', import.meta.url));
 let module: Uint8Array;
 beforeAll(async () => {
-  const key = generateKeyPair();
   const app = await buildApp({
     sourceDir: folder,
-    signer: {
-      thumbprint: thumbprint(key.spki),
-      sign: (message: Uint8Array) => Promise.resolve(signWithPkcs8(key.pkcs8, message)),
-    },
+    signer: newSigner(),
   });
   expect(app.warnings).toEqual([]);
   module = parseAppImage(parseImagePackage(app.imagePackage).payload).executable;
@@ -56,7 +52,7 @@ async function run(names: readonly string[]): Promise<readonly string[]> {
   });
   await world.services('appInstalled', 'aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee');
   await world.clock.advance(900);
-  return world.log.flatMap((line) => /^app tried: (.*)/.exec(line)?.[1] ?? []);
+  return linesOf(world, 'tried');
 }
 
 describe('every function of Applibs', () => {

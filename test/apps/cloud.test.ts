@@ -1,27 +1,22 @@
 import { fileURLToPath } from 'node:url';
 import { setImmediate as turn } from 'node:timers/promises';
-import { generateKeyPair, signWithPkcs8, thumbprint } from '@sevenfold/pki';
 import { buildApp, type BuiltApp } from '@sevenfold/sdk';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { KernelWorld, type WorldOptions } from '../../packages/os/src/kernel/testing/kernel-world.ts';
 import { foreignBroker, type Message } from './foreign-broker.ts';
+import { install, linesOf, newSigner } from './device-apps.ts';
 
 let app: BuiltApp;
 beforeAll(async () => {
-  const key = generateKeyPair();
   app = await buildApp({
     sourceDir: fileURLToPath(new URL('cloud', import.meta.url)),
-    signer: {
-      thumbprint: thumbprint(key.spki),
-      sign: (message) => Promise.resolve(signWithPkcs8(key.pkcs8, message)),
-    },
+    signer: newSigner(),
   });
 });
 
 async function deviceWith(options: WorldOptions): Promise<KernelWorld> {
   const world = await KernelWorld.boot(options);
-  world.installPackage(app.componentId, app.imagePackage);
-  await world.services('appInstalled', app.componentId);
+  await install(world, app);
   return world;
 }
 
@@ -39,8 +34,7 @@ function expectPunctual(world: KernelWorld): void {
   expect(times.length).toBe(Math.floor(world.clock.monotonic() / 100));
 }
 
-const linesOf = (world: KernelWorld): readonly string[] =>
-  world.log.flatMap((line) => /^app cloud: (.*)/.exec(line)?.[1] ?? []);
+const said = (world: KernelWorld): readonly string[] => linesOf(world, 'cloud');
 
 describe('an app whose event loop drives its connection', () => {
   it('tells its cloud, with the broker’s receipt, and pings when there is nothing to tell', async () => {
@@ -51,7 +45,7 @@ describe('an app whose event loop drives its connection', () => {
       { topic: 'cloud/ticks', payload: expect.stringMatching(/^(19|20) ticks$/), qos: 1 },
       { topic: 'cloud/ticks', payload: expect.stringMatching(/^(29|30) ticks$/), qos: 1 },
     ]);
-    expect(linesOf(world).slice(0, 3)).toEqual(['connected: well', 'delivered: well', 'delivered: well']);
+    expect(said(world).slice(0, 3)).toEqual(['connected: well', 'delivered: well', 'delivered: well']);
     // Silent for twice the time after which the broker gives up, and still connected.
     expect(world.servers.map(({ isClosed }) => isClosed)).toEqual([false]);
     expectPunctual(world);
@@ -67,10 +61,10 @@ describe('an app whose event loop drives its connection', () => {
     });
     await pass(world, 3500);
     expectPunctual(world);
-    expect(linesOf(world)).toEqual([]);
+    expect(said(world)).toEqual([]);
     for (const release of held) release();
     await pass(world, 2000);
-    expect(linesOf(world)).toContain('connected: well');
+    expect(said(world)).toContain('connected: well');
     expectPunctual(world);
   });
 
@@ -96,7 +90,7 @@ describe('an app whose event loop drives its connection', () => {
   ])('misses no tick and tries again when %s', async (_what, line, options) => {
     const world = await deviceWith(options);
     await pass(world, 10_000);
-    expect(linesOf(world).filter((each) => each === line).length).toBeGreaterThan(1);
+    expect(said(world).filter((each) => each === line).length).toBeGreaterThan(1);
     expectPunctual(world);
     expect(world.servers.filter(({ isClosed }) => !isClosed).length).toBeLessThan(2);
   });

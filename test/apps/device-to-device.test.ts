@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { createBoardNetwork, PrivateNetwork, type BoardNetwork } from '@sevenfold/os';
-import { generateKeyPair, signWithPkcs8, thumbprint } from '@sevenfold/pki';
 import { buildApps, type BuiltApp } from '@sevenfold/sdk';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -12,6 +11,7 @@ import {
 } from '../../packages/os/src/board/testing/identities.fixture.ts';
 import { KernelWorld } from '../../packages/os/src/kernel/testing/kernel-world.ts';
 import { TENANT } from '../../packages/os/src/kernel/testing/test-app.ts';
+import { install, linesOf, newSigner } from './device-apps.ts';
 
 /** What the kernels of these tests have for a time, an hour on. */
 const NOW = Date.UTC(2027, 0, 1);
@@ -29,11 +29,7 @@ let strict: BuiltApp;
 const networks: BoardNetwork[] = [];
 
 beforeAll(async () => {
-  const key = generateKeyPair();
-  const signer = {
-    thumbprint: thumbprint(key.spki),
-    sign: (message: Uint8Array) => Promise.resolve(signWithPkcs8(key.pkcs8, message)),
-  };
+  const signer = newSigner();
   const withArguments = (...cmdArgs: readonly string[]) => ({
     sourceDir: folder,
     signer,
@@ -61,8 +57,7 @@ async function device(privateNetwork: PrivateNetwork, app: BuiltApp): Promise<Ke
   });
   networks.push(network);
   const world = await KernelWorld.boot({ network, hasRealTls: true });
-  world.installPackage(app.componentId, app.imagePackage);
-  await world.services('appInstalled', app.componentId);
+  await install(world, app);
   return world;
 }
 
@@ -77,8 +72,7 @@ async function certify(
   await world.services('setClientIdentity', { tenantId, chain, key: identity.key.pkcs8 });
 }
 
-const said = (world: KernelWorld): readonly string[] =>
-  world.log.flatMap((line) => /^app device-to-device: (.*)/.exec(line)?.[1] ?? []);
+const said = (world: KernelWorld): readonly string[] => linesOf(world, 'device-to-device');
 
 /** Lets time pass for all of them until one has said what is waited for. */
 async function until(worlds: readonly KernelWorld[], pattern: RegExp): Promise<string> {

@@ -1,8 +1,6 @@
 import { encodeSymbolMap, type ErrorReport } from '@sevenfold/formats';
-import { generateKeyPair, signWithPkcs8, thumbprint } from '@sevenfold/pki';
-import { buildApps, type BuiltApp } from '@sevenfold/sdk';
+import type { BuiltApp } from '@sevenfold/sdk';
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { KernelWorld } from '../../packages/os/src/kernel/testing/kernel-world.ts';
 import { openDeviceWorld } from '../../packages/service/src/device-port/testing/device-world.fixture.ts';
@@ -10,37 +8,23 @@ import { listErrorGroups } from '../../packages/service/src/errors/error-groups.
 import { ingestReports } from '../../packages/service/src/errors/ingest-reports.ts';
 import { uploadSymbols } from '../../packages/service/src/images/images.ts';
 import { uploadImage } from '../../packages/service/src/images/upload-image.ts';
+import { buildExamples, exampleFolder, install, linesOf } from './device-apps.ts';
 
 const NAMES = ['error-reporting', 'deferral', 'secure-upload'] as const;
 type Name = (typeof NAMES)[number];
 const TENANT = '11111111-2222-4333-8444-555555555555';
-const folderOf = (name: Name): string => fileURLToPath(new URL(`../../examples/${name}`, import.meta.url));
 let apps: Readonly<Record<Name, BuiltApp>>;
 
 beforeAll(async () => {
-  const key = generateKeyPair();
-  const signer = {
-    thumbprint: thumbprint(key.spki),
-    sign: (message: Uint8Array) => Promise.resolve(signWithPkcs8(key.pkcs8, message)),
-  };
-  const built = await buildApps(NAMES.map((name) => ({ sourceDir: folderOf(name), signer })));
-  apps = Object.fromEntries(NAMES.map((name, index) => [name, built[index]])) as typeof apps;
+  apps = await buildExamples(NAMES);
 }, 240_000);
-
-async function run(world: KernelWorld, name: Name): Promise<void> {
-  const app = apps[name];
-  world.installPackage(app.componentId, app.imagePackage);
-  await world.services('appInstalled', app.componentId);
-}
-const said = (world: KernelWorld, name: Name): readonly string[] =>
-  world.log.flatMap((line) => (line.startsWith(`app ${name}: `) ? [line.slice(`app ${name}: `.length)] : []));
 
 describe('error-reporting', () => {
   it('reaches the service with each of its failures, told to the line where it was made', async () => {
     const world = await KernelWorld.boot();
-    await run(world, 'error-reporting');
+    await install(world, apps['error-reporting']);
     await world.clock.advance(90_000);
-    expect(said(world, 'error-reporting').at(-1)).toBe('well');
+    expect(linesOf(world, 'error-reporting').at(-1)).toBe('well');
     const reports: readonly ErrorReport[] = world.reports;
     expect(reports).toHaveLength(5);
 
@@ -55,7 +39,7 @@ describe('error-reporting', () => {
         reports.map(({ reportId }) => reportId),
       );
       const { items } = await listErrorGroups(service.service, service.tenantId);
-      const source = readFileSync(`${folderOf('error-reporting')}/main.c`, 'utf8').split('\n');
+      const source = readFileSync(`${exampleFolder('error-reporting')}/main.c`, 'utf8').split('\n');
       const lineOf = (text: string): number => source.findIndex((line) => line.includes(text)) + 1;
       const titles = items.map(({ title }) => title);
       expect(titles).toEqual(
@@ -76,7 +60,7 @@ describe('error-reporting', () => {
 describe('deferral', () => {
   it('puts the first update off, lets the next one come, and ends in order', async () => {
     const world = await KernelWorld.boot();
-    await run(world, 'deferral');
+    await install(world, apps['deferral']);
     await world.clock.advance(100);
     const announce = async (): Promise<number> => {
       let deferral = -1;
@@ -90,7 +74,7 @@ describe('deferral', () => {
     expect(await announce()).toBe(0);
     await world.services('appRemoved', apps.deferral.componentId);
     await world.clock.advance(1000);
-    expect(said(world, 'deferral')).toEqual([
+    expect(linesOf(world, 'deferral')).toEqual([
       'waiting for updates',
       'an update is being downloaded',
       'app update pending',
@@ -106,20 +90,20 @@ describe('deferral', () => {
 describe('secure-upload', () => {
   it('waits for its certificate and posts with it', async () => {
     const world = await KernelWorld.boot();
-    await run(world, 'secure-upload');
+    await install(world, apps['secure-upload']);
     await world.clock.advance(5000);
-    expect(said(world, 'secure-upload')).toEqual(['no certificate yet']);
+    expect(linesOf(world, 'secure-upload')).toEqual(['no certificate yet']);
     const identity = { tenantId: TENANT, chain: [Uint8Array.of(1)], key: Uint8Array.of(2) };
     await world.services('setClientIdentity', identity);
     let received = '';
-    for (let tenths = 0; tenths < 300 && said(world, 'secure-upload').length < 2; tenths++) {
+    for (let tenths = 0; tenths < 300 && linesOf(world, 'secure-upload').length < 2; tenths++) {
       await world.clock.advance(100);
       const text = Buffer.concat(world.servers[0]?.received ?? []).toString();
       if (received !== '' || !text.endsWith('the kettle is on\n')) continue;
       received = text;
       world.servers[0]?.send(Buffer.from('HTTP/1.1 204 No Content\r\n\r\n'));
     }
-    expect(said(world, 'secure-upload')).toEqual(['no certificate yet', 'answer 204']);
+    expect(linesOf(world, 'secure-upload')).toEqual(['no certificate yet', 'answer 204']);
     expect(received).toMatch(/^POST \/readings HTTP\/1\.1\r\n[^]*the kettle is on\n$/);
     expect(world.servers[0]?.target).toMatchObject({
       serverName: 'cloud.test',

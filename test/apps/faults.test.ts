@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { lookupPlaces } from '@sevenfold/formats';
-import { generateKeyPair, signWithPkcs8, thumbprint } from '@sevenfold/pki';
 import { buildApps, type BuiltApp } from '@sevenfold/sdk';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { KernelWorld } from '../../packages/os/src/kernel/testing/kernel-world.ts';
+import { install, newSigner } from './device-apps.ts';
 
 const folder = fileURLToPath(new URL('faults', import.meta.url));
 const source = readFileSync(new URL('faults/main.c', import.meta.url), 'utf8').split('\n');
@@ -28,11 +28,7 @@ const SILENT = 'silent';
 
 let apps: readonly BuiltApp[];
 beforeAll(async () => {
-  const key = generateKeyPair();
-  const signer = {
-    thumbprint: thumbprint(key.spki),
-    sign: (message: Uint8Array) => Promise.resolve(signWithPkcs8(key.pkcs8, message)),
-  };
+  const signer = newSigner();
   apps = await buildApps(
     [...MISTAKES.map(([what]) => what), SILENT].map((what) => ({
       sourceDir: folder,
@@ -47,8 +43,7 @@ async function run(index: number, milliseconds: number): Promise<{ app: BuiltApp
   const app = apps[index];
   if (app === undefined) throw new Error('The SDK built nothing.');
   const world = await KernelWorld.boot();
-  world.installPackage(app.componentId, app.imagePackage);
-  await world.services('appInstalled', app.componentId);
+  await install(world, app);
   await world.clock.advance(milliseconds);
   return { app, world };
 }

@@ -5,13 +5,13 @@ import { createSecureServer, type Http2SecureServer } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
-import { generateKeyPair, signWithPkcs8, thumbprint } from '@sevenfold/pki';
 import { createBoardNetwork, type BoardNetwork } from '@sevenfold/os';
 import { buildApp, type BuiltApp } from '@sevenfold/sdk';
 import { parseImagePackage } from '@sevenfold/formats';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startProxy, type TestProxy } from '../../packages/os/src/board/testing/proxy.fixture.ts';
 import { KernelWorld } from '../../packages/os/src/kernel/testing/kernel-world.ts';
+import { install, linesOf, newSigner } from './device-apps.ts';
 
 const folder = join(import.meta.dirname, 'http');
 const certificates = join(import.meta.dirname, '../../examples/https/tests');
@@ -66,11 +66,7 @@ afterAll(() => {
   server.close();
 });
 
-const key = generateKeyPair();
-const signer = {
-  thumbprint: thumbprint(key.spki),
-  sign: (message: Uint8Array) => Promise.resolve(signWithPkcs8(key.pkcs8, message)),
-};
+const signer = newSigner();
 
 /** What the app says when it is started with these arguments. */
 async function run(cmdArgs: readonly string[]): Promise<readonly string[]> {
@@ -79,9 +75,8 @@ async function run(cmdArgs: readonly string[]): Promise<readonly string[]> {
     resolve: (host) => (host === 'api.example' || host === 'proxy.example' ? '127.0.0.1' : null),
   });
   const world = await KernelWorld.boot({ network, hasRealTls: true });
-  world.installPackage(app.componentId, app.imagePackage);
-  await world.services('appInstalled', app.componentId);
-  const said = (): readonly string[] => world.log.flatMap((line) => /^app http: (.*)/.exec(line)?.[1] ?? []);
+  await install(world, app);
+  const said = (): readonly string[] => linesOf(world, 'http');
   // Servers answer in real time, however busy the machine is.
   const end = performance.now() + PATIENCE;
   while (!said().includes('done') && performance.now() < end) {

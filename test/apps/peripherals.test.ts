@@ -1,7 +1,5 @@
-import { fileURLToPath } from 'node:url';
 import { virtualBoard } from '@sevenfold/device';
-import { generateKeyPair, signWithPkcs8, thumbprint } from '@sevenfold/pki';
-import { buildApps, type BuiltApp } from '@sevenfold/sdk';
+import type { BuiltApp } from '@sevenfold/sdk';
 import {
   ButtonModel,
   I2cEepromModel,
@@ -13,32 +11,20 @@ import {
 } from '@sevenfold/silicon';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { KernelWorld } from '../../packages/os/src/kernel/testing/kernel-world.ts';
+import { buildExamples, install, linesOf } from './device-apps.ts';
 
 const NAMES = ['button', 'serial', 'thermometer', 'memory', 'dimmer'] as const;
 type Name = (typeof NAMES)[number];
 let apps: Readonly<Record<Name, BuiltApp>>;
 
 beforeAll(async () => {
-  const key = generateKeyPair();
-  const signer = {
-    thumbprint: thumbprint(key.spki),
-    sign: (message: Uint8Array) => Promise.resolve(signWithPkcs8(key.pkcs8, message)),
-  };
-  const built = await buildApps(
-    NAMES.map((name) => ({
-      sourceDir: fileURLToPath(new URL(`../../examples/${name}`, import.meta.url)),
-      signer,
-    })),
-  );
-  apps = Object.fromEntries(NAMES.map((name, index) => [name, built[index]])) as typeof apps;
+  apps = await buildExamples(NAMES);
 });
 
 /** A device on the virtual board that runs one of the examples. */
 async function deviceWith(name: Name): Promise<KernelWorld> {
   const world = await KernelWorld.boot({ board: await virtualBoard() });
-  const app = apps[name];
-  world.installPackage(app.componentId, app.imagePackage);
-  await world.services('appInstalled', app.componentId);
+  await install(world, apps[name]);
   return world;
 }
 
@@ -53,9 +39,6 @@ function part<Model>(
   return found;
 }
 
-const said = (world: KernelWorld, name: Name): readonly string[] =>
-  world.log.flatMap((line) => (line.startsWith(`app ${name}: `) ? [line.slice(`app ${name}: `.length)] : []));
-
 describe('an app on the virtual board', () => {
   it('lights a lamp for as long as a button is pressed (gpio.h)', async () => {
     const world = await deviceWith('button');
@@ -69,18 +52,18 @@ describe('an app on the virtual board', () => {
     button.release();
     await world.clock.advance(20);
     expect([lamp.isLit, lamp.blinks]).toEqual([false, 1]);
-    expect(said(world, 'button')).toEqual(['button pressed', 'button released']);
+    expect(linesOf(world, 'button')).toEqual(['button pressed', 'button released']);
   });
 
   it('gets back over a wire what it sent, in the time of the wire (uart.h)', async () => {
     const world = await deviceWith('serial');
     // 2,000 bytes of 10 bits at 115,200 baud take 174 ms.
     await world.clock.advance(1170);
-    expect(said(world, 'serial')).toEqual([]);
+    expect(linesOf(world, 'serial')).toEqual([]);
     await world.clock.advance(30);
-    expect(said(world, 'serial')).toEqual(['2000 bytes came back']);
+    expect(linesOf(world, 'serial')).toEqual(['2000 bytes came back']);
     await world.clock.advance(9_000);
-    expect(said(world, 'serial')).toEqual(Array.from({ length: 10 }, () => '2000 bytes came back'));
+    expect(linesOf(world, 'serial')).toEqual(Array.from({ length: 10 }, () => '2000 bytes came back'));
   });
 
   it('reads a sensor and keeps what it read in an EEPROM on the same bus (i2c.h)', async () => {
@@ -91,7 +74,7 @@ describe('an app on the virtual board', () => {
     await world.clock.advance(1000);
     sensor.celsius = 12.5;
     await world.clock.advance(1000);
-    expect(said(world, 'thermometer')).toEqual([
+    expect(linesOf(world, 'thermometer')).toEqual([
       'nobody at 0x33: No such device or address',
       'low limit 75 degrees',
       'written after 5 ms',
@@ -107,7 +90,7 @@ describe('an app on the virtual board', () => {
   it('writes a page of an EEPROM and reads it back, beside another part of the bus (spi.h)', async () => {
     const world = await deviceWith('memory');
     await world.clock.advance(100);
-    expect(said(world, 'memory')).toEqual([
+    expect(linesOf(world, 'memory')).toEqual([
       'the sensor is 0x69',
       'written after 5 ms',
       'the page is the same',

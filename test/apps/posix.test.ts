@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { parseAppImage, parseImagePackage } from '@sevenfold/formats';
 import { createBoardNetwork, type BoardNetwork } from '@sevenfold/os';
-import { generateKeyPair, signWithPkcs8, thumbprint } from '@sevenfold/pki';
 import { buildApp } from '@sevenfold/sdk';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import {
@@ -15,6 +14,7 @@ import {
 import { freePort } from '../../packages/os/src/board/testing/free-port.fixture.ts';
 import { KernelWorld } from '../../packages/os/src/kernel/testing/kernel-world.ts';
 import { COMPONENT } from '../../packages/os/src/kernel/testing/test-app.ts';
+import { linesOf, newSigner } from './device-apps.ts';
 
 let names: TestNameServer;
 let network: BoardNetwork;
@@ -43,13 +43,9 @@ afterAll(async () => {
 });
 
 it('an app finds what POSIX promises around WASI', async () => {
-  const key = generateKeyPair();
   const app = await buildApp({
     sourceDir: join(import.meta.dirname, 'posix'),
-    signer: {
-      thumbprint: thumbprint(key.spki),
-      sign: (message: Uint8Array) => Promise.resolve(signWithPkcs8(key.pkcs8, message)),
-    },
+    signer: newSigner(),
   });
   const world = await KernelWorld.boot({ network });
   const ports = { '--tcp': portOf(echo), '--udp': portOf(datagrams), '--listen': free };
@@ -62,7 +58,7 @@ it('an app finds what POSIX promises around WASI', async () => {
     capabilities: { AllowedConnections: ['echo.test'], AllowedTcpServerPorts: [free] },
   });
   await world.services('appInstalled', COMPONENT);
-  const said = (): readonly string[] => world.log.flatMap((line) => /^app tried: (.*)/.exec(line)?.[1] ?? []);
+  const said = (): readonly string[] => linesOf(world, 'tried');
   const isDone = (): boolean => said().some((line) => line.startsWith('done'));
   let answer = '';
   let client: Stream | null = null;

@@ -11,6 +11,7 @@ import { KernelWorld, type WorldOptions } from '../../packages/os/src/kernel/tes
 import { COMPONENT } from '../../packages/os/src/kernel/testing/test-app.ts';
 import { buildModule, op } from '../../packages/os/src/kernel/testing/wasm-builder.ts';
 import { builtApps, type BuiltTestApps } from './built-apps.ts';
+import { install } from './device-apps.ts';
 
 let bundles: { readonly kernel: Uint8Array; readonly compartment: Uint8Array };
 let apps: BuiltTestApps;
@@ -56,8 +57,7 @@ describe('kernel and compartments as bundles in realms of their own', () => {
     const [, second] = apps.blink;
     if (second === undefined) throw new Error('There is no second version.');
     const world = await KernelWorld.boot(inline());
-    world.installPackage(second.componentId, second.imagePackage);
-    await world.services('appInstalled', second.componentId);
+    await install(world, second);
     await world.clock.advance(4000);
     expect(world.pinChanges.slice(0, 3).map(({ level, time }) => [level, time])).toEqual([
       [1, 250],
@@ -70,8 +70,7 @@ describe('kernel and compartments as bundles in realms of their own', () => {
 
   it('keep what libc and Applibs promise', async () => {
     const world = await KernelWorld.boot(inline());
-    world.installPackage(apps.libc.componentId, apps.libc.imagePackage);
-    await world.services('appInstalled', apps.libc.componentId);
+    await install(world, apps.libc);
     await world.clock.advance(60_000);
     expect(world.log.filter((line) => line.includes('not ok'))).toEqual([]);
     expect(world.reports[0]).toMatchObject({ kind: 'AppExit', exitCode: 0 });
