@@ -109,7 +109,8 @@ describe('a compiler of one’s own', () => {
       ...refusal,
       message: expect.stringContaining('need clang 19 or newer'),
     });
-    await expect(build(sdk('bare', '21.0.0', false))).rejects.toMatchObject({
+    // This machine may have one.
+    await expect(findClang(sdk('bare', '21.0.0', false), folder)).rejects.toMatchObject({
       ...refusal,
       message: expect.stringContaining('no wasi-libc'),
     });

@@ -41,10 +41,10 @@ function run(program: string, args: readonly string[], cwd: string): Promise<End
 }
 
 /**
- * A clang of the developer's own, in a folder or in its `bin`, with wasi-libc beside it (wasi-sdk) or in /usr. Throws
+ * A clang of the developer's own, in a folder or in its `bin`, with wasi-libc beside it (wasi-sdk) or in `shared`. Throws
  * `CompilerMissing`, saying what is not there.
  */
-export async function findClang(folder: string): Promise<OwnClang> {
+export async function findClang(folder: string, shared = '/usr'): Promise<OwnClang> {
   const bin = [folder, join(folder, 'bin')].find((place) => existsSync(join(place, 'clang')));
   if (bin === undefined) throw missing(`There is no clang in ${folder}, nor in its bin.`);
   const { output } = await run(join(bin, 'clang'), ['--version'], bin);
@@ -53,7 +53,7 @@ export async function findClang(folder: string): Promise<OwnClang> {
   if (!(Number(digits) >= LEAST_VERSION)) {
     throw missing(`${join(bin, 'clang')} is “${version}”: apps need clang ${LEAST_VERSION} or newer.`);
   }
-  const places = [join(dirname(bin), 'share/wasi-sysroot'), '/usr'];
+  const places = [join(dirname(bin), 'share/wasi-sysroot'), shared];
   const found = places.flatMap((sysroot) =>
     TRIPLES.filter((triple) => existsSync(join(sysroot, 'lib', triple, 'libc.a'))).map((triple) => ({
       sysroot,
