@@ -75,7 +75,7 @@ export class CoreAccess {
     this.#checkRights(address, size, { access: 'write', isPrivileged });
     if (offset >= XIP_OFFSET) throw new CoreFault('PRECISERR', address);
     if (offset >= 0) {
-      if (memory.isMarked(offset) && index.overwrite(offset, size)) this.#onSideEffect();
+      if (memory.isMarked(offset) && index.overwrite(offset, size, true)) this.#onSideEffect();
       memory.put(offset, size, value);
       return;
     }

@@ -6,7 +6,8 @@ export interface Derived {
   readonly first: number;
   /** One beyond the last byte. */
   readonly end: number;
-  readonly drop: () => void;
+  /** `isByProgram`: the core's own program has stored there. */
+  readonly drop: (isByProgram: boolean) => void;
 }
 
 /** Finds what was made from bytes that are being overwritten. */
@@ -30,7 +31,7 @@ export class CodeIndex {
   }
 
   /** Drops what was made from any of these bytes; says whether there was anything. */
-  overwrite(offset: number, length: number): boolean {
+  overwrite(offset: number, length: number, isByProgram: boolean): boolean {
     const hit = new Set<Derived>();
     const [from, to] = granulesOf(offset, offset + length);
     for (let granule = from; granule <= to; granule++) {
@@ -39,16 +40,21 @@ export class CodeIndex {
       }
     }
     for (const derived of hit) {
-      const [low, high] = granulesOf(derived.first, derived.end);
-      for (let granule = low; granule <= high; granule++) this.#granules.get(granule)?.delete(derived);
-      derived.drop();
+      this.forget(derived);
+      derived.drop(isByProgram);
     }
     return hit.size > 0;
   }
 
+  /** Looks no more at the bytes of something that is of no use any more. */
+  forget(derived: Derived): void {
+    const [from, to] = granulesOf(derived.first, derived.end);
+    for (let granule = from; granule <= to; granule++) this.#granules.get(granule)?.delete(derived);
+  }
+
   /** Drops everything. */
   clear(): void {
-    for (const here of this.#granules.values()) for (const derived of here) derived.drop();
+    for (const here of this.#granules.values()) for (const derived of here) derived.drop(false);
     this.#granules.clear();
     this.#memory.forgetCode();
   }

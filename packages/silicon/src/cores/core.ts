@@ -31,6 +31,8 @@ export interface CoreTimer {
 }
 
 const HOT_AFTER = 24;
+/** So many runs of a block that cannot be translated are not met. */
+const NEVER_HOT = -Number.MAX_SAFE_INTEGER;
 
 /**
  * A real-time core: Armv7E-M with FPv4-SP. Time is the number of instructions since it was made (asleep, it is the
@@ -52,6 +54,7 @@ export class Core {
   #slice = 0;
   #position = 0;
   #executed = 0;
+  #interpreted = 0;
   #end = 0;
   /** Told of every fault before it is taken, while the registers are still those of the instruction at `from`. */
   onFault: ((fault: CoreFault, from: number) => void) | null = null;
@@ -90,6 +93,16 @@ export class Core {
     return this.#executed;
   }
 
+  /** Those of them that the interpreter executed. */
+  get interpreted(): number {
+    return this.#interpreted;
+  }
+
+  /** How often hot code has been translated. */
+  get translations(): number {
+    return this.#translator?.translated ?? 0;
+  }
+
   get halt(): Halt {
     return this.processor.halt;
   }
@@ -119,7 +132,7 @@ export class Core {
     const offset = offsetOf(address);
     // What was made from XIP is not indexed: programs cannot write there.
     if (offset >= XIP_OFFSET) this.forgetCode();
-    else if (offset >= 0) this.#index.overwrite(offset, bytes.length);
+    else if (offset >= 0) this.#index.overwrite(offset, bytes.length, false);
   }
 
   /** Forgets every decoded and translated instruction. */
@@ -217,10 +230,12 @@ export class Core {
     const address = words[15] ?? 0;
     const block = this.#fetch(address);
     if (block === null) return;
-    if (block.heat === this.#hotAfter && this.#translator !== null) {
-      block.heat++;
+    if (this.#translator !== null && block.heat >= this.#translator.threshold(this.#hotAfter)) {
       const functionOffset = this.#blocks.functionBefore(block.offset, REACH);
-      this.#blocks.noteFunctions(this.#translator.translate(address, block.offset, functionOffset));
+      const calls = this.#translator.translate(address, block.offset, functionOffset);
+      // Its translation may be given up one day: then it is to become hot again.
+      block.heat = calls === null ? NEVER_HOT : 0;
+      this.#blocks.noteFunctions(calls ?? []);
       return;
     }
     const { ops } = block;
@@ -242,11 +257,13 @@ export class Core {
       else {
         if (block.nextIt !== 0) words[WORD.it] = block.nextIt;
         words[WORD.budget] = budget - count;
+        this.#interpreted += count;
         this.#position = 0;
         block.heat++;
       }
     } catch (error) {
       words[WORD.budget] = budget - index;
+      this.#interpreted += index;
       this.#position = 0;
       this.#fail(error, ops[index]);
     }
@@ -259,6 +276,7 @@ export class Core {
     // A breakpoint that the core halts at has not been executed.
     const done = this.halt === 'breakpoint' ? index : index + 1;
     words[WORD.budget] = (words[WORD.budget] ?? 0) - done;
+    this.#interpreted += done;
     this.#position = 0;
     // An instruction that ends a block has set these itself.
     if (!op.instruction.ends) {
@@ -282,7 +300,10 @@ export class Core {
       words[15] = op.next;
       words[WORD.it] = op.nextIt;
       op.run(op);
-      if (this.halt !== 'breakpoint') words[WORD.budget] = (words[WORD.budget] ?? 0) - 1;
+      if (this.halt !== 'breakpoint') {
+        words[WORD.budget] = (words[WORD.budget] ?? 0) - 1;
+        this.#interpreted++;
+      }
     } catch (error) {
       words[WORD.it] = it;
       this.#fail(error, op);

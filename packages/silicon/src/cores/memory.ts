@@ -54,12 +54,17 @@ export class CoreMemory {
 
   /** A copy of bytes of one of the three memories. Throws `RangeError`. */
   read(address: number, length: number): Uint8Array {
+    return this.bytesOf(address, length).slice();
+  }
+
+  /** Bytes of one of the three memories as they are and will be, to look at. Throws `RangeError`. */
+  bytesOf(address: number, length: number): Uint8Array {
     const first = offsetOf(address);
     const last = offsetOf(address + Math.max(1, length) - 1);
     if (first < 0 || last - first !== Math.max(1, length) - 1) {
       throw new RangeError(`${length} bytes at ${address} are not in one memory of the core.`);
     }
-    return this.bytes.slice(TCM_AT + first, TCM_AT + first + length);
+    return this.bytes.subarray(TCM_AT + first, TCM_AT + first + length);
   }
 
   /** A value at an offset from `TCM_AT`, zero-extended. */

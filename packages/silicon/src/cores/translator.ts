@@ -1,4 +1,4 @@
-import type { CodeIndex } from './code-index.ts';
+import type { CodeIndex, Derived } from './code-index.ts';
 import type { FloatUnit } from './fpu.ts';
 import type { FloatOp } from './ir.ts';
 import type { CoreMemory } from './memory.ts';
@@ -8,8 +8,10 @@ import { translateRegion } from './translate.ts';
 import { wasm, type FunctionTable } from './wasm-api.ts';
 import { CodeWriter, moduleOf, OP } from './wasm-writer.ts';
 
-/** Functions that the table can name; beyond that everything is translated anew. */
-const MOST_FUNCTIONS = 4096;
+/** Functions that are kept: each takes some 20 KB. Beyond that everything is translated anew. */
+const MOST_FUNCTIONS = 1024;
+/** How many translations a program overwrites before it takes twice as many runs to make the next. */
+const PATIENCE = 8;
 
 /**
  * Turns hot code into WebAssembly and runs it. A word for every halfword of memory says which function and which of
@@ -23,7 +25,9 @@ export class Translator {
   readonly #dispatch: () => number;
   readonly #floats: Readonly<Record<FloatOp, (...args: number[]) => number>>;
   #used = 1;
+  #overwritten = 0;
   #entryOffsets: number[] = [];
+  #derived: Derived[] = [];
   /** How many regions have been translated. */
   translated = 0;
 
@@ -65,16 +69,16 @@ export class Translator {
   /**
    * Translates what can be reached from a block that has become hot; better, from the beginning of the function that
    * it is in, so that a loop that was hot first is not translated again with all that is around it. Answers the
-   * offsets that the translated code calls.
+   * offsets that the translated code calls; `null`: the block is not one for translated code.
    */
-  translate(address: number, offset: number, functionOffset: number | null): readonly number[] {
+  translate(address: number, offset: number, functionOffset: number | null): readonly number[] | null {
     const isTranslated = (at: number): boolean => this.#entries[at >> 1] !== 0;
     if (isTranslated(offset)) return [];
     const hasFunction = functionOffset !== null && !isTranslated(functionOffset);
     const whole = hasFunction ? findRegion(this.#memory, functionOffset, isTranslated) : null;
     const isIn = whole?.blocks.some((block) => block.offset === offset) === true;
     const region = isIn ? whole : findRegion(this.#memory, offset, isTranslated);
-    if (region === null) return [];
+    if (region === null) return null;
     if (this.#used >= MOST_FUNCTIONS) this.clear();
     const { bytes, floats } = translateRegion(region, (at) => (address + at - offset) | 0);
     const imports = Object.fromEntries(floats.map((name) => [name, this.#floats[name]]));
@@ -92,19 +96,35 @@ export class Translator {
       mine.push(block.offset);
     }
     this.#entryOffsets.push(...mine);
-    const drop = (): void => {
+    const drop = (isByProgram: boolean): void => {
+      if (isByProgram) this.#overwritten++;
       for (const each of mine) {
         if ((this.#entries[each >> 1] ?? 0) >>> 16 === number) this.#entries[each >> 1] = 0;
       }
     };
-    for (const stretch of stretchesOf(region)) this.#index.add({ ...stretch, drop });
-    return region.calls;
+    for (const stretch of stretchesOf(region)) {
+      const derived = { ...stretch, drop };
+      this.#index.add(derived);
+      this.#derived.push(derived);
+    }
+    return isTranslated(offset) ? region.calls : null;
+  }
+
+  /**
+   * How often a block is to be interpreted before it is translated, where `hotAfter` is for programs that leave their
+   * code alone: one that overwrites it again and again must not have it translated each time.
+   */
+  threshold(hotAfter: number): number {
+    return hotAfter * (1 + Math.floor(this.#overwritten / PATIENCE));
   }
 
   /** Forgets all translations. */
   clear(): void {
     for (const offset of this.#entryOffsets) this.#entries[offset >> 1] = 0;
+    for (let number = 1; number < this.#used; number++) this.#table.set(number, null);
+    for (const each of this.#derived) this.#index.forget(each);
     this.#entryOffsets = [];
+    this.#derived = [];
     this.#used = 1;
   }
 }

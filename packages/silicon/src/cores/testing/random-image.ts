@@ -1,30 +1,43 @@
 import { ROWS } from '../isa/table.ts';
 import { TCM } from '../state.ts';
-import { encode, type Random } from './random-programs.ts';
+import { encode, randomOf, type Random } from './random-programs.ts';
+
+const IMAGE_BYTES = 0xc00;
+const CODE_AT = 0x400;
+const ENCODINGS_EACH = 64;
+
+/** Random encodings of every row, system ones included, made with the first image: to find one by luck takes long. */
+let pool: readonly (readonly number[])[] | null = null;
+
+function makePool(): readonly (readonly number[])[] {
+  const random = randomOf(20_261_123);
+  return ROWS.flatMap((row) =>
+    Array.from({ length: ENCODINGS_EACH }, () => {
+      const bytes = encode(row, random, 0);
+      return bytes === null ? [] : [...new Uint16Array(bytes.buffer)];
+    }),
+  );
+}
 
 /** Where vectors of a random image point: into its code, mostly as Thumb. */
 const codeAddress = (random: Random): number =>
-  TCM.base + 0x400 + (random.below(0x4000) & ~1) + Number(random.below(8) > 0);
+  TCM.base + CODE_AT + (random.below(IMAGE_BYTES - CODE_AT) & ~1) + Number(random.below(8) > 0);
 
 /**
  * A memory image that nobody would write: vectors that point anywhere into code, and code of random instructions of
  * every kind, system ones included, with random bits among them.
  */
 export function randomImage(random: Random): Uint8Array {
-  const bytes = new Uint8Array(0x5000);
-  const view = new DataView(bytes.buffer);
-  for (let at = 0x400; at < bytes.length; at += 4) view.setInt32(at, random.word(), true);
-  view.setInt32(0, TCM.base + TCM.size - 4 * random.below(64), true);
-  for (let vector = 1; vector < 0x100; vector++) view.setInt32(4 * vector, codeAddress(random), true);
-  let at = 0x400;
-  while (at < bytes.length - 4) {
-    const row = ROWS[random.below(ROWS.length)];
-    const code = row === undefined || random.below(16) === 0 ? null : encode(row, random, 0);
-    if (code === null) at += 2;
-    else {
-      bytes.set(code, at);
-      at += code.length;
-    }
+  pool ??= makePool();
+  const halves = new Uint16Array(IMAGE_BYTES / 2);
+  const words = new Int32Array(halves.buffer);
+  words[0] = TCM.base + TCM.size - 4 * random.below(64);
+  for (let vector = 1; vector < 0x100; vector++) words[vector] = codeAddress(random);
+  let at = CODE_AT / 2;
+  while (at < halves.length) {
+    const code = random.below(16) === 0 ? undefined : pool[random.below(pool.length)];
+    if (code === undefined) halves[at++] = random.word();
+    else for (const half of code) halves[at++] = half;
   }
-  return bytes;
+  return new Uint8Array(halves.buffer);
 }

@@ -1,5 +1,5 @@
 import type { Operands } from '../builder.ts';
-import { decode, isWide } from '../decoder.ts';
+import { decode, isWide, type Instruction } from '../decoder.ts';
 import type { Row } from '../isa/row.ts';
 import { ROWS } from '../isa/table.ts';
 import { TCM } from '../state.ts';
@@ -35,7 +35,7 @@ export function randomOf(seed: number): Random {
 }
 
 /** Where programs lie and where their data does: apart, so that no store meets code but by aim. */
-const CODE = { base: TCM.base + 0x4000, size: 0x8000 } as const;
+export const CODE = { base: TCM.base + 0x4000, size: 0x8000 } as const;
 const DATA = { base: TCM.base + 0x1_8000, size: 0x1_0000 } as const;
 const EDGES = [0, 1, -1, 0x7fff_ffff, 0x8000_0000 | 0, 0x7fff, 0x8000, 0xffff, 0x80, 0x7f, 31, 32, 33, 0xff];
 const FLOAT_EDGES = [
@@ -62,7 +62,7 @@ function randomFloat(random: Random): number {
 }
 
 /** A start state: registers that mostly point into the data, floats that mostly are near 1. */
-function randomState(random: Random): Int32Array {
+export function randomState(random: Random): Int32Array {
   const state = new Int32Array(CASE_WORDS);
   for (let index = 0; index < 15; index++) state[index] = randomValue(random);
   state[13] = (DATA.base + 0x4000 + random.below(0x8000)) & ~3;
@@ -105,19 +105,32 @@ export function encode(row: Row, random: Random, it: number): Uint8Array | null 
   return null;
 }
 
-/** Rows that stay in their program, and rows that may leave it. */
-const STRAIGHT_ROWS = ROWS.filter(
+/** Rows that stay in their program. */
+export const STRAIGHT_ROWS = ROWS.filter(
   (row) =>
     row.isSystem !== true && row.ends !== true && row.name !== 'IT T1' && !row.name.startsWith('YIELD'),
 );
-const ENDING_ROWS = ROWS.filter((row) => row.isSystem !== true && row.ends === true);
-const IT_ROW = ROWS.find((row) => row.name === 'IT T1');
+/** Rows that leave it, or leave it in some encodings: loads to PC. */
+export const ENDING_ROWS = ROWS.filter(
+  ({ name, isSystem, ends }) =>
+    isSystem !== true && (ends === true || (typeof ends === 'function' && !name.startsWith('STR'))),
+);
+export const IT_ROW = ROWS.find((row) => row.name === 'IT T1');
 
-/** Whether this encoding of a row leaves its program: a load to PC. */
-const leaves = (bytes: Uint8Array, it: number): boolean => {
+/** Decodes an encoding, at a given EPSR.IT. */
+export function decodeBytes(bytes: Uint8Array, it: number): Instruction {
   const view = new DataView(bytes.buffer);
-  return decode(view.getUint16(0, true), bytes.length === 4 ? view.getUint16(2, true) : 0, it).ends;
-};
+  return decode(view.getUint16(0, true), bytes.length === 4 ? view.getUint16(2, true) : 0, it);
+}
+
+/** A random encoding of a row that leaves its program, or stays in it, as `isLeaving` says; `null` where luck fails. */
+export function encodeThat(row: Row, random: Random, it: number, isLeaving: boolean): Uint8Array | null {
+  for (let attempt = 0; attempt < (isLeaving ? 100 : 1); attempt++) {
+    const bytes = encode(row, random, it);
+    if (bytes !== null && decodeBytes(bytes, it).ends === isLeaving) return bytes;
+  }
+  return null;
+}
 
 /** `length` random instructions, now and then an IT block among them; or one that may go elsewhere. */
 export function randomCase(random: Random, number: number, length: number): Case {
@@ -125,14 +138,12 @@ export function randomCase(random: Random, number: number, length: number): Case
   const state = randomState(random);
   const instructions: Uint8Array[] = [];
   const rows: Row[] = [];
-  const push = (row: Row | undefined, it: number, mayLeave: boolean): number | null => {
-    if (row === undefined) return null;
-    const bytes = encode(row, random, it);
-    if (bytes === null || (!mayLeave && leaves(bytes, it))) return null;
+  const push = (row: Row | undefined, it: number, isLeaving: boolean): number | null => {
+    const bytes = row === undefined ? null : encodeThat(row, random, it, isLeaving);
+    if (row === undefined || bytes === null) return null;
     instructions.push(bytes);
     rows.push(row);
-    const view = new DataView(bytes.buffer);
-    return decode(view.getUint16(0, true), bytes.length === 4 ? view.getUint16(2, true) : 0, it).nextIt;
+    return decodeBytes(bytes, it).nextIt;
   };
   if (length === 1) {
     while (instructions.length === 0) push(ENDING_ROWS[random.below(ENDING_ROWS.length)], 0, true);

@@ -17,7 +17,7 @@ export function bareCore(options: Omit<CoreOptions, 'bus'>, memory: Uint8Array):
 const CPACR = 0xe000_ed88;
 
 /** Sets a core to a case's start state, in Thread mode, as after a reset. */
-function prepare(core: Core, { state, address }: Pick<Case, 'state' | 'address'>): void {
+export function prepare(core: Core, { state, address }: Pick<Case, 'state' | 'address'>): void {
   core.reset();
   core.processor.store(CPACR, 4, 0xf0_0000);
   for (let index = 0; index < 15; index++) core.setRegister(index, state[index] ?? 0);
@@ -29,10 +29,12 @@ function prepare(core: Core, { state, address }: Pick<Case, 'state' | 'address'>
   words[WORD.thumb] = 1;
   words[WORD.fpscr] = state[17] ?? 0;
   for (let index = 0; index < 32; index++) words[WORD.float + index] = state[18 + index] ?? 0;
+  // At the priority of HardFault any fault locks the core up: nothing is stacked over the case's memory.
+  core.nvic.faultmask = 1;
 }
 
 /** The state as the oracle tells it. */
-function outcomeOf(core: Core): Outcome {
+export function outcomeOf(core: Core): Outcome {
   const state = new Int32Array(CASE_WORDS);
   for (let index = 0; index < 16; index++) state[index] = core.register(index);
   const words = core.memory.words;
@@ -60,8 +62,6 @@ export function runCase(core: Core, each: Case): Outcome & Progress {
     at += bytes.length;
   }
   prepare(core, each);
-  // At the priority of HardFault any fault locks the core up: nothing is stacked over the case's memory.
-  core.nvic.faultmask = 1;
   const before = core.executed;
   core.run(each.instructions.length);
   const code = core.memory.read(each.address, at - each.address);

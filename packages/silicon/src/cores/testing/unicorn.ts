@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TCM } from '../state.ts';
-import { CASE_WORDS, type Case } from './random-programs.ts';
+import { CASE_WORDS } from './random-programs.ts';
 
 /** What an engine made of a case. */
 export interface Outcome {
@@ -23,40 +23,41 @@ export function buildOracle(): { readonly path: string } | { readonly reason: st
   return { path };
 }
 
-/** A case, and how many of its instructions to run. */
-export interface Run {
-  readonly each: Case;
-  readonly executed: number;
+/** What the oracle is to run. */
+export interface OracleRun {
+  readonly entry: number;
+  /** The address that ends it; straight programs need it, for Unicorn does not count what IT skips. */
+  readonly until: number;
+  /** 0: nothing runs. */
+  readonly most: number;
+  /** Where `code` goes before. */
+  readonly address: number;
+  /** Empty: it is in memory. */
+  readonly code: Uint8Array;
+  readonly state: Int32Array;
 }
 
-const bytesOf = (instructions: readonly Uint8Array[]): number =>
-  instructions.reduce((sum, bytes) => sum + bytes.length, 0);
-
-/** Runs cases one after another on one memory; answers what came out, and the memory at the end. */
+/** Runs programs one after another on one memory at TCM; answers what came out, and the memory at the end. */
 export function runOracle(
   path: string,
   memory: Uint8Array,
-  cases: readonly Run[],
+  runs: readonly OracleRun[],
 ): { readonly outcomes: readonly Outcome[]; readonly memory: Uint8Array } {
   const parts: Uint8Array[] = [new Uint8Array(Uint32Array.of(memory.length, TCM.base).buffer), memory];
-  parts.push(new Uint8Array(Uint32Array.of(cases.length).buffer));
-  for (const { each, executed } of cases) {
-    const length = bytesOf(each.instructions);
-    const run = bytesOf(each.instructions.slice(0, executed));
-    // A bound alone: a straight program stops at its end, for Unicorn does not count what IT skips.
-    parts.push(new Uint8Array(Uint32Array.of(each.address, length, run, executed).buffer));
-    parts.push(new Uint8Array(each.state.buffer), ...each.instructions);
-    if (length % 4 !== 0) parts.push(new Uint8Array(4 - (length % 4)));
+  parts.push(new Uint8Array(Uint32Array.of(runs.length).buffer));
+  for (const { entry, until, most, address, code, state } of runs) {
+    parts.push(new Uint8Array(Uint32Array.of(entry, until, most, address, code.length).buffer));
+    parts.push(new Uint8Array(state.buffer), code);
+    if (code.length % 4 !== 0) parts.push(new Uint8Array(4 - (code.length % 4)));
   }
   const run = spawnSync(path, [], { input: Buffer.concat(parts), maxBuffer: 1 << 30 });
   if (run.status !== 0) throw new Error(`The oracle failed: ${run.stderr.toString()}`);
-  const output = new DataView(run.stdout.buffer, run.stdout.byteOffset, run.stdout.length);
-  const outcomes = cases.map((_, index) => {
-    const at = index * 4 * (CASE_WORDS + 1);
-    const state = Int32Array.from({ length: CASE_WORDS }, (_each, word) =>
-      output.getInt32(at + 4 + 4 * word, true),
-    );
-    return { error: output.getUint32(at, true), state };
+  const output = Uint8Array.from(run.stdout);
+  const outcomeWords = CASE_WORDS + 1;
+  const words = new Int32Array(output.buffer, 0, runs.length * outcomeWords);
+  const outcomes = runs.map((_, index) => {
+    const at = index * outcomeWords;
+    return { error: words[at] ?? 0, state: words.slice(at + 1, at + outcomeWords) };
   });
-  return { outcomes, memory: new Uint8Array(run.stdout.subarray(cases.length * 4 * (CASE_WORDS + 1))) };
+  return { outcomes, memory: output.slice(4 * words.length) };
 }
