@@ -123,8 +123,9 @@ function pushSystem(items: Item[], random: Random): void {
     return;
   }
   const row = SYSTEM_ROWS[random.below(SYSTEM_ROWS.length)];
-  const isSpecial = row?.name.startsWith('M') === true;
-  for (let attempt = 0; row !== undefined && attempt < 1000; attempt++) {
+  if (row === undefined) return;
+  const isSpecial = row.name.startsWith('M');
+  for (let attempt = 0; attempt < 1000; attempt++) {
     const bytes = encode(row, random, 0);
     if (bytes === null || (isSpecial && !isOfApsr(bytes))) continue;
     items.push({ kind: 'plain', bytes, row });
