@@ -11,7 +11,7 @@ import { buildRelease, publishRelease } from '../packages/cli/src/platform/os-re
 import {
   readPlatformKeys,
   retireKey,
-  rotateKey,
+  rotateKeyIn,
   writePlatformKeys,
 } from '../packages/cli/src/platform/platform-keys.ts';
 import { seededEntropy } from './seeded.ts';
@@ -109,7 +109,7 @@ describe('a rotation of the platform key, over the air', () => {
       await reaches(field, first);
 
       // The new key signs; the keystore knows both. The keystore comes first and alone, then one more restart.
-      writePlatformKeys(platform, rotateKey(readPlatformKeys(platform)));
+      await rotateKeyIn(platform);
       const second = await release('26.11.1');
       await reaches(field, second);
       expect(committed(field)[0]).toBe('keystore v2');

@@ -23,6 +23,7 @@ import {
   type ChipSkuName,
   type FileEntry,
   type ImageFields,
+  type KeySuccession,
   type SystemImageTypeName,
   type TrustedKeystore,
 } from '@sevenfold/formats';
@@ -65,6 +66,7 @@ export interface OsReleaseOptions {
       readonly secondSpki?: Uint8Array;
     }[];
     readonly revokedImageDigests?: readonly Uint8Array[];
+    readonly successions?: readonly KeySuccession[];
   };
   readonly certStore: CertStore;
   /**
@@ -167,6 +169,7 @@ async function makeContents(
     ...rootOf(options),
     keys: options.keystore.keys.map((key) => ({ ...key, thumbprint: thumbprint(key.spki) })),
     revokedImageDigests: options.keystore.revokedImageDigests ?? [],
+    ...(options.keystore.successions?.length && { successions: options.keystore.successions }),
   });
   const certStore = encodeCertStore(options.certStore);
   const [pluton, monitor, services, kernelContent] = await Promise.all([

@@ -26,6 +26,11 @@ const KEYSTORE: TrustedKeystore = {
   ],
   revokedImageDigests: [new Uint8Array(32).fill(6), new Uint8Array(32).fill(7)],
 };
+const SUCCESSION = {
+  from: new Uint8Array(91).fill(9),
+  to: new Uint8Array(32).fill(10),
+  signature: new Uint8Array(64).fill(11),
+};
 const CERT_STORE: CertStore = {
   endpoints: [
     { host: '127.0.0.1', port: 8443, serverName: 'device.sevenfold.test' },
@@ -38,7 +43,8 @@ const changed = (encoded: Uint8Array, key: number, value: CborValue): Uint8Array
 
 describe('trusted keystore', () => {
   it('reads back what it wrote', () => {
-    expect(decodeKeystore(encodeKeystore(KEYSTORE))).toEqual(KEYSTORE);
+    for (const keystore of [KEYSTORE, { ...KEYSTORE, successions: [SUCCESSION, SUCCESSION] }])
+      expect(decodeKeystore(encodeKeystore(keystore))).toEqual(keystore);
   });
 
   it('names uses by image type', () => {
@@ -82,6 +88,13 @@ describe('trusted keystore', () => {
     ],
     ['no root key', { rootSpki: new Uint8Array(0) }, 'WrongLength'],
     ['a negative version', { version: -1 }, 'ValueOutOfRange'],
+    ['a successor by SHA-1', { successions: [{ ...SUCCESSION, to: new Uint8Array(20) }] }, 'WrongLength'],
+    [
+      'a signature that is none',
+      { successions: [{ ...SUCCESSION, signature: new Uint8Array(63) }] },
+      'WrongLength',
+    ],
+    ['too many successions', { successions: Array.from({ length: 33 }, () => SUCCESSION) }, 'TooMany'],
     ['a digest of SHA-1', { revokedImageDigests: [new Uint8Array(20)] }, 'WrongLength'],
   ])('refuses %s', (_what, change, code) => {
     expect(codeOf(() => encodeKeystore({ ...KEYSTORE, ...change }))).toBe(code);
@@ -89,7 +102,7 @@ describe('trusted keystore', () => {
 
   strictnessSuite({
     name: 'keystore',
-    samples: [encodeKeystore(KEYSTORE)],
+    samples: [encodeKeystore(KEYSTORE), encodeKeystore({ ...KEYSTORE, successions: [SUCCESSION] })],
     decode: decodeKeystore,
     encode: encodeKeystore,
   });

@@ -3,6 +3,7 @@ import { compareBytes, concatBytes, toHex } from './bytes.ts';
 import { type CborValue, decodeCbor, encodeCbor } from './cbor.ts';
 import { cborMap, CborMapReader, readBytes, readText } from './cbor-reader.ts';
 import { FormatError } from './errors.ts';
+import { utf8Encode } from './utf8.ts';
 
 /** A key that a device trusts, and what for. */
 export interface KeystoreKey {
@@ -19,6 +20,20 @@ export interface KeystoreKey {
 /** What a key may sign besides images: plans; capabilities of one device; apps on devices under development. */
 export const KEY_USES = ['plan', 'capability', 'development'] as const;
 
+/** How a key that was replaced hands over what was sealed to its authority: by its own signature over its successor. */
+export interface KeySuccession {
+  /** SubjectPublicKeyInfo of the key that hands over, DER, P-256. */
+  readonly from: Uint8Array;
+  /** SHA-256 of the SubjectPublicKeyInfo of the key that takes over. */
+  readonly to: Uint8Array;
+  /** r‖s of `from` over `successionStatement(to)`. */
+  readonly signature: Uint8Array;
+}
+
+/** What a key signs that hands over to the one whose SPKI has this SHA-256. No image and no plan begins like that. */
+export const successionStatement = (to: Uint8Array): Uint8Array =>
+  concatBytes(utf8Encode('sevenfold key succession v1\0'), to);
+
 /** Payload of a TrustedKeystore image: which keys sign what. */
 export interface TrustedKeystore {
   /** Grows with each keystore; the same as its image's security version, so that a fused counter follows it. */
@@ -30,6 +45,8 @@ export interface TrustedKeystore {
   readonly keys: readonly KeystoreKey[];
   /** SHA-256 of what the signatures of an image cover (`signedBytesOf`): images that must not run any more. */
   readonly revokedImageDigests: readonly Uint8Array[];
+  /** Says nothing of what runs, only of which sealed boxes open under it. */
+  readonly successions?: readonly KeySuccession[];
 }
 
 /** Where a device finds its service. */
@@ -60,6 +77,7 @@ export const KEYSTORE_LIMITS = {
   maxKeys: 32,
   maxUses: 32,
   maxRevoked: 512,
+  maxSuccessions: 32,
   maxSpki: 512,
   maxSecondSpki: 2048,
   maxEndpoints: 8,
@@ -74,7 +92,9 @@ const KEYSTORE_KEYS = {
   keys: 3,
   revokedImageDigests: 4,
   secondRootSpki: 5,
+  successions: 6,
 } as const;
+const SUCCESSION_KEYS = { from: 1, to: 2, signature: 3 } as const;
 const KEY_KEYS = { spki: 1, thumbprint: 2, uses: 3, secondSpki: 4 } as const;
 const CERT_STORE_KEYS = { endpoints: 1, tlsRoots: 2, healthyAfter: 3 } as const;
 /** Of `healthyAfter`, in seconds: a trial that takes an hour is over by itself. */
@@ -135,6 +155,7 @@ export function encodeKeystore(keystore: TrustedKeystore): Uint8Array<ArrayBuffe
       ),
       revokedImageDigests: keystore.revokedImageDigests.toSorted(compareBytes),
       secondRootSpki: keystore.secondRootSpki,
+      successions: keystore.successions?.map((succession) => cborMap(SUCCESSION_KEYS, { ...succession })),
     }),
   );
   decodeKeystore(encoded);
@@ -155,6 +176,9 @@ export function decodeKeystore(untrusted: Uint8Array): TrustedKeystore {
       readBytes(item, field, { length: 32 }),
     ),
     ...secondOf(reader, 'secondRootSpki'),
+    ...(reader.has('successions') && {
+      successions: reader.array('successions', LIMITS.maxSuccessions, readSuccession),
+    }),
   };
   reader.end();
   checkUnique(
@@ -190,6 +214,17 @@ export function rootKeyBytes({
   secondRootSpki = new Uint8Array(0),
 }: Pick<TrustedKeystore, 'rootSpki' | 'secondRootSpki'>): Uint8Array {
   return concatBytes(rootSpki, secondRootSpki);
+}
+
+function readSuccession(value: CborValue, field: string): KeySuccession {
+  const reader = new CborMapReader(value, SUCCESSION_KEYS, field);
+  const succession = {
+    from: reader.bytes('from', { min: 1, max: LIMITS.maxSpki }),
+    to: reader.bytes('to', { length: 32 }),
+    signature: reader.bytes('signature', { length: 64 }),
+  };
+  reader.end();
+  return succession;
 }
 
 function readKey(value: CborValue, field: string): KeystoreKey {

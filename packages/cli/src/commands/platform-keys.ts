@@ -6,7 +6,7 @@ import { positionals, textFlag, type CliContext } from '../context.ts';
 import {
   readPlatformKeys,
   retireKey,
-  rotateKey,
+  rotateKeyIn,
   writePlatformKeys,
   type PlatformKeys,
 } from '../platform/platform-keys.ts';
@@ -63,9 +63,7 @@ export const platformKeyCommands: RouteMap<CliContext> = buildRouteMap({
       },
       parameters: { flags: platformFlags },
       async func({ data }) {
-        const keys = rotateKey(readPlatformKeys(data));
-        await ensureKey(await openFileKeyStore(join(data, 'keys')), keys.signing);
-        writePlatformKeys(data, keys);
+        const keys = await rotateKeyIn(data);
         this.process.stdout.write(`${await formatKeys(data, keys)}${PUBLISH}\n`);
       },
     }),

@@ -52,6 +52,7 @@ export async function buildRelease(
         { spki: bytesOf(trust.planSigningKey), uses: ['plan'] },
         { spki: bytesOf(trust.capabilitySigningKey), uses: ['capability'] },
       ],
+      successions: platformKeys.successions,
     },
     certStore: {
       endpoints: [{ host: trust.deviceHost, port: trust.devicePort, serverName: trust.deviceServerName }],

@@ -21,10 +21,13 @@ import {
 } from './testing/device.fixture.ts';
 import {
   keys,
+  makeKey,
   makeRelease,
   makeSystemImage,
   rootKeyHash,
+  succession,
   type ReleaseVariant,
+  type TestKey,
 } from './testing/release.fixture.ts';
 
 const SECRET = utf8Encode('what only this device may know');
@@ -171,6 +174,72 @@ describe('an update', () => {
       image.type === 'NormalWorldKernel' ? { type: image.type, package: kernel } : image,
     );
     expect(await openOn(reprovision(bits, release), box)).toBe('PolicyNotMet');
+  });
+});
+
+describe('a release key that was rotated', () => {
+  const [first, second, third] = [keys.platform, makeKey(), makeKey()];
+
+  /** A whole release by one key, under a keystore that knows only that one. */
+  const releaseBy = (signer: TestKey, variant: ReleaseVariant): Promise<ProvisionImage[]> =>
+    Promise.all(
+      SYSTEM_IMAGE_TYPES.map(async (type) => ({
+        type,
+        package: await makeSystemImage(
+          type,
+          { platformKeys: [signer], securityVersion: 2, ...variant },
+          type === 'TrustedKeystore' ? {} : { signer },
+        ),
+      })),
+    );
+
+  async function sealedByFirst(): Promise<{ readonly bits: ChipBits; readonly box: Uint8Array }> {
+    const bits = await chipWith({ securityVersion: 1 });
+    // On trial, so to say: the fuses of `bits` would still let version 1 run.
+    const device = await running(reprovision(bits, await makeRelease({ securityVersion: 2 })));
+    const box = await sealOn(device, 'authorised');
+    await device.board.powerOff();
+    return { bits, box };
+  }
+
+  it('leaves what was sealed to it to its successor, and to the successor of that, but nothing the other way', async () => {
+    const { bits, box } = await sealedByFirst();
+    const rotated = reprovision(bits, await releaseBy(second, { successions: [succession(first, second)] }));
+    expect(await openOn(rotated, box)).toEqual(SECRET);
+    const successions = [succession(second, third), succession(first, second)];
+    const again = reprovision(bits, await releaseBy(third, { successions, securityVersion: 3 }));
+    expect(await openOn(again, box)).toEqual(SECRET);
+
+    const device = await running(again);
+    const newer = await sealOn(device, 'authorised');
+    await device.board.powerOff();
+    for (const older of [rotated, bits]) expect(await openOn(older, newer)).toBe('PolicyNotMet');
+    // Not even where the former key signs something that calls itself newer.
+    const back = await releaseBy(second, { successions, securityVersion: 4 });
+    expect(await openOn(reprovision(bits, back), newer)).toBe('PolicyNotMet');
+  });
+
+  it('leaves nothing by anybody’s word but its own, to nobody else, and for no older system', async () => {
+    const { bits, box } = await sealedByFirst();
+    const openUnder = async (variant: ReleaseVariant): Promise<PortValue> =>
+      openOn(reprovision(bits, await releaseBy(second, variant)), box);
+    const [whole, other] = [succession(first, second), succession(first, third)];
+    const refused: readonly (readonly [string, ReleaseVariant])[] = [
+      ['no succession', {}],
+      ['signed by the successor', { successions: [succession(first, second, second)] }],
+      ['signed by the root', { successions: [succession(first, second, keys.root)] }],
+      ['of a third key', { successions: [other] }],
+      ['of a third key, said to be for this one', { successions: [{ ...other, to: whole.to }] }],
+      ['the other way round', { successions: [succession(second, first)] }],
+      ['of another key', { successions: [succession(third, second)] }],
+      ['by what is no key', { successions: [{ ...whole, from: Uint8Array.of(0x30, 0) }] }],
+      ['of an older system', { successions: [whole], securityVersion: 1, keystoreVersion: 2 }],
+      ['of an older keystore', { successions: [whole], keystoreVersion: 1 }],
+    ];
+    const answers = new Map<string, PortValue>();
+    for (const [what, variant] of refused) answers.set(what, await openUnder(variant));
+    expect(answers).toEqual(new Map(refused.map(([what]) => [what, 'PolicyNotMet'])));
+    expect(await openUnder({ successions: [succession(second, first), whole] })).toEqual(SECRET);
   });
 });
 

@@ -53,7 +53,7 @@ export function servePluton({ hardware, verifier, counters, boot, report }: Plut
     openCapability: async ([file, inForce]) =>
       verifier.openCapability(file, toHex(await hardware.sha256(await hardware.identityKey())), inForce),
     async createSessionKey([ticket]) {
-      const salt = ticket === null ? null : await unseal(hardware, 'session-key', TICKETS, ticket);
+      const salt = ticket === null ? null : await unseal(hardware, 'session-key', TICKETS, ticket, []);
       // The key depends on what runs as well: even with its salt, other software gets another one.
       const key = await hardware.makeKey(await attestedState(hardware), salt);
       return {
@@ -68,7 +68,7 @@ export function servePluton({ hardware, verifier, counters, boot, report }: Plut
     signRecord: ([record]) => hardware.signRecord(record),
     openDelivery: ([ephemeral, context, box]) => hardware.openDelivery(ephemeral, context, box),
     seal: ([policy, owner, plaintext]) => seal(hardware, 'data', owner, policy, plaintext),
-    unseal: ([owner, box]) => unseal(hardware, 'data', owner, box),
+    unseal: ([owner, box]) => unseal(hardware, 'data', owner, box, verifier.successions),
     counter: ([name, increment]) => counters.counter(name, increment),
     anchorCounters: () => counters.anchor(),
     sha256: ([message]) => hardware.sha256(message),

@@ -13,6 +13,7 @@ import {
   type AbiVersion,
   type BootPhase,
   type DeviceCapabilityName,
+  type KeySuccession,
   type KeystoreKey,
   type LoadedIdentity,
   type TrustedKeystore,
@@ -89,6 +90,11 @@ export class ImageVerifier {
         : await verifyImage(untrusted, policy, this.#hardware);
     const { package: image, digest, signerId, securityVersion, file } = verified;
     return { ...image.fields, digest, signerId, securityVersion, file };
+  }
+
+  /** Which keys handed over to which, as the keystore has it: for whoever relies on it to verify. */
+  get successions(): readonly KeySuccession[] {
+    return this.#keystore.successions ?? [];
   }
 
   /** Where this boot stands, by what was measured here; null: not even the monitor was. */

@@ -7,7 +7,9 @@ import {
   readArray,
   readBytes,
   readUint,
+  successionStatement,
   type CborValue,
+  type KeySuccession,
   type SealPolicy,
 } from '@sevenfold/formats';
 import { PlutonError } from './errors.ts';
@@ -65,17 +67,18 @@ export async function seal(
 }
 
 /**
- * Opens a box. Steps in order: well-formed; its policy holds now; made by this chip for this purpose, owner and
- * policy, and unchanged. Throws `NotABox`, `PolicyNotMet`, `NotAuthentic`.
+ * Opens a box. Steps in order: well-formed; its policy holds now, under the keystore's `successions`; made by this chip
+ * for this purpose, owner and policy, and unchanged. Throws `NotABox`, `PolicyNotMet`, `NotAuthentic`.
  */
 export async function unseal(
   hardware: PlutonHardwarePort,
   purpose: SealPurpose,
   owner: string,
   untrusted: Uint8Array,
+  successions: readonly KeySuccession[],
 ): Promise<Uint8Array> {
   const { policy, box } = parseBox(untrusted);
-  await holds(hardware, policy);
+  await holds(hardware, policy, successions);
   return hardware.unseal(contextOf(purpose, owner, encodePolicy(policy)), box);
 }
 
@@ -107,7 +110,30 @@ async function presentPolicy(hardware: PlutonHardwarePort, kind: SealPolicy): Pr
 const isSystem = ({ imageType }: { readonly imageType: number }): boolean =>
   SYSTEM_IMAGE_TYPES.some((type) => IMAGE_TYPES[type] === imageType);
 
-async function holds(hardware: PlutonHardwarePort, policy: Policy): Promise<void> {
+/** By SHA-256 of their SPKI: a signer, those who handed over to it, and those who had handed over to them. */
+async function authoritiesOf(
+  hardware: PlutonHardwarePort,
+  signerId: Uint8Array,
+  successions: readonly KeySuccession[],
+): Promise<readonly Uint8Array[]> {
+  const authorities = [signerId];
+  // Grows while it is gone through.
+  for (const successor of authorities) {
+    for (const { from, to, signature } of successions) {
+      if (!equalBytes(to, successor)) continue;
+      const id = await hardware.sha256(from);
+      if (authorities.some((known) => equalBytes(known, id))) continue;
+      if (await hardware.verify(from, successionStatement(to), signature)) authorities.push(id);
+    }
+  }
+  return authorities;
+}
+
+async function holds(
+  hardware: PlutonHardwarePort,
+  policy: Policy,
+  successions: readonly KeySuccession[],
+): Promise<void> {
   if (policy.kind === 'measured') {
     if (equalBytes(policy.state, await attestedState(hardware))) return;
     throw new PlutonError('PolicyNotMet', 'This was sealed by other software than runs now.', {
@@ -125,10 +151,13 @@ async function holds(hardware: PlutonHardwarePort, policy: Policy): Promise<void
   }
   for (const { imageType, signerId, leastSecurityVersion } of policy.demands.filter(isSystem)) {
     const images = running.filter((entry) => entry.imageType === imageType);
-    if (images.length === 0 || images.some((image) => !equalBytes(image.signerId, signerId))) {
+    const authorities = await Promise.all(
+      images.map((image) => authoritiesOf(hardware, image.signerId, successions)),
+    );
+    if (images.length === 0 || !authorities.every((ids) => ids.some((id) => equalBytes(id, signerId)))) {
       throw new PlutonError('PolicyNotMet', `No image of type ${imageType} by the signer of this box runs.`, {
         field: `imageType ${imageType}`,
-        rule: 'signed by the same key',
+        rule: 'signed by the same key, or by one that it handed over to',
       });
     }
     if (images.some(({ securityVersion }) => securityVersion < leastSecurityVersion)) {

@@ -17,11 +17,13 @@ import {
   parseImagePackage,
   signedBytesOf,
   rootKeyBytes,
+  successionStatement,
   utf8Encode,
   writeFileSystem,
   type FileEntry,
   type ImageFields,
   type ImageTypeName,
+  type KeySuccession,
   type SystemImageTypeName,
 } from '@sevenfold/formats';
 import type { ProvisionImage } from '@sevenfold/silicon';
@@ -35,7 +37,8 @@ export interface TestKey {
   readonly second: { readonly privateKey: KeyObject; readonly spki: Uint8Array };
 }
 
-function makeKey(): TestKey {
+/** A key that no keystore knows yet. */
+export function makeKey(): TestKey {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const spki = Uint8Array.from(publicKey.export({ format: 'der', type: 'spki' }));
   const second = generateKeyPairSync('ml-dsa-65');
@@ -70,6 +73,12 @@ export const rootKeyHash = sha256(keys.root.spki);
 export const bothRootKeysHash = sha256(
   rootKeyBytes({ rootSpki: keys.root.spki, secondRootSpki: keys.root.second.spki }),
 );
+
+/** What a keystore lists of a key that was rotated: one hands over to the other, unless somebody else signs it. */
+export function succession(from: TestKey, next: TestKey, signatureBy: TestKey = from): KeySuccession {
+  const to = sha256(next.spki);
+  return { from: from.spki, to, signature: signWith(signatureBy, successionStatement(to)) };
+}
 
 /** What a keystore lists to revoke an image. */
 export const revocationOf = (imagePackage: Uint8Array): Uint8Array =>
@@ -193,6 +202,7 @@ export interface ReleaseVariant {
   readonly platformKeys?: readonly (Omit<TestKey, 'second'> & Partial<TestKey>)[];
   readonly revoked?: readonly Uint8Array[];
   readonly keystoreVersion?: number;
+  readonly successions?: readonly KeySuccession[];
   readonly monitor?: string;
   readonly root?: TestKey;
   /** Root and platform have second keys, and sign twice. */
@@ -210,6 +220,7 @@ export async function makeSystemImage(
     platformKeys,
     revoked,
     keystoreVersion = securityVersion,
+    successions,
     monitor,
     root = keys.root,
     twice = false,
@@ -246,6 +257,7 @@ export async function makeSystemImage(
             },
           ],
           revokedImageDigests: revoked ?? [],
+          ...(successions && { successions }),
         });
         return [{ path: SYSTEM_IMAGE_FILES.keystore, bytes }];
       }
