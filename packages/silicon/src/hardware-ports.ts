@@ -126,6 +126,7 @@ export function normalWorldHardware(chip: Chip, board: NormalWorldBoard): PortHa
     tlsProtocol: network('tlsProtocol'),
     tlsListen: network('tlsListen'),
     tlsAccept: network('tlsAccept'),
+    tlsRenew: network('tlsRenew'),
     tlsUnlisten: network('tlsUnlisten'),
     http2Request: network('http2Request'),
     http2Head: network('http2Head'),

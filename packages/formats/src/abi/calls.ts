@@ -256,7 +256,7 @@ export const KERNEL_HARDWARE_CALLS = {
   },
   tlsConnect: {
     args: [
-      '{host, port, address?: IPv4 as a number, proxy?: {host, port, username?, password?}, serverName, roots: [DER], clientChain?, clientKey?, alpn?: [string], peer?: "server" | "device"}',
+      '{host, port, address?: IPv4 as a number, proxy?: {host, port, username?, password?}, serverName, roots: [DER], clientChain?, clientKey?, alpn?: [string], peer?: "server" | "device", issuer?: DER}',
     ],
     returns:
       'number: connection id; address: where the host is, if the caller resolved it; device: a device’s certificate in place of a host’s',
@@ -267,10 +267,15 @@ export const KERNEL_HARDWARE_CALLS = {
   tlsExporter: { args: ['connection', 'label', 'length'], returns: 'bytes' },
   tlsProtocol: { args: ['connection'], returns: 'string: what ALPN chose; empty: nothing' },
   tlsListen: {
-    args: ['{port, backlog, chain: [DER], key: PKCS#8, roots: [DER]}'],
-    returns: 'number: listener; it takes devices whose certificate leads to the roots, and nobody else',
+    args: ['{port, backlog, chain: [DER], key: PKCS#8, roots: [DER], issuer?: DER}'],
+    returns:
+      'number: listener; it takes devices whose certificate leads to the roots, or to a later authority of the first one’s name that the issuer certified',
   },
   tlsAccept: { args: ['listener'], returns: '{connection, deviceId, address, port}; waits for a device' },
+  tlsRenew: {
+    args: ['listener', '{chain: [DER], key: PKCS#8, roots: [DER], issuer?: DER}'],
+    returns: 'null: as whom it answers from the next peer on',
+  },
   tlsUnlisten: { args: ['listener'], returns: 'null' },
   http2Request: {
     args: ['connection', '{method, path, authority, fields: [[name, value]], body: bytes | null}'],

@@ -21,6 +21,8 @@ export interface TlsTarget {
   readonly serverName: string;
   /** DER certificates; the server's chain must lead to one of them. Never empty. */
   readonly roots: readonly Uint8Array[];
+  /** See `Peers`. */
+  readonly issuer: Uint8Array | null;
   /** Leaf first, DER, and its PKCS#8 key: both or neither. */
   readonly client: { readonly chain: readonly Uint8Array[]; readonly key: Uint8Array } | null;
   readonly alpn: readonly string[];
@@ -30,13 +32,24 @@ export interface TlsTarget {
   readonly deviceId: string | null;
 }
 
-/** How a board answers TLS: as whom, and whose devices may come. */
-export interface TlsService {
-  readonly port: number;
-  readonly backlog: number;
+/** Whose devices are believed. */
+export interface Peers {
+  /** DER certificates of authorities; the first is the one that certified this device. Never empty. */
+  readonly roots: readonly Uint8Array[];
+  /** What certified the first of them: a later authority of the same name is one as well. Null: none is. */
+  readonly issuer: Uint8Array | null;
+}
+
+/** As whom a board answers TLS, and whose devices may come. */
+export interface TlsServiceIdentity extends Peers {
   readonly chain: readonly Uint8Array[];
   readonly key: Uint8Array;
-  readonly roots: readonly Uint8Array[];
+}
+
+/** How a board answers TLS. */
+export interface TlsService extends TlsServiceIdentity {
+  readonly port: number;
+  readonly backlog: number;
 }
 
 /** One HTTP/2 request. */
@@ -141,15 +154,28 @@ export function parseHostTarget(
   };
 }
 
+function issuerArgument(value: PortValue | undefined): Uint8Array | null {
+  return value === undefined || value === null ? null : bytesArgument(value, 'issuer', MAX_CERTIFICATE_BYTES);
+}
+
+/** Parses the second argument of `tlsRenew`. */
+export function parseServiceIdentity(untrusted: PortValue | undefined): TlsServiceIdentity {
+  if (!isRecord(untrusted)) return refuse('service', 'an object');
+  return {
+    chain: certificates(untrusted['chain'], 'chain'),
+    key: bytesArgument(untrusted['key'], 'key', MAX_KEY),
+    roots: certificates(untrusted['roots'], 'roots'),
+    issuer: issuerArgument(untrusted['issuer']),
+  };
+}
+
 /** Parses the argument of `tlsListen`. */
 export function parseTlsService(untrusted: PortValue | undefined): TlsService {
   if (!isRecord(untrusted)) return refuse('service', 'an object');
   return {
+    ...parseServiceIdentity(untrusted),
     port: integerArgument(untrusted['port'], 'port', 65_535),
     backlog: integerArgument(untrusted['backlog'], 'backlog', MAX_ADDRESS),
-    chain: certificates(untrusted['chain'], 'chain'),
-    key: bytesArgument(untrusted['key'], 'key', MAX_KEY),
-    roots: certificates(untrusted['roots'], 'roots'),
   };
 }
 
@@ -170,6 +196,7 @@ export function parseTlsTarget(untrusted: PortValue | undefined): TlsTarget {
     deviceId: deviceId === null ? null : textArgument(deviceId, 'deviceId', /^[0-9a-f]{1,128}$/),
     serverName: textArgument(untrusted['serverName'], 'serverName', HOST_FORM),
     roots: certificates(untrusted['roots'], 'roots'),
+    issuer: issuerArgument(untrusted['issuer']),
     client:
       chain === null
         ? null

@@ -47,16 +47,20 @@ async function board(privateNetwork: PrivateNetwork, address: number, now?: numb
 const HOME = 0x0a000001;
 const AWAY = 0x0a000002;
 
+/** As whom a device answers, and whom it takes for one of its tenant. */
+const serviceOf = (
+  as: Identity,
+  ca: Identity,
+  former: readonly Identity[] = [],
+): Record<string, PortValue> => ({
+  chain: [as.certificate.der, ca.certificate.der],
+  key: as.key.pkcs8,
+  roots: [ca, ...former].map(({ certificate }) => certificate.der),
+  issuer: all.intermediate.certificate.der,
+});
+
 const listen = (network: BoardNetwork, as: Identity, ca: Identity, port = PORT): Promise<PortValue> =>
-  network.handle('tlsListen', [
-    {
-      port,
-      backlog: 4,
-      chain: [as.certificate.der, ca.certificate.der],
-      key: as.key.pkcs8,
-      roots: [ca.certificate.der],
-    },
-  ]);
+  network.handle('tlsListen', [{ port, backlog: 4, ...serviceOf(as, ca) }]);
 
 const target = (as: Identity | null, ca: Identity, more: Record<string, PortValue> = {}): PortValue => ({
   host: 'first.local',
@@ -64,6 +68,7 @@ const target = (as: Identity | null, ca: Identity, more: Record<string, PortValu
   port: PORT,
   serverName: 'first.local',
   roots: [ca.certificate.der],
+  issuer: all.intermediate.certificate.der,
   peer: 'device',
   ...(as === null ? {} : { clientChain: [as.certificate.der, ca.certificate.der], clientKey: as.key.pkcs8 }),
   ...more,
@@ -164,7 +169,78 @@ describe('a device does not speak with', () => {
   });
 });
 
+describe('while a tenant’s next CA takes over', () => {
+  const HOUR = 3_600_000;
+  const later = NOW + HOUR;
+  const nextOf = async (
+    name = 'Test tenant',
+    parent = all.intermediate,
+  ): Promise<readonly [Identity, Identity]> => {
+    const ca = await makeIdentity('tenantCa', name, parent, { now: NOW + HOUR / 2 });
+    return [await makeIdentity('device', idOf('c3'), ca, { now: later }), ca];
+  };
+  /** What a device with one certificate hears from one that listens with another. */
+  const meet = async (
+    home: readonly [Identity, Identity, ...Identity[]],
+    away: readonly [Identity, Identity],
+    more: Record<string, PortValue> = {},
+  ): Promise<string> => {
+    const cable = wire();
+    const [listens, comes] = [await board(cable, HOME, later), await board(cable, AWAY, later)];
+    const [as, ca, ...former] = home;
+    const service = { port: PORT, backlog: 4, ...serviceOf(as, ca, former) };
+    const listener = await listens.handle('tlsListen', [service]);
+    serve(listens, listener).catch(() => undefined);
+    return speaks(comes, target(...away, more));
+  };
+  const REFUSED = /^(?:ServerNotTrusted|ConnectionLost|HandshakeRefused|nothing)$/;
+
+  it('devices that it has certified and such that it has not yet speak with each other, from either side', async () => {
+    const next = await nextOf();
+    const former = all.tenantCa.certificate.der;
+    const both = { roots: [next[1].certificate.der, former] };
+    expect(await meet([first, all.tenantCa], next, both)).toBe('ping');
+    expect(await meet([...next, all.tenantCa], [second, all.tenantCa])).toBe('ping');
+  });
+
+  it('one of an earlier day counts only where this device had it: it may have been taken back', async () => {
+    const next = await nextOf();
+    expect(await meet([first, all.tenantCa], next)).toMatch(REFUSED);
+    expect(await meet([...next], [second, all.tenantCa])).toMatch(REFUSED);
+  });
+
+  it('no other tenant’s passes for it, nor one of the same name from elsewhere', async () => {
+    const stranger = await nextOf('Other tenant');
+    expect(await meet([...stranger, all.tenantCa], [second, all.tenantCa])).toMatch(REFUSED);
+    expect(await meet([first, all.tenantCa], stranger, { roots: [all.tenantCa.certificate.der] })).toMatch(
+      REFUSED,
+    );
+    const forged = await nextOf('Test tenant', other.intermediate);
+    expect(await meet([...forged, all.tenantCa], [second, all.tenantCa])).toMatch(REFUSED);
+    expect(await meet([first, all.tenantCa], forged, { roots: [all.tenantCa.certificate.der] })).toMatch(
+      REFUSED,
+    );
+  });
+});
+
 describe('the port of a device', () => {
+  it('answers with the new certificate when the device has one, without being closed', async () => {
+    const cable = wire();
+    const later = NOW + 25 * 3_600_000;
+    const [home, away] = [await board(cable, HOME, later), await board(cable, AWAY, later)];
+    const listener = await listen(home, first, all.tenantCa);
+    const today = await makeIdentity('device', idOf('b2'), all.tenantCa, { now: later });
+    expect(await speaks(away, target(today, all.tenantCa))).toBe('ServerNotTrusted');
+    const renewed = await makeIdentity('device', idOf('a1'), all.tenantCa, { now: later });
+    await home.handle('tlsRenew', [listener, serviceOf(renewed, all.tenantCa)]);
+    const served = serve(home, listener);
+    expect(await speaks(away, target(today, all.tenantCa))).toBe('ping');
+    expect(await served).toBe(idOf('b2'));
+    await expect(home.handle('tlsRenew', [listener, serviceOf(other.device, all.tenantCa)])).resolves.toBe(
+      null,
+    );
+  });
+
   it('is not held up by peers that say nothing', async () => {
     const network = createBoardNetwork();
     networks.push(network);

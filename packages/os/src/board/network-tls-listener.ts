@@ -1,5 +1,5 @@
 import type { SecureContext, TLSSocket } from 'node:tls';
-import type { TlsService } from './network-arguments.ts';
+import type { TlsServiceIdentity } from './network-arguments.ts';
 import { NetworkError } from './network-errors.ts';
 import type { Accepted, Listener } from './network-listener.ts';
 import { credentialsOf, judgeDevice, withDeadline } from './network-tls.ts';
@@ -19,28 +19,31 @@ export interface AcceptedDevice extends Accepted {
 /** A port on which devices are met by TLS, both sides showing who they are. Handshakes go on side by side. */
 export class TlsListener {
   readonly #listener: Listener;
-  readonly #service: TlsService;
-  readonly #context: SecureContext;
+  #service: TlsServiceIdentity;
+  #context: SecureContext;
   readonly #timeout: number;
   readonly #now: () => number;
   readonly #waiting = new WaitingLine<AcceptedDevice>('accept');
   #shaking = 0;
 
-  constructor(listener: Listener, service: TlsService, timeout: number, now: () => number) {
+  constructor(listener: Listener, service: TlsServiceIdentity, timeout: number, now: () => number) {
     this.#listener = listener;
     this.#service = service;
     this.#timeout = timeout;
     this.#now = now;
     try {
-      this.#context = tls().createSecureContext({
-        ...credentialsOf(service.chain, service.key),
-        minVersion: 'TLSv1.3',
-      });
-    } catch (cause) {
+      this.#context = contextOf(service);
+    } catch (error) {
       listener.destroy();
-      throw new NetworkError('BadArgument', 'The given certificates or key cannot be used.', { cause });
+      throw error;
     }
     void this.#serve();
+  }
+
+  /** From the next peer on it answers as this. Throws `BadArgument`, and stays what it was. */
+  renew(service: TlsServiceIdentity): void {
+    this.#context = contextOf(service);
+    this.#service = service;
   }
 
   async #serve(): Promise<void> {
@@ -71,7 +74,7 @@ export class TlsListener {
     this.#shaking += 1;
     try {
       await withDeadline(secured(socket), AbortSignal.timeout(this.#timeout), AbortSignal.any([]));
-      const deviceId = judgeDevice(socket, this.#service.roots, this.#now());
+      const deviceId = judgeDevice(socket, this.#service, this.#now());
       if (this.#waiting.isClosed) throw new NetworkError('NetworkClosed', 'The socket was closed.');
       this.#waiting.add({ ...accepted, stream: socket, deviceId });
     } catch {
@@ -89,6 +92,14 @@ export class TlsListener {
   destroy(): void {
     this.#listener.destroy();
     for (const { stream } of this.#waiting.close()) stream.destroy();
+  }
+}
+
+function contextOf({ chain, key }: TlsServiceIdentity): SecureContext {
+  try {
+    return tls().createSecureContext({ ...credentialsOf(chain, key), minVersion: 'TLSv1.3' });
+  } catch (cause) {
+    throw new NetworkError('BadArgument', 'The given certificates or key cannot be used.', { cause });
   }
 }
 

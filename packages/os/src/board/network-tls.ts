@@ -1,8 +1,9 @@
 import type { X509Certificate } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
+import { equalBytes, FormatError } from '@sevenfold/formats';
 import { commonName, PkiError, parseCertificate, verifyChain, type Certificate } from '@sevenfold/pki';
-import type { TlsTarget } from './network-arguments.ts';
+import type { Peers, TlsTarget } from './network-arguments.ts';
 import { NetworkError, toNetworkError } from './network-errors.ts';
 import { openTunnel } from './network-proxy.ts';
 import { textOf, type Dialled, type Routes } from './network-routes.ts';
@@ -89,7 +90,7 @@ export async function connectTls(
   try {
     await withDeadline(handshake(socket), deadline, signal);
     if (target.peer === 'device') {
-      const deviceId = judgeDevice(socket, target.roots, options.now?.() ?? Date.now());
+      const deviceId = judgeDevice(socket, target, options.now?.() ?? Date.now());
       if (target.deviceId !== null && deviceId !== target.deviceId)
         throw new NetworkError('ServerNotTrusted', 'It is another device.', { rule: target.deviceId });
     }
@@ -156,34 +157,63 @@ function handshake(socket: TLSSocket): Promise<void> {
 function judgeServer(socket: TLSSocket, target: TlsTarget, now: number): void {
   const identity = tls().checkServerIdentity(target.serverName, socket.getPeerCertificate());
   if (identity !== undefined) throw notTrusted(identity);
-  judgeChain(socket, target.roots, now, 'serverAuth');
+  judgeChain(presentedBy(socket), target.roots, now, 'serverAuth');
 }
 
 /**
- * The other end as a device: its certificate is one for clients, leads to the given roots and holds now. Gives the
- * common name that it carries: the device's id.
+ * The other end as a device: its certificate is one for clients, leads to the given roots, or to one that followed the
+ * first of them, and holds now. Gives the common name that it carries: the device's id.
  */
-export function judgeDevice(socket: TLSSocket, roots: readonly Uint8Array[], now: number): string {
-  const { subject } = judgeChain(socket, roots, now, 'clientAuth');
+export function judgeDevice(socket: TLSSocket, { roots, issuer }: Peers, now: number): string {
+  const presented = presentedBy(socket);
+  const follower = issuer === null ? null : followerAmong(presented, roots, issuer, now);
+  const { subject } = judgeChain(presented, follower === null ? roots : [follower], now, 'clientAuth');
   const name = commonName(subject);
   if (name === null) throw new NetworkError('ServerNotTrusted', 'The certificate names no device.');
   return name;
 }
 
+/** DER of what the peer has shown, its own certificate first. */
+function presentedBy(socket: TLSSocket): readonly Uint8Array[] {
+  const presented: Uint8Array[] = [];
+  let next: X509Certificate | undefined = socket.getPeerX509Certificate();
+  while (next !== undefined && presented.length < 8) {
+    presented.push(new Uint8Array(next.raw));
+    next = next.issuerCertificate;
+  }
+  return presented;
+}
+
+/**
+ * The authority that the peer shows above its own certificate, if it is the one that followed the first root: of the
+ * same name, certified by the same issuer, and of a later day. One of an earlier day may have been taken back.
+ */
+function followerAmong(
+  [, shown]: readonly Uint8Array[],
+  [root]: readonly Uint8Array[],
+  issuer: Uint8Array,
+  now: number,
+): Uint8Array | null {
+  if (shown === undefined || root === undefined) return null;
+  try {
+    const [leaf, own] = [parseCertificate(shown), parseCertificate(root)];
+    if (!equalBytes(leaf.subject.der, own.subject.der) || leaf.notBefore <= own.notBefore) return null;
+    verifyChain({ leaf, intermediates: [], roots: [parseCertificate(issuer)], now, purpose: null });
+    return shown;
+  } catch (error) {
+    if (error instanceof PkiError || error instanceof FormatError) return null;
+    throw error;
+  }
+}
+
 function judgeChain(
-  socket: TLSSocket,
+  presented: readonly Uint8Array[],
   trusted: readonly Uint8Array[],
   now: number,
   purpose: 'serverAuth' | 'clientAuth',
 ): Certificate {
-  const presented: X509Certificate[] = [];
-  let next = socket.getPeerX509Certificate();
-  while (next !== undefined && presented.length < 8) {
-    presented.push(next);
-    next = next.issuerCertificate;
-  }
   try {
-    const [leaf, ...intermediates] = presented.map(({ raw }) => parseCertificate(new Uint8Array(raw)));
+    const [leaf, ...intermediates] = presented.map((der) => parseCertificate(der));
     if (leaf === undefined) throw new NetworkError('ServerNotTrusted', 'The peer has no certificate.');
     const roots = trusted.map((root) => parseCertificate(root));
     verifyChain({ leaf, intermediates, roots, now, purpose });

@@ -4,6 +4,7 @@ import {
   integerArgument,
   parseHttp2Request,
   parseHttpsRequest,
+  parseServiceIdentity,
   parseTlsService,
   parseTlsTarget,
   textArgument,
@@ -34,6 +35,7 @@ export const NETWORK_CALLS = [
   'tlsProtocol',
   'tlsListen',
   'tlsAccept',
+  'tlsRenew',
   'tlsUnlisten',
   'http2Request',
   'http2Head',
@@ -217,6 +219,10 @@ export function createBoardNetwork(options: BoardNetworkOptions = {}): BoardNetw
         stream.destroy();
         throw error;
       }
+    },
+    tlsRenew([id, untrusted]) {
+      listeners.get(id).renew(parseServiceIdentity(untrusted));
+      return null;
     },
     tlsUnlisten([id]) {
       listeners.take(id).destroy();

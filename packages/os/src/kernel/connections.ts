@@ -1,8 +1,10 @@
 import {
+  equalBytes,
   isBytes,
   recordArgument,
   uintArgument,
   utf8Decode,
+  type Clock,
   type Port,
   type PortValue,
 } from '@sevenfold/formats';
@@ -38,6 +40,7 @@ export type ProxyRecord = Readonly<Record<string, string | number>>;
 /** What connections stand on. */
 export interface ConnectionsHost {
   readonly hardware: Port;
+  readonly clock: Clock;
   readonly roots: readonly Uint8Array[];
   readonly deviceId: string;
   readonly firewall: Firewall;
@@ -45,6 +48,8 @@ export interface ConnectionsHost {
   readonly proxyFor: (host: string) => Promise<ProxyRecord | null>;
 }
 
+/** Life of a device's certificate: so long after an authority's last one there may be devices with one of it. */
+const CERTIFICATE_LIFE = 24 * 60 * 60 * 1000;
 const MOST_CONNECTIONS = 8;
 const MOST_LISTENERS = 2;
 const HTTPS_PORT = 443;
@@ -75,6 +80,8 @@ export function readRoots(pem: Uint8Array): readonly Uint8Array[] {
 export class Connections {
   readonly #host: ConnectionsHost;
   #identity: ClientIdentity | null = null;
+  /** The authority that certified this device before, and the monotonic ms to which it still counts. */
+  #former: { readonly authority: Uint8Array; readonly until: number } | null = null;
   /** Connections in the device's name. */
   readonly #named = new Map<number, Compartment>();
   /** What HTTP calls the other end of each (RFC 9110 §7.2). */
@@ -85,11 +92,18 @@ export class Connections {
     this.#host = host;
   }
 
-  /** With another tenant's identity, or none, what was opened with the former one is closed: it ends with the trust. */
+  /**
+   * With another tenant's identity, or none, what was opened with the former one is closed: it ends with the trust.
+   * With a new one of the same tenant whoever listens goes on, under the new certificate.
+   */
   setIdentity(identity: ClientIdentity | null): void {
-    const isSame = identity?.tenantId === this.#identity?.tenantId;
+    const former = this.#identity;
     this.#identity = identity;
-    if (isSame) return;
+    if (identity?.tenantId === former?.tenantId) {
+      this.#renew(former);
+      return;
+    }
+    this.#former = null;
     for (const [connection, compartment] of this.#named) {
       this.close(compartment, connection).catch(() => {
         // It has ended by itself: that is all that was wanted.
@@ -100,6 +114,33 @@ export class Connections {
         // As above.
       });
     }
+  }
+
+  #renew(former: ClientIdentity | null): void {
+    const identity = this.#identity;
+    const [before, now] = [former?.chain[1], identity?.chain[1]];
+    if (identity === null || now === undefined) return;
+    if (before !== undefined && !equalBytes(before, now))
+      this.#former = { authority: before, until: this.#host.clock.monotonic() + CERTIFICATE_LIFE };
+    for (const listener of this.#listeners.keys()) {
+      this.#host.hardware.call('tlsRenew', listener, this.#serviceOf(identity)).catch(() => {
+        // It has been closed meanwhile, or goes on as what it was.
+      });
+    }
+  }
+
+  #serviceOf(identity: ClientIdentity): { readonly [key: string]: PortValue } {
+    return { chain: identity.chain, key: identity.key, ...this.#peersOf(identity) };
+  }
+
+  /** Who counts as a device of the tenant: whom its authority certified, the one before it a day ago, or the next one. */
+  #peersOf({ chain }: ClientIdentity): { readonly roots: Uint8Array[]; readonly issuer: Uint8Array | null } {
+    const [, authority, issuer = null] = chain;
+    if (authority === undefined)
+      throw new KernelError('NotReady', 'The certificate of the device came without its issuer.');
+    const former = this.#former;
+    const isFormerIn = former !== null && this.#host.clock.monotonic() < former.until;
+    return { roots: [authority, ...(isFormerIn ? [former.authority] : [])], issuer };
   }
 
   isReady(compartment: Compartment): boolean {
@@ -145,7 +186,7 @@ export class Connections {
         ...(client === null ? {} : { clientChain: client.chain, clientKey: client.key }),
         ...(wish.peer === null || client === null
           ? { roots: compartment.tlsRoots ?? roots }
-          : { peer: 'device', deviceId: wish.peer.deviceId, roots: tenantRoots(client) }),
+          : { peer: 'device', deviceId: wish.peer.deviceId, ...this.#peersOf(client) }),
       });
       if (typeof connection !== 'number')
         throw new KernelError('BadReply', 'The network gave no connection.');
@@ -184,22 +225,19 @@ export class Connections {
   /** Steps in order: port named by the manifest; identity allowed and there; room; listening to the tenant's devices. */
   async listen(compartment: Compartment, port: number, backlog: number): Promise<number> {
     this.#host.firewall.requireServerPort(compartment, 'Tcp', port);
-    const { chain, key, ...identity } = this.#identityFor(compartment);
+    const identity = this.#identityFor(compartment);
     if ([...this.#listeners.values()].filter((owner) => owner === compartment).length >= MOST_LISTENERS)
       throw new KernelError('TooManyOpen', `An app may listen to devices on ${MOST_LISTENERS} ports.`);
-    const listener = await this.#host.hardware.call('tlsListen', {
-      port,
-      backlog,
-      chain,
-      key,
-      roots: tenantRoots({ chain, key, ...identity }),
-    });
+    const service = this.#serviceOf(identity);
+    const listener = await this.#host.hardware.call('tlsListen', { port, backlog, ...service });
     if (typeof listener !== 'number') throw new KernelError('BadReply', 'The network gave no listener.');
     this.#listeners.set(listener, compartment);
     if (compartment.isEnded || identity.tenantId !== this.#identity?.tenantId) {
       await this.closeListener(compartment, listener);
       throw new KernelError('NotOpen', 'App or identity came to an end before it listened.');
     }
+    // A new certificate that came while this one opened.
+    if (this.#identity !== identity) this.#renew(identity);
     return listener;
   }
 
@@ -285,12 +323,4 @@ export class Connections {
     if (!compartment.connections.has(connection))
       throw new KernelError('NotOpen', 'This connection is not open.');
   }
-}
-
-/** The tenant's own authority: whom it issued to is a device of the same tenant. */
-function tenantRoots({ chain }: ClientIdentity): readonly Uint8Array[] {
-  const [, authority] = chain;
-  if (authority === undefined)
-    throw new KernelError('NotReady', 'The certificate of the device came without its issuer.');
-  return [authority];
 }

@@ -112,7 +112,7 @@ export async function start(handle: StageHandle): Promise<void> {
     return { host: address, port: proxy.port, ...proxy.credentials };
   };
   const { tlsRoots: roots } = certStore;
-  const connections = new Connections({ hardware, roots, deviceId, firewall, proxyFor });
+  const connections = new Connections({ hardware, clock, roots, deviceId, firewall, proxyFor });
   const exchanges = new Http2Exchanges(hardware, connections);
   const sockets = new Sockets({ hardware, clock, firewall, proxyFor });
   const systemEvents = new SystemEvents(clock);

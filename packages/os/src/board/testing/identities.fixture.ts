@@ -53,8 +53,9 @@ export async function makeIdentity(
   return { certificate, key, issuer: { certificate, sign } };
 }
 
-/** Root, a tenant's CA, the update CA, and a device with a certificate of each. */
+/** Root and what stands under it: a tenant's CA, the update CA, and a device with a certificate of each. */
 export interface Authorities {
+  readonly intermediate: Identity;
   readonly tenantCa: Identity;
   readonly updateCa: Identity;
   readonly device: Identity;
@@ -69,6 +70,7 @@ export async function makeAuthorities({ now }: { readonly now: number }): Promis
   const tenantCa = await makeIdentity('tenantCa', 'Test tenant', intermediate, { now });
   const updateCa = await makeIdentity('updateCa', 'Test updates', intermediate, { now });
   return {
+    intermediate,
     tenantCa,
     updateCa,
     device: await makeIdentity('device', id, tenantCa, { now }),
