@@ -66,7 +66,7 @@ beforeAll(async () => {
   }));
   const app = (tenantId: string, ...cmdArgs: readonly string[]) => ({
     sourceDir: FOLDER,
-    signer: { thumbprint: thumbprint(platform.spki), sign: platform.sign },
+    signer: { thumbprint: thumbprint(platform.spki), sign: (message: Uint8Array) => platform.sign(message) },
     manifestOverrides: { cmdArgs, deviceAuthentication: tenantId },
   });
   [server, caller, stranger] = (await buildApps([
@@ -193,7 +193,10 @@ describe('over the change of their tenant’s CA', () => {
     async () => {
       const { service, authorities, tenantId } = years;
       const { images } = await years.publish('26.11.0');
-      const key = { thumbprint: thumbprint(platform.spki), sign: platform.sign };
+      const key = {
+        thumbprint: thumbprint(platform.spki),
+        sign: (message: Uint8Array) => platform.sign(message),
+      };
       const built = await buildApps(
         [
           ['serve', SERVER],
