@@ -29,6 +29,7 @@ import { ServiceError } from '../service-error.ts';
 import { downloadImage } from '../updates/download.ts';
 import { planForDevice, requireServed } from '../updates/plan-for-device.ts';
 import { Admission, type AdmissionLimit } from './admission.ts';
+import { Company } from './company.ts';
 import { answerBrokenDeviceRequest, sendDeviceProblem } from './device-problems.ts';
 import type { Schedule } from './schedule.ts';
 
@@ -142,6 +143,7 @@ export function createDeviceServer(options: DeviceServerOptions): FastifyInstanc
       await deviceOfUpdateCertificate({ ...context, authorities }, peerCertificate(request)),
     );
   };
+  const company = new Company();
   const admission = new Admission(limits.attestations, context.clock);
   const plans = new Admission(limits.plans, context.clock);
   const deliveries = new Admission(limits.deliveries, context.clock);
@@ -158,6 +160,8 @@ export function createDeviceServer(options: DeviceServerOptions): FastifyInstanc
   });
 
   app.post(DEVICE_PATHS.attest, { bodyLimit: DEVICE_LIMITS.attestRequest }, async (request, reply) => {
+    // Before anything else is done for it: attesting is most of what this port does.
+    await company.join();
     const attestRequest = decodeAttestRequest(bodyOf(request));
     const attestation = { ...context, authorities, schedule, admission };
     const answer = await attestDevice(attestation, attestRequest, () => exporterOf(request));
