@@ -61,6 +61,14 @@ describe('what was concluded from the same measurements before', () => {
     if (first === undefined) throw new Error('a release has images');
     const digest = first.digest.with(0, (first.digest[0] ?? 0) ^ 1);
     expect(await verdictOf(evidence({ components: [{ ...first, digest }, ...others] }))).toBe('unknown');
+    // The name that a conclusion is kept under holds the beginning of each digest alone.
+    const end = first.digest.with(31, (first.digest[31] ?? 0) ^ 1);
+    expect(await verdictOf(evidence({ components: [{ ...first, digest: end }, ...others] }))).toBe('unknown');
+    const known = await appraiseDevice(world.service, DEVICE, evidence());
+    for (const change of [{ name: 'as published?' }, { securityVersion: 9 }, { signerId: first.digest }]) {
+      const told = evidence({ components: [{ ...first, ...change }, ...others] });
+      expect((await appraiseDevice(world.service, DEVICE, told)).components).not.toBe(known.components);
+    }
     const without = components.filter(({ imageType }) => imageType !== 'NormalWorldKernel');
     expect(await verdictOf(evidence({ components: without }))).toBe('unknown');
     expect(await verdictOf(evidence({ lifecycle: { state: 'debug', text: 'non-psa-rot-debug' } }))).toBe(

@@ -1,4 +1,4 @@
-import { toHex } from '@sevenfold/formats';
+import { equalBytes, toHex } from '@sevenfold/formats';
 
 import {
   keepConclusions,
@@ -11,7 +11,7 @@ import type { Attester } from '../registry/find-attester.ts';
 import type { ServiceContext } from '../service-context.ts';
 import { appraise, type Appraisal, type References } from './appraise.ts';
 import { writeComponents, writeResult } from './attestation-record.ts';
-import type { UnprovenEvidence } from './evidence.ts';
+import type { MeasuredComponent, UnprovenEvidence } from './evidence.ts';
 import { ACCEPTABLE_FOR } from './policy.ts';
 
 /** An appraisal, and how a row keeps it. */
@@ -22,8 +22,12 @@ export interface KeptAppraisal {
   readonly result: string;
 }
 
-/** With the first and the last moment (ms) at which it holds. */
-type Conclusion = KeptAppraisal & { readonly from: number; readonly until: number };
+/** With what it was drawn from, and the first and the last moment (ms) at which it holds. */
+type Conclusion = KeptAppraisal & {
+  readonly measured: readonly MeasuredComponent[];
+  readonly from: number;
+  readonly until: number;
+};
 
 type Appraised = Pick<UnprovenEvidence, 'lifecycle' | 'components'>;
 
@@ -54,23 +58,44 @@ export async function appraiseDevice(
         claims: appraisal.claims,
         reference: { feed: references.feed, release: references.current?.name ?? null },
       }),
+      // Copies: the evidence's own are views of a request.
+      measured: evidence.components.map((one) => ({
+        ...one,
+        digest: one.digest.slice(),
+        signerId: one.signerId.slice(),
+      })),
       from: now,
       until: Math.min(Number.POSITIVE_INFINITY, ...ends),
     };
   };
-  const isGood = ({ from, until }: Conclusion): boolean => from <= now && now <= until;
+  const isGood = ({ from, until, measured }: Conclusion): boolean =>
+    from <= now && now <= until && isSame(measured, evidence.components);
   return (await conclusions.get(context.store, name, conclude, isGood)) ?? conclude();
 }
 
-/** Everything that the judgement depends on, but for what is published and the time: no two share a name. */
+/** The kind of device and the beginnings of its digests: few kinds share a name, and `isSame` tells them apart. */
 function nameOf({ osFeed, chipSku }: Pick<Attester, 'osFeed' | 'chipSku'>, evidence: Appraised): string {
-  let name = `${osFeed} ${chipSku} ${evidence.lifecycle.text}`;
-  for (const one of evidence.components) {
-    // Texts are the device's own: their lengths keep them apart.
-    name += ` ${one.imageType.length}:${one.imageType} ${one.name.length}:${one.name} ${one.securityVersion}`;
-    name += ` ${toHex(one.digest)} ${toHex(one.signerId)}`;
+  let mixed = evidence.components.length;
+  for (const { digest } of evidence.components)
+    for (let index = 0; index < 4; index += 1) mixed = Math.imul(mixed ^ (digest[index] ?? 0), 0x01000193);
+  return `${osFeed} ${chipSku} ${evidence.lifecycle.text} ${mixed}`;
+}
+
+/** With `nameOf`, everything that the judgement depends on but for what is published and the time. */
+function isSame(known: readonly MeasuredComponent[], measured: readonly MeasuredComponent[]): boolean {
+  if (known.length !== measured.length) return false;
+  for (let index = 0; index < known.length; index += 1) {
+    const [one, other] = [known[index], measured[index]];
+    if (one === undefined || other === undefined) return false;
+    const isEqual =
+      one.imageType === other.imageType &&
+      one.name === other.name &&
+      one.securityVersion === other.securityVersion &&
+      equalBytes(one.digest, other.digest) &&
+      equalBytes(one.signerId, other.signerId);
+    if (!isEqual) return false;
   }
-  return name;
+  return true;
 }
 
 /** Everything that the measurements are compared with: a few look-ups by key. */

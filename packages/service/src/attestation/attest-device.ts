@@ -218,26 +218,24 @@ async function settle(context: AttestationContext, outcome: Outcome): Promise<At
   ].slice(0, DEVICE_LIMITS.maxReasons);
   const time = context.clock.now();
   const nextCheck = appointment(context, verdict === 'trusted' ? 'attestation' : 'remedy');
-  await context.store.write((tx) =>
-    replaceAttestation(tx, {
-      deviceId,
-      time,
-      verdict,
-      reasons: JSON.stringify(reasons),
-      format: evidence.format,
-      evidenceDigest: toHex(evidenceDigest),
-      lifecycle: evidence.lifecycle.text,
-      components: appraised.components,
-      release: appraisal.release,
-      requiredRelease,
-      policyVersion: POLICY_VERSION,
-      tenantId,
-      clientSerial: client?.serial ?? null,
-      updateSerial: update.serial,
-      nextCheck: time + nextCheck * 1000,
-      result: appraised.result,
-    }),
-  );
+  await context.store.writeOne(replaceAttestation, {
+    deviceId,
+    time,
+    verdict,
+    reasons: JSON.stringify(reasons),
+    format: evidence.format,
+    evidenceDigest: toHex(evidenceDigest),
+    lifecycle: evidence.lifecycle.text,
+    components: appraised.components,
+    release: appraisal.release,
+    requiredRelease,
+    policyVersion: POLICY_VERSION,
+    tenantId,
+    clientSerial: client?.serial ?? null,
+    updateSerial: update.serial,
+    nextCheck: time + nextCheck * 1000,
+    result: appraised.result,
+  });
   return {
     verdict,
     reasons,

@@ -36,32 +36,44 @@ export async function countNonces(db: Kysely<Database>): Promise<number> {
 export const replaceAttestation = prepareFor<AttestationRow>()((db, parameter) =>
   db
     .insertInto('attestations')
-    .values({ ...columnsOf(parameter), deviceId: parameter('deviceId') })
-    .onConflict((conflict) => conflict.column('deviceId').doUpdateSet(columnsOf(parameter))),
+    .values({
+      deviceId: parameter('deviceId'),
+      time: parameter('time'),
+      verdict: parameter('verdict'),
+      reasons: parameter('reasons'),
+      format: parameter('format'),
+      evidenceDigest: parameter('evidenceDigest'),
+      lifecycle: parameter('lifecycle'),
+      components: parameter('components'),
+      release: parameter('release'),
+      requiredRelease: parameter('requiredRelease'),
+      policyVersion: parameter('policyVersion'),
+      tenantId: parameter('tenantId'),
+      clientSerial: parameter('clientSerial'),
+      updateSerial: parameter('updateSerial'),
+      nextCheck: parameter('nextCheck'),
+      result: parameter('result'),
+    })
+    .onConflict((conflict) =>
+      conflict.column('deviceId').doUpdateSet((row) => ({
+        time: row.ref('excluded.time'),
+        verdict: row.ref('excluded.verdict'),
+        reasons: row.ref('excluded.reasons'),
+        format: row.ref('excluded.format'),
+        evidenceDigest: row.ref('excluded.evidenceDigest'),
+        lifecycle: row.ref('excluded.lifecycle'),
+        components: row.ref('excluded.components'),
+        release: row.ref('excluded.release'),
+        requiredRelease: row.ref('excluded.requiredRelease'),
+        policyVersion: row.ref('excluded.policyVersion'),
+        tenantId: row.ref('excluded.tenantId'),
+        clientSerial: row.ref('excluded.clientSerial'),
+        updateSerial: row.ref('excluded.updateSerial'),
+        nextCheck: row.ref('excluded.nextCheck'),
+        result: row.ref('excluded.result'),
+      })),
+    ),
 );
-
-/** All columns but the key. */
-function columnsOf(
-  of: <Name extends keyof AttestationRow>(name: Name) => AttestationRow[Name],
-): Omit<AttestationRow, 'deviceId'> {
-  return {
-    time: of('time'),
-    verdict: of('verdict'),
-    reasons: of('reasons'),
-    format: of('format'),
-    evidenceDigest: of('evidenceDigest'),
-    lifecycle: of('lifecycle'),
-    components: of('components'),
-    release: of('release'),
-    requiredRelease: of('requiredRelease'),
-    policyVersion: of('policyVersion'),
-    tenantId: of('tenantId'),
-    clientSerial: of('clientSerial'),
-    updateSerial: of('updateSerial'),
-    nextCheck: of('nextCheck'),
-    result: of('result'),
-  };
-}
 
 export async function selectAttestation(
   db: Kysely<Database>,

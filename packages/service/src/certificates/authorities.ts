@@ -169,7 +169,7 @@ export class CertificateAuthorities {
   issuerOf(authority: Authority): CertificateIssuer {
     return {
       certificate: authority.certificate,
-      sign: async (message) => this.#context.keys.sign(authority.keyName, message),
+      sign: (message) => this.#context.keys.sign(authority.keyName, message),
     };
   }
 

@@ -85,37 +85,37 @@ async function issue(
 ): Promise<IssuedCertificate> {
   const { authorities, clock, entropy } = context;
   const { deviceId, publicKey, attestation } = subject;
-  const now = clock.now();
-  const leaf = await leafIssuerOf(authorities, authority, profile).issue({
-    deviceId,
-    publicKey,
-    attestation,
-    now,
-    entropy,
-  });
-  const above = await authorities.chainOf(authority);
+  const { issuer, above } = issuing.get(authority) ?? (await prepare(authorities, authority, profile));
+  const leaf = await issuer.issue({ deviceId, publicKey, attestation, now: clock.now(), entropy });
   return {
     serial: leaf.serial,
     get certificate() {
       return parseCertificate(leaf.der);
     },
-    chain: [leaf.der, ...above.slice(0, -1).map((one) => one.der)],
+    chain: [leaf.der, ...above],
   };
 }
 
-/** One for each authority that issues now: an authority that was read again has another one. */
-const leafIssuers = new WeakMap<Authority, LeafIssuer>();
+/** What an authority issues with, and what it sends along: its own certificate and those above, without the root. */
+interface Issuing {
+  readonly issuer: LeafIssuer;
+  readonly above: readonly Uint8Array[];
+}
 
-function leafIssuerOf(
+/** One for each authority that issues now: an authority that was read again has another one. */
+const issuing = new WeakMap<Authority, Issuing>();
+
+async function prepare(
   authorities: CertificateAuthorities,
   authority: Authority,
   profile: 'device' | 'update',
-): LeafIssuer {
-  const known = leafIssuers.get(authority);
-  if (known !== undefined) return known;
+): Promise<Issuing> {
   const { certificate } = authority;
-  const made = new LeafIssuer(profile, { ...authorities.issuerOf(authority), certificate });
-  leafIssuers.set(authority, made);
+  const made = {
+    issuer: new LeafIssuer(profile, { ...authorities.issuerOf(authority), certificate }),
+    above: (await authorities.chainOf(authority)).slice(0, -1).map((one) => one.der),
+  };
+  issuing.set(authority, made);
   return made;
 }
 

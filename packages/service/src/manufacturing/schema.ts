@@ -1,5 +1,6 @@
 import { sql, type Kysely } from 'kysely';
 
+import { replaceTable, withoutRowId } from '../store/keyed-table.ts';
 import type { CapabilitySchema } from '../store/schema.ts';
 
 /** Rows of this capability. Times in ms since 1970. */
@@ -66,6 +67,35 @@ export const MANUFACTURING_SCHEMA: CapabilitySchema = {
           .addColumn('createdAt', 'bigint', (column) => column.notNull())
           .execute();
         await db.schema.createIndex('siliconRootsOfMaker').on('siliconRoots').column('makerId').execute();
+      },
+    },
+    {
+      name: 'endorsements-by-evidence-name',
+      async apply(db) {
+        await db.schema
+          .createTable('endorsementsAnew')
+          .addColumn('evidenceName', 'text', (column) => column.primaryKey())
+          .addColumn('deviceId', 'text', (column) => column.notNull())
+          .addColumn('spki', 'bytea', (column) => column.notNull())
+          .addColumn('chipSku', 'integer', (column) => column.notNull())
+          .addColumn('makerId', 'text', (column) => column.notNull())
+          .addColumn('createdAt', 'bigint', (column) => column.notNull())
+          .modifyEnd(withoutRowId)
+          .execute();
+        await replaceTable(db, 'endorsements', 'endorsementsAnew', [
+          'evidenceName',
+          'deviceId',
+          'spki',
+          'chipSku',
+          'makerId',
+          'createdAt',
+        ]);
+        await db.schema
+          .createIndex('endorsementsByDevice')
+          .unique()
+          .on('endorsements')
+          .column('deviceId')
+          .execute();
       },
     },
   ],

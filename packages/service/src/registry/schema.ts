@@ -1,3 +1,4 @@
+import { replaceTable, withoutRowId } from '../store/keyed-table.ts';
 import type { CapabilitySchema } from '../store/schema.ts';
 
 /** Rows of this capability. Times in ms since 1970. `nameKey` is the name without case: unique in its parent. */
@@ -113,6 +114,40 @@ export const REGISTRY_SCHEMA: CapabilitySchema = {
           .addColumn('tenantId', 'text', (column) => column.notNull())
           .addColumn('releasedAt', 'bigint', (column) => column.notNull())
           .execute(),
+    },
+    {
+      name: 'devices-by-id',
+      async apply(db) {
+        await db.schema
+          .createTable('devicesAnew')
+          .addColumn('deviceId', 'text', (column) => column.primaryKey())
+          .addColumn('tenantId', 'text', (column) => column.notNull().references('tenants.tenantId'))
+          .addColumn('deviceGroupId', 'text', (column) => column.references('deviceGroups.deviceGroupId'))
+          .addColumn('chipSku', 'bigint', (column) => column.notNull())
+          .addColumn('blocked', 'integer', (column) => column.notNull())
+          .addColumn('claimedAt', 'bigint', (column) => column.notNull())
+          .modifyEnd(withoutRowId)
+          .execute();
+        const columns = ['deviceId', 'tenantId', 'deviceGroupId', 'chipSku', 'blocked', 'claimedAt'];
+        await replaceTable(db, 'devices', 'devicesAnew', columns);
+        await db.schema
+          .createIndex('devicesOfTenant')
+          .on('devices')
+          .columns(['tenantId', 'deviceId'])
+          .execute();
+        await db.schema
+          .createTable('releasedDevicesAnew')
+          .addColumn('deviceId', 'text', (column) => column.primaryKey())
+          .addColumn('tenantId', 'text', (column) => column.notNull())
+          .addColumn('releasedAt', 'bigint', (column) => column.notNull())
+          .modifyEnd(withoutRowId)
+          .execute();
+        await replaceTable(db, 'releasedDevices', 'releasedDevicesAnew', [
+          'deviceId',
+          'tenantId',
+          'releasedAt',
+        ]);
+      },
     },
   ],
 };

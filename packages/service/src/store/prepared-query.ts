@@ -22,22 +22,25 @@ class Parameter {
 }
 
 /** Writes a query with stand-ins for its values. */
-type Build<Values, Row> = (
-  db: Kysely<Database>,
+type Build<Values, Row, Tables> = (
+  db: Kysely<Tables>,
   parameter: <Name extends keyof Values & string>(name: Name) => Values[Name],
 ) => { compile(): CompiledQuery<Row> };
 
 /** A query that is built and compiled once, then runs with other values each time: for what every request asks. */
-export type PreparedQuery<Values, Row> = (db: Kysely<Database>, values: Values) => Promise<readonly Row[]>;
+export type PreparedQuery<Values, Row, Tables = Database> = (
+  db: Kysely<Tables>,
+  values: Values,
+) => Promise<readonly Row[]>;
 
 /**
  * Prepares a query over `Values`: `build` writes it with `parameter(name)` wherever a value of them belongs. Every
  * database of a process is of one engine, so what was compiled for the first is right for all.
  */
-export function prepareFor<Values extends Readonly<Record<string, unknown>>>(): <Row>(
-  build: Build<Values, Row>,
-) => PreparedQuery<Values, Row> {
-  return <Row>(build: Build<Values, Row>) => {
+export function prepareFor<Values extends Readonly<Record<string, unknown>>, Tables = Database>(): <Row>(
+  build: Build<Values, Row, Tables>,
+) => PreparedQuery<Values, Row, Tables> {
+  return <Row>(build: Build<Values, Row, Tables>) => {
     let compiled: CompiledQuery<Row> | null = null;
     return async (db, values) => {
       // The query builder looks at no value that is an object: it passes through to `compiled.parameters`.

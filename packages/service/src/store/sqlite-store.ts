@@ -6,6 +6,7 @@ import type { Kysely } from 'kysely';
 import { ServiceError } from '../service-error.ts';
 import type { Database } from './database.ts';
 import { openKysely, SqliteSession } from './sqlite-dialect.ts';
+import type { PreparedQuery } from './prepared-query.ts';
 import type { Store } from './store.ts';
 
 /** Works that share one transaction at most: bounds how long the first of them waits for its fsync. */
@@ -16,6 +17,8 @@ const LONGEST_GATHERING = 10;
 const GATHERING_A_COMMIT = 4;
 
 interface Waiting<Tables> {
+  /** One statement and no more, which undoes itself when it fails. */
+  readonly isOne: boolean;
   work(tx: Kysely<Tables>): unknown;
   resolve(value: unknown): void;
   reject(reason: unknown): void;
@@ -23,6 +26,9 @@ interface Waiting<Tables> {
 
 /** Holds the inner pages of the indexes of a million devices, so that a look-up reads few leaves. */
 const CACHE_KIBIBYTES = 65_536;
+
+/** 32 MiB of log: a page that many commits have written is copied into the database once. Every commit is synced as ever. */
+const PAGES_A_CHECKPOINT = 8000;
 
 /**
  * Opens (or makes, mode 0600) an SQLite database with WAL and `synchronous=FULL`: a commit returns after its fsync.
@@ -33,6 +39,7 @@ export function openSqliteStore<Tables = Database>(file: string): Store<Tables> 
   chmodSync(file, 0o600);
   database.exec('pragma journal_mode = wal');
   database.exec('pragma synchronous = full');
+  database.exec(`pragma wal_autocheckpoint = ${PAGES_A_CHECKPOINT}`);
   database.exec(`pragma cache_size = -${CACHE_KIBIBYTES}`);
   // A second connection, so that reads see committed rows only while a transaction is open on the first.
   const reading = new DatabaseSync(file, { readOnly: true, timeout: 5000 });
@@ -48,6 +55,9 @@ class SqliteStore<Tables> implements Store<Tables> {
   /** What is asked of `#tx` belongs to the work in whose course it is asked, for as long as that lasts. */
   readonly #work = new AsyncLocalStorage<{ isOpen: boolean }>();
   readonly #tx: Kysely<Tables>;
+  /** For statements that are works by themselves. */
+  readonly #one: Kysely<Tables>;
+  #isOneOpen = false;
   #drained: Promise<void> = Promise.resolve();
   #isDraining = false;
   #isClosed = false;
@@ -67,9 +77,24 @@ class SqliteStore<Tables> implements Store<Tables> {
       () => this.#writing,
       () => this.#work.getStore()?.isOpen === true,
     );
+    this.#one = openKysely(
+      () => this.#writing,
+      () => this.#isOneOpen,
+    );
   }
 
   write<T>(work: (tx: Kysely<Tables>) => Promise<T> | T): Promise<T> {
+    return this.#enqueue(work, false);
+  }
+
+  writeOne<Values, Row>(
+    statement: PreparedQuery<Values, Row, Tables>,
+    values: Values,
+  ): Promise<readonly Row[]> {
+    return this.#enqueue((tx) => statement(tx, values), true);
+  }
+
+  #enqueue<T>(work: (tx: Kysely<Tables>) => Promise<T> | T, isOne: boolean): Promise<T> {
     if (this.#work.getStore() !== undefined) {
       return Promise.reject(
         new ServiceError('NestedWrite', 'store.write was called inside a work.', {
@@ -80,7 +105,7 @@ class SqliteStore<Tables> implements Store<Tables> {
     if (this.#isClosed) return Promise.reject(new ServiceError('StoreClosed', 'The store is closed.'));
     return new Promise<T>((resolve, reject) => {
       // What `resolve` is given is what this very `work` returned.
-      this.#queue.push({ work, resolve: (value) => resolve(value as T), reject });
+      this.#queue.push({ isOne, work, resolve: (value) => resolve(value as T), reject });
       if (this.#isDraining) return;
       this.#isDraining = true;
       this.#drained = this.#drain();
@@ -116,7 +141,7 @@ class SqliteStore<Tables> implements Store<Tables> {
       this.#writing.command('begin immediate');
       for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
         members.push(next);
-        settled.push(await this.#runInSavepoint(next));
+        settled.push(await (next.isOne ? this.#runOne(next) : this.#runInSavepoint(next)));
         // The engine ends the transaction by itself on a full disk, for one: then nobody's rows are there.
         if (!database.isTransaction) throw new Error('the engine rolled the transaction back');
         if (members.length >= MOST_WORKS_A_COMMIT) break;
@@ -136,6 +161,19 @@ class SqliteStore<Tables> implements Store<Tables> {
       return;
     }
     for (const settle of settled) settle();
+  }
+
+  /** As `#runInSavepoint`, for what cannot be half done. */
+  async #runOne(waiting: Waiting<Tables>): Promise<() => void> {
+    this.#isOneOpen = true;
+    try {
+      const value = await waiting.work(this.#one);
+      return () => waiting.resolve(value);
+    } catch (reason) {
+      return () => waiting.reject(reason);
+    } finally {
+      this.#isOneOpen = false;
+    }
   }
 
   /** Answers with what to do once the group's commit is on disk. */

@@ -2,6 +2,7 @@ import { sql, type Kysely } from 'kysely';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ServiceError } from '../service-error.ts';
 import { migrate } from './migrate.ts';
+import { prepareFor } from './prepared-query.ts';
 import type { CapabilitySchema } from './schema.ts';
 import type { Store } from './store.ts';
 
@@ -34,6 +35,11 @@ const insert =
     await tx.insertInto('entries').values({ name, amount, bytes: null }).execute();
     return name;
   };
+
+const insertEntry = prepareFor<{ readonly name: string; readonly amount: number }, SuiteTables>()(
+  (db, parameter) =>
+    db.insertInto('entries').values({ name: parameter('name'), amount: parameter('amount'), bytes: null }),
+);
 
 /** What every engine of the store promises; each implementation runs it. */
 export function storeSuite(name: string, make: () => Promise<StoreUnderTest>): void {
@@ -89,6 +95,46 @@ export function storeSuite(name: string, make: () => Promise<StoreUnderTest>): v
         'fulfilled',
       ]);
       expect(await names()).toEqual(['after', 'before']);
+    });
+
+    it('runs single statements in their turn, and one that fails undoes itself alone', async () => {
+      const outcomes = await Promise.allSettled([
+        store.write(insert('first', 1)),
+        store.writeOne(insertEntry, { name: 'second', amount: 2 }),
+        store.writeOne(insertEntry, { name: 'first', amount: 3 }),
+        store.write(async (tx) => {
+          await insert('undone')(tx);
+          throw new Error('changed my mind');
+        }),
+        store.writeOne(insertEntry, { name: 'third', amount: 4 }),
+      ]);
+      expect(outcomes.map((outcome) => outcome.status)).toEqual([
+        'fulfilled',
+        'fulfilled',
+        'rejected',
+        'rejected',
+        'fulfilled',
+      ]);
+      expect(await names()).toEqual(['first', 'second', 'third']);
+      const nested = store.write(() => store.writeOne(insertEntry, { name: 'inner', amount: 1 }));
+      await expect(nested).rejects.toMatchObject({ code: 'NestedWrite' });
+      await store.close();
+      const late = store.writeOne(insertEntry, { name: 'late', amount: 1 });
+      await expect(late).rejects.toMatchObject({ code: 'StoreClosed' });
+      store = await place.open();
+      expect(await names()).toEqual(['first', 'second', 'third']);
+    });
+
+    it('lets no statement live on beyond its turn', async () => {
+      let escaped: Kysely<SuiteTables> | undefined;
+      await store.writeOne(async (tx: Kysely<SuiteTables>) => {
+        escaped = tx;
+        return [];
+      }, {});
+      if (escaped === undefined) throw new Error('the statement did not run');
+      await expect(insertEntry(escaped, { name: 'late', amount: 1 })).rejects.toMatchObject({
+        code: 'WorkFinished',
+      });
     });
 
     it('runs a thousand works handed in at once, in order, each seeing the ones before it', async () => {
