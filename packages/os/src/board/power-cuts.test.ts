@@ -15,7 +15,7 @@ import { makeApp, makeRelease, makeSystemImage } from './testing/release.fixture
 
 /** With SEVENFOLD_DEPTH more second cuts, and more of what is sampled. */
 const IS_DEEP = Number(process.env['SEVENFOLD_DEPTH'] ?? 0) > 0;
-const TIMEOUT = IS_DEEP ? 900_000 : 300_000;
+const TIMEOUT = 900_000;
 
 /** Operations on flash and fuses that the whole path takes. */
 async function count(path: PowerCutPath): Promise<number> {
