@@ -47,8 +47,8 @@ const saying = (words: string): TestApp => ({
 });
 
 /** What the device keeps of the echo's end after it was told so. */
-async function failureAfter(words: string) {
-  const world = await KernelWorld.boot({ apps: [echoApp(), saying(words)] });
+async function failureAfter(words: string, capabilities: Readonly<Record<string, unknown>> = {}) {
+  const world = await KernelWorld.boot({ apps: [echoApp({ capabilities }), saying(words)] });
   await world.clock.advance(1600);
   const report = world.reports.find(({ componentId }) => componentId === ECHO);
   if (report?.core === undefined) throw new Error(`No report: ${world.log.join('\n')}`);
@@ -85,6 +85,24 @@ describe('a failure on a real-time core', () => {
       `0x${(core.registers[15] ?? 0).toString(16).padStart(8, '0')}`,
     ]);
     expect(world.log).toContain('app echo trapped: bus fault at 0x38000000');
+  });
+
+  it('leaves nothing of the app’s data on the way to the service, unless its manifest agrees', async () => {
+    const stackAfter = async (
+      capabilities: Readonly<Record<string, unknown>>,
+    ): Promise<readonly number[]> => {
+      const { core, world } = await failureAfter('divide', capabilities);
+      expect(core.stack.length).toBeGreaterThan(64);
+      // All of it is there for whoever holds the device.
+      expect(world.chip.realTimeCores[0]?.failure?.stack.slice(0, core.stack.length).some(Boolean)).toBe(
+        true,
+      );
+      return [...new Uint32Array(core.stack.slice().buffer)];
+    };
+    const isAddress = (word: number): boolean =>
+      word === 0 || (word >= 0x0010_0000 && word <= 0x0013_0000) || word >= 0xffff_ffe1;
+    expect((await stackAfter({})).filter((word) => !isAddress(word))).toEqual([]);
+    expect((await stackAfter({ MemorySnapshot: true })).some((word) => !isAddress(word))).toBe(true);
   });
 
   it.each([

@@ -8,7 +8,8 @@ import { makeManifest, type ManifestOverrides } from './manifest.ts';
 import { materialsOf, realTimeLibraries, wasmLibraries } from './materials.ts';
 import { packImage, type PackOptions } from './pack-image.ts';
 import { readProject, readSdkFiles, type Project } from './project.ts';
-import { buildProgram } from './realtime/build-program.ts';
+import { buildProgram, type BuiltProgram } from './realtime/build-program.ts';
+import { buildByCmake } from './realtime/cmake.ts';
 import { findFreeRtos } from './realtime/freertos.ts';
 import type { MemoryUse } from './realtime/memory-use.ts';
 import { elfFunctions, unwindRules } from './realtime/unwind-rules.ts';
@@ -136,18 +137,7 @@ async function compileAll(
 }
 
 async function compileRealTime(options: BuildOptions, project: Project): Promise<Compiled> {
-  const { settings, linkerScript } = project.realTime;
-  const kernel = options.freertos ?? settings.freertos;
-  const { program, linked, lines, use, map, compiler, warnings } = await buildProgram(
-    {
-      files: project.files,
-      defines: options.defines ?? {},
-      memory: settings.memory,
-      linkerScript,
-      freertos: kernel === null ? null : await findFreeRtos(resolve(options.sourceDir, kernel)),
-    },
-    options.toolchain ?? null,
-  );
+  const { program, linked, lines, use, map, compiler, warnings } = await buildForCore(options, project);
   return {
     executable: program,
     debugModule: linked,
@@ -156,6 +146,22 @@ async function compileRealTime(options: BuildOptions, project: Project): Promise
     realTime: { use, map },
     warnings,
   };
+}
+
+async function buildForCore(options: BuildOptions, project: Project): Promise<BuiltProgram> {
+  const { settings, linkerScript, hasCmake } = project.realTime;
+  const { defines = {}, sourceDir, freertos = settings.freertos, toolchain = null } = options;
+  if (hasCmake) return await buildByCmake({ folder: sourceDir, defines }, toolchain);
+  return await buildProgram(
+    {
+      files: project.files,
+      defines,
+      memory: settings.memory,
+      linkerScript,
+      freertos: freertos === null ? null : await findFreeRtos(resolve(sourceDir, freertos)),
+    },
+    toolchain,
+  );
 }
 
 function compiledModule(

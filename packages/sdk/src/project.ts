@@ -6,6 +6,7 @@ import type { HardwareDefinition } from '@sevenfold/formats';
 import { SdkError } from './errors.ts';
 import { projectHardware, readIfThere } from './hardware.ts';
 import { foreignLanguage, type ForeignLanguage } from './languages/compile-foreign.ts';
+import { CMAKE_FILE } from './realtime/cmake.ts';
 import { parseSettings, SETTINGS_FILE, type RealTimeSettings } from './realtime/settings.ts';
 import { PROJECT, SDK_INCLUDE, SDK_LIBRARY, type SourceFile } from './toolchain/job.ts';
 
@@ -24,7 +25,12 @@ export interface Project {
   readonly manifest: Uint8Array;
   readonly hardware: HardwareDefinition;
   /** What only real-time apps have. */
-  readonly realTime: { readonly settings: RealTimeSettings; readonly linkerScript: Uint8Array | null };
+  readonly realTime: {
+    readonly settings: RealTimeSettings;
+    readonly linkerScript: Uint8Array | null;
+    /** It says by itself how it is built. */
+    readonly hasCmake: boolean;
+  };
   /** Null: C or C++. */
   readonly language: ForeignLanguage | null;
   /** Files of the folder `resources`, to be packed beside the app. */
@@ -112,6 +118,7 @@ export async function readProject(folder: string, hardware: string | null = null
   const realTime = {
     settings: parseSettings(await readIfThere(join(folder, SETTINGS_FILE))),
     linkerScript: await readIfThere(join(folder, LINKER_SCRIPT)),
+    hasCmake: existsSync(join(folder, CMAKE_FILE)),
   };
   return { files: [...files, ...headers], manifest, hardware: definition, resources, realTime, language };
 }

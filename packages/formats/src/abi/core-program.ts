@@ -14,7 +14,16 @@ export interface CoreProgram {
 }
 
 /** Capabilities that name peripherals of real-time cores. */
-const PERIPHERAL_FIELDS = ['Gpio', 'Uart', 'I2cMaster', 'SpiMaster', 'Adc', 'Pwm', 'I2sSubordinate'] as const;
+const PERIPHERAL_FIELDS = [
+  'Gpio',
+  'Uart',
+  'I2cMaster',
+  'SpiMaster',
+  'Adc',
+  'Pwm',
+  'I2sSubordinate',
+  'ExternalInterrupt',
+] as const;
 
 /** Regions of a peripheral by its name in a manifest, or of a GPIO by its number; none: a core cannot have it. */
 export function regionsOfPeripheral(name: unknown): readonly BusRegion[] {
@@ -22,6 +31,9 @@ export function regionsOfPeripheral(name: unknown): readonly BusRegion[] {
     const region = gpioPlace(name)?.block.region;
     return region !== undefined && ASSIGNABLE_REGIONS.includes(region) ? [region] : [];
   }
+  // An external interrupt is heard by whoever has its pin.
+  const [, input] = /^EINT(\d{1,2})$/.exec(String(name)) ?? [];
+  if (input !== undefined) return regionsOfPeripheral(Number(input));
   const [, kind = '', number = ''] =
     /^(ISU|ADC-CONTROLLER-|PWM-CONTROLLER-|I2S)(\d)$/.exec(String(name)) ?? [];
   const names: Readonly<Record<string, readonly string[]>> = {

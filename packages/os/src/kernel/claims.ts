@@ -60,8 +60,11 @@ function requireRegions(application: Application, other: Application): void {
 }
 
 function regionsOf({ capabilities }: Application): readonly string[] {
-  const { gpio, uart, i2cMaster, spiMaster, adc, pwm } = capabilities;
-  return [...gpio, ...uart, ...i2cMaster, ...spiMaster, ...adc, ...pwm].flatMap(regionsOfPeripheral);
+  const { gpio, uart, i2cMaster, spiMaster, adc, pwm, i2sSubordinate, externalInterrupt } = capabilities;
+  const serial = [...uart, ...i2cMaster, ...spiMaster];
+  return [...gpio, ...serial, ...adc, ...pwm, ...i2sSubordinate, ...externalInterrupt].flatMap(
+    regionsOfPeripheral,
+  );
 }
 
 /** Refuses an app that names what another installed app has, with the documented error (azure-sphere.md §3.6, §4.1). */

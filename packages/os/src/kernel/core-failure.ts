@@ -1,7 +1,9 @@
 import {
   CORE_FAULT_REGISTERS,
+  CORE_REGISTERS,
   isBytes,
   MOST_CORE_STACK,
+  viewOf,
   type CoreDump,
   type PortValue,
 } from '@sevenfold/formats';
@@ -38,6 +40,32 @@ function trapOf(fields: Fields): string {
   // What else there is fails while registers are stacked.
   const what = `${FAULTS[fault] ?? `fault on the stack (${fault})`}${place}`;
   return kind === 'lockup' ? `${what} (lockup)` : what;
+}
+
+/** Words that nobody but the stack's own rules needs: addresses of code, of the stack itself, and EXC_RETURN. */
+const CODE: readonly (readonly [from: number, to: number])[] = [
+  [0x0010_0000, 0x0013_0000],
+  [0x1000_0000, 0x1010_0000],
+];
+const EXCEPTION_RETURN = 0xffff_ffe1;
+const SP = CORE_REGISTERS.indexOf('sp');
+
+/**
+ * A dump of an app that did not agree to snapshots of its memory: of its stack only what it takes to say who called
+ * whom. What else was there, data of the app and of those whom it serves, stays on the device.
+ */
+export function withoutData(dump: CoreDump): CoreDump {
+  const { registers, stack } = dump;
+  const bare = new Uint8Array(stack.length);
+  const [from, to] = [viewOf(stack), viewOf(bare)];
+  const base = registers[SP] ?? 0;
+  for (let at = 0; at + 4 <= stack.length; at += 4) {
+    const word = from.getUint32(at, true);
+    const isCode = CODE.some(([first, end]) => word >= first && word < end);
+    const isPlace = word >= base && word <= base + stack.length;
+    if (isCode || isPlace || word >= EXCEPTION_RETURN) to.setUint32(at, word, true);
+  }
+  return { ...dump, stack: bare };
 }
 
 /** How an app on a real-time core ended, from what the hardware says of its failure. */

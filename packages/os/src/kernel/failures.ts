@@ -8,6 +8,7 @@ import {
 } from '@sevenfold/formats';
 import type { Application } from './application-image.ts';
 import type { ApplicationEnd } from './compartments.ts';
+import { withoutData } from './core-failure.ts';
 import { KernelError } from './errors.ts';
 
 /** A death of an app, as it is known when it happens. */
@@ -101,7 +102,9 @@ export class FailureLog {
         frames: end.kind === 'trap' ? end.frames : [],
         log,
         count,
-        ...(end.kind === 'trap' && end.core !== undefined ? { core: end.core } : {}),
+        ...(end.kind === 'trap' && end.core !== undefined
+          ? { core: capabilities?.memorySnapshot === true ? end.core : withoutData(end.core) }
+          : {}),
         ...(end.kind === 'trap' && end.memory !== undefined
           ? {
               memory: capabilities?.memorySnapshot === true ? end.memory : { ...end.memory, stack: NO_BYTES },

@@ -125,14 +125,14 @@ async function link(
     '-nostartfiles',
     '-Wl,--gc-sections',
     '-Wl,-z,max-page-size=32',
-    '-Wl,--build-id=sha1',
     '-Wl,--no-warn-rwx-segments',
     '-Wl,-Map=app.map',
     `-L${cwd}`,
-    // Who brings a linker script brings a vector table of its own.
+    // Who brings a linker script brings a vector table of its own; it knows no place for a build id, which would lie
+    // where that table has to.
     ...(job.linkerScript === null
-      ? ['-Wl,-u,vectors', `-Wl,-T,${join(REAL_TIME_SDK, 'link', script)}`]
-      : [`-Wl,-T,${own}`]),
+      ? ['-Wl,--build-id=sha1', '-Wl,-u,vectors', `-Wl,-T,${join(REAL_TIME_SDK, 'link', script)}`]
+      : ['-Wl,--build-id=none', `-Wl,-T,${own}`]),
   ];
   const libraries = ['-Wl,--start-group', '-lrealtime', '-lgcc', '-Wl,--end-group'];
   // Names alone: the build id is to be the same wherever it is built.
@@ -143,6 +143,19 @@ async function link(
     cwd,
   );
   if (!isDone) fail('LinkFailed', linkerMessages(messages.replaceAll(`${cwd}/`, '')), '');
+  return await finishProgram(cwd, elf, tools, warnings);
+}
+
+/**
+ * What becomes of a linked program: what goes into the image, names and lines for the service. `cwd` has the linker's
+ * app.map. Throws `ToolchainFailed`, or `FormatError` where no core can run it.
+ */
+export async function finishProgram(
+  cwd: string,
+  elf: string,
+  tools: ArmTools,
+  warnings: readonly Diagnostic[],
+): Promise<BuiltProgram> {
   const { isDone: isStripped } = await tools.run('strip', ['-o', 'app.stripped', elf], cwd);
   if (!isStripped) throw new SdkError('ToolchainFailed', 'The program could not be stripped.');
   const [linked, program, map] = (await Promise.all(

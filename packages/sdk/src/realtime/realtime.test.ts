@@ -190,6 +190,52 @@ describe('a real-time app', () => {
     return undefined;
   });
 
+  it('with a CMakeLists.txt and a linker script of its own is built by them, as for the original', async ({
+    skip,
+  }) => {
+    const folder = await newProject('realtime-baremetal');
+    const write = (files: Readonly<Record<string, string>>): Promise<unknown> =>
+      Promise.all(Object.entries(files).map(([name, text]) => writeFile(join(folder, name), text)));
+    await write({
+      'CMakeLists.txt': `cmake_minimum_required(VERSION 3.11)
+project(spinner C)
+azsphere_configure_tools(TOOLS_REVISION "20.10")
+add_executable(\${PROJECT_NAME} main.c)
+azsphere_target_add_image_package(\${PROJECT_NAME})
+`,
+      'linker.ld': `MEMORY { TCM (rwx) : ORIGIN = 0x00100000, LENGTH = 192K }
+ENTRY(vectors)
+SECTIONS { .text : { KEEP(*(.vectors)) *(.text*) } >TCM }
+`,
+      'main.c': `#ifdef SPIN
+static void start(void) { for (;;) continue; }
+__attribute__((section(".vectors"), used)) void *const vectors[116] = {(void *)0x00130000, (void *)start};
+#endif
+`,
+    });
+    const defines = { SPIN: "it's 1" };
+    const app = await buildIfPossible(folder, { defines });
+    if (app === null) return skip(`${NO_COMPILER}, or cmake`);
+    const { files } = parseAppImage(parseImagePackage(app.imagePackage).payload);
+    expect(parseElf(files.read('/bin/app') ?? new Uint8Array(0))).toMatchObject({ stack: 0x0013_0000 });
+    expect(app.symbols.lines[0]).toMatchObject({ file: 'main.c', line: 2, function: 'start' });
+    expect(utf8Decode(app.realTime?.map ?? new Uint8Array(0))).toContain('TCM');
+    // Nothing is left beside the sources.
+    expect((await readdir(folder)).filter((name) => /build|CMakeCache|out/.test(name))).toEqual([]);
+    await write({ 'main.c': '#include "Pins.h"\n', 'PINS.h': '' });
+    expect(await refusal(build(folder))).toMatchObject({
+      code: 'CompileFailed',
+      field: 'main.c:1',
+      message: expect.stringContaining('There is PINS.h') as unknown,
+    });
+    await write({ 'CMakeLists.txt': 'cmake_minimum_required(VERSION 3.11)\nproject(spinner C)\n' });
+    expect(await refusal(build(folder))).toMatchObject({
+      code: 'LinkFailed',
+      rule: 'azsphere_target_add_image_package(TARGET)',
+    });
+    return undefined;
+  });
+
   it('says what to do where there is no compiler', async () => {
     const folder = await newProject('realtime-baremetal');
     const error = await refusal(build(folder, { toolchain: '/nowhere' }));

@@ -373,6 +373,82 @@ describe('a UART', () => {
     expect(read('isu0', at('FCR_READ'))).toBe(0x91);
   });
 
+  it('tells of bytes when enough have come, or of fewer when the line has been silent for four frames', async () => {
+    const all = bench();
+    open(all);
+    const uart = all.chip.isus[0]?.uart;
+    const arrive = (count: number): void => {
+      for (let byte = 0; byte < count; byte++) uart?.arrive(byte);
+    };
+    const isTold = (): boolean => all.chip.interrupts.isHigh(47);
+    all.write('isu0', at('IER_DLM'), UART_BITS.RX_INT);
+    // Six bytes.
+    all.write('isu0', at('IIR_FCR_EFR'), UART_BITS.FIFO_ENABLE | (1 << 6));
+    arrive(5);
+    expect(isTold()).toBe(false);
+    arrive(1);
+    expect([isTold(), all.read('isu0', at('IIR_FCR_EFR'))]).toEqual([true, 0x04]);
+    all.read('isu0', at('RBR_THR_DLL'));
+    expect(isTold()).toBe(false);
+    // Four frames of ten bits at 115,108 baud are 0.347 ms.
+    await all.clock.pass(0.34);
+    expect(isTold()).toBe(false);
+    await all.clock.pass(0.02);
+    expect([isTold(), all.read('isu0', at('IIR_FCR_EFR'))]).toEqual([true, 0x0c]);
+    while ((all.read('isu0', at('LSR_XON2')) & UART_BITS.DATA_READY) !== 0)
+      all.read('isu0', at('RBR_THR_DLL'));
+    expect([isTold(), all.read('isu0', at('IIR_FCR_EFR'))]).toEqual([false, 0x01]);
+    // As many as RX_TRIGGER says.
+    all.write('isu0', at('RX_TRIGGER'), 3);
+    all.write('isu0', at('IIR_FCR_EFR'), UART_BITS.FIFO_ENABLE | (3 << 6));
+    arrive(2);
+    expect(isTold()).toBe(false);
+    arrive(1);
+    expect(isTold()).toBe(true);
+  });
+
+  it('tells of silence also where DMA has taken what came, until VFIFO_EN is read', async () => {
+    const all = bench();
+    open(all);
+    all.write('isu0', at('IER_DLM'), UART_BITS.RX_INT);
+    all.write('isu0', at('IIR_FCR_EFR'), UART_BITS.FIFO_ENABLE | (2 << 6));
+    all.write('isu0', at('VFIFO_EN'), 1);
+    all.write('isu0', at('EXTEND_ADD'), 1);
+    all.chip.isus[0]?.uart.arrive(7);
+    // As DMA does.
+    expect(all.read('isu0', at('RBR_THR_DLL'))).toBe(7);
+    expect(all.chip.interrupts.isHigh(47)).toBe(false);
+    await all.clock.pass(0.4);
+    expect(all.chip.interrupts.isHigh(47)).toBe(true);
+    expect(all.read('isu0', at('IIR_FCR_EFR'))).toBe(0x0c);
+    all.read('isu0', at('VFIFO_EN'));
+    expect(all.chip.interrupts.isHigh(47)).toBe(false);
+    await all.clock.pass(1);
+    expect(all.chip.interrupts.isHigh(47)).toBe(false);
+  });
+
+  it('tells that few bytes are left to be sent where FCR asks for it, and else that none is', async () => {
+    for (const [control, isTold] of [
+      [0, false],
+      // Eight.
+      [UART_BITS.FIFO_ENABLE | (2 << 4), true],
+    ] as const) {
+      const all = bench();
+      open(all);
+      all.write('isu0', at('IIR_FCR_EFR'), control);
+      all.write('isu0', at('VFIFO_EN'), 1);
+      for (let byte = 0; byte < 24; byte++) all.write('isu0', at('RBR_THR_DLL'), byte);
+      all.write('isu0', at('IER_DLM'), UART_BITS.THRE_INT);
+      expect(all.chip.interrupts.isHigh(47)).toBe(false);
+      // The first one, and then, by the board's clock, sixteen at once.
+      await all.clock.pass(1.5);
+      expect(all.read('isu0', at('TX_OFFSET'))).toBe(7);
+      expect(all.chip.interrupts.isHigh(47)).toBe(isTold);
+      await all.clock.pass(1);
+      expect(all.chip.interrupts.isHigh(47)).toBe(true);
+    }
+  });
+
   it('overruns when nobody reads: the FIFO holds 16', () => {
     const all = bench();
     open(all);

@@ -5,6 +5,13 @@ import type { PeripheralWiring } from './interrupts.ts';
 /** Bytes of each FIFO, and of the virtual FIFOs in memory that VFIFO_EN puts in their place. */
 const FIFO = 16;
 const VIRTUAL_FIFO = 1024;
+/** Fill levels by FCR's b7:6 and b5:4; the last one of receiving is what RX_TRIGGER says. */
+const RECEIVE_LEVELS = [1, 6, 12] as const;
+const TRANSMIT_LEVELS = [1, 4, 8, 14] as const;
+/** Frames without a byte after which what has come is told, few as it may be. */
+const SILENCE = 4;
+/** EXTEND_ADD: DMA takes what comes. */
+const RECEIVE_BY_DMA = 1;
 
 /** A part at the other end of the wires. */
 export interface UartDevice {
@@ -32,8 +39,9 @@ const HELD: readonly number[] = [
 /**
  * A 16550 with registers of 32 bits. Bytes take their time on the wire: one by one on the time of a real-time core,
  * a FIFO's worth at once on that of the board's crystal; a receiver that nobody empties overruns. THRE says that there
- * is room, a receive interrupt that there is a byte: trigger levels are kept and change nothing. With VFIFO_EN both
- * FIFOs hold 1 KiB.
+ * is room. A receive interrupt comes when as many bytes wait as FCR says, or when fewer do and the line has been silent
+ * for four frames; that of an empty transmitter, with FIFOs on, when no more are left than FCR says. With VFIFO_EN both
+ * FIFOs hold 1 KiB; where DMA takes what comes there, silence is told all the same, until VFIFO_EN is read.
  */
 export class Uart implements Peripheral {
   readonly #wiring: PeripheralWiring;
@@ -50,6 +58,9 @@ export class Uart implements Peripheral {
   #hasOverrun = false;
   #hasThreEvent = false;
   #isSending = false;
+  /** The line has been silent after bytes that were not told. */
+  #isSilent = false;
+  #cancelSilence: () => void = () => {};
   /** Keeps what is on its way from arriving. */
   #cancel: () => void = () => {};
 
@@ -70,7 +81,9 @@ export class Uart implements Peripheral {
   arrive(byte: number): void {
     if (this.#receive.length >= this.#depth) this.#hasOverrun = true;
     else this.#receive.push(byte & 0xff);
+    this.#isSilent = false;
     this.#signal();
+    this.#listen();
   }
 
   /** Bits a second, as the registers say: crystal / (divisor × samples). */
@@ -104,6 +117,8 @@ export class Uart implements Peripheral {
       case UART_REGISTERS.LSR_XON2:
         return this.#status();
       case UART_REGISTERS.VFIFO_EN:
+        this.#isSilent = false;
+        this.#signal();
         return this.#isVirtual ? 1 : 0;
       case UART_REGISTERS.RX_OFFSET:
         return this.#receive.length;
@@ -152,6 +167,8 @@ export class Uart implements Peripheral {
 
   reset(): void {
     this.#cancel();
+    this.#cancelSilence();
+    this.#isSilent = false;
     this.#registers.clear();
     this.#transmit = [];
     this.#receive = [];
@@ -169,8 +186,48 @@ export class Uart implements Peripheral {
 
   #take(): number {
     const byte = this.#receive.shift() ?? 0;
+    if (!this.#isByDma) {
+      this.#isSilent = false;
+      this.#listen();
+    }
     this.#signal();
     return byte;
+  }
+
+  get #isByDma(): boolean {
+    const isHandedOver = ((this.#registers.get(UART_REGISTERS.EXTEND_ADD) ?? 0) & RECEIVE_BY_DMA) !== 0;
+    return this.#isVirtual && isHandedOver;
+  }
+
+  get #fifoControl(): number {
+    return this.#registers.get(UART_REGISTERS.FCR_READ) ?? 0;
+  }
+
+  /** Bytes that wait when software is told. */
+  get #receiveLevel(): number {
+    if ((this.#fifoControl & UART_BITS.FIFO_ENABLE) === 0) return 1;
+    const own = (this.#registers.get(UART_REGISTERS.RX_TRIGGER) ?? 0) & 0xff;
+    return RECEIVE_LEVELS[this.#fifoControl >> 6] ?? Math.min(FIFO, Math.max(1, own));
+  }
+
+  /** Bytes that are left to be sent when software is told. */
+  get #transmitLevel(): number {
+    if ((this.#fifoControl & UART_BITS.FIFO_ENABLE) === 0) return 0;
+    return TRANSMIT_LEVELS[(this.#fifoControl >> 4) & 3] ?? 0;
+  }
+
+  /** Waits for silence behind bytes that nobody has been told of. */
+  #listen(): void {
+    this.#cancelSilence();
+    const waiting = this.#receive.length;
+    if (!this.#isByDma && (waiting === 0 || waiting >= this.#receiveLevel)) return;
+    const notice = (): void => {
+      this.#isSilent = true;
+      this.#signal();
+    };
+    const timeline = this.#wiring.timeline();
+    if (timeline === null) notice();
+    else this.#cancelSilence = timeline.after((SILENCE * this.#frameBits) / this.baudRate, notice);
   }
 
   #put(byte: number): void {
@@ -199,11 +256,12 @@ export class Uart implements Peripheral {
   }
 
   #sent(count: number): void {
+    const before = this.#transmit.length;
     for (const byte of this.#transmit.splice(0, count)) this.#leave(byte);
-    if (this.#transmit.length === 0) {
-      this.#isSending = false;
-      this.#hasThreEvent = true;
-    }
+    const left = this.#transmit.length;
+    if (left === 0) this.#isSending = false;
+    const level = this.#transmitLevel;
+    this.#hasThreEvent ||= left === 0 || (left <= level && before > level);
     this.#signal();
   }
 
@@ -220,7 +278,11 @@ export class Uart implements Peripheral {
 
   #controlFifo(value: number): void {
     this.#registers.set(UART_REGISTERS.FCR_READ, value & ~(UART_BITS.CLEAR_RX | UART_BITS.CLEAR_TX) & 0xff);
-    if ((value & UART_BITS.CLEAR_RX) !== 0) this.#receive = [];
+    if ((value & UART_BITS.CLEAR_RX) !== 0) {
+      this.#receive = [];
+      this.#isSilent = false;
+      this.#cancelSilence();
+    }
     if ((value & UART_BITS.CLEAR_TX) !== 0) this.#transmit = [];
     this.#signal();
   }
@@ -237,7 +299,7 @@ export class Uart implements Peripheral {
   }
 
   #identify(): number {
-    if ((this.#enabled & UART_BITS.RX_INT) !== 0 && this.#receive.length > 0) return 0x04;
+    if (this.#hasData) return this.#receive.length >= this.#receiveLevel ? 0x04 : 0x0c;
     if ((this.#enabled & UART_BITS.THRE_INT) !== 0 && this.#hasThreEvent) {
       this.#hasThreEvent = false;
       this.#signal();
@@ -246,11 +308,15 @@ export class Uart implements Peripheral {
     return 0x01;
   }
 
+  get #hasData(): boolean {
+    const isDue = this.#isSilent || this.#receive.length >= this.#receiveLevel;
+    return (this.#enabled & UART_BITS.RX_INT) !== 0 && isDue;
+  }
+
   #signal(): void {
-    const hasData = (this.#enabled & UART_BITS.RX_INT) !== 0 && this.#receive.length > 0;
     const hasRoom = (this.#enabled & UART_BITS.THRE_INT) !== 0 && this.#hasThreEvent;
     const { interrupt, request } = this.#wiring;
-    interrupt(hasData || hasRoom);
+    interrupt(this.#hasData || hasRoom);
     request('transmit', this.#isVirtual && this.#transmit.length < FIFO);
     request('receive', this.#isVirtual && this.#receive.length > 0);
   }
