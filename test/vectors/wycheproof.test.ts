@@ -11,13 +11,8 @@ import {
   keyWrap,
 } from '../../packages/silicon/src/engines-symmetric.ts';
 import { verifyP256Digest } from '../../packages/silicon/src/ecdsa-digest.ts';
-import {
-  agreeP256,
-  sha256,
-  verifyMlDsa65,
-  verifyP256,
-  verifyRsa2048,
-} from '../../packages/silicon/src/engines.ts';
+import { agreeP256, sha256, verifyMlDsa65, verifyP256 } from '../../packages/silicon/src/engines.ts';
+import { verifyRsa2048 } from '../../packages/silicon/src/engines-rsa.ts';
 import { hasVectors, vectorJson, vectorNames } from './folder.ts';
 
 interface Case {

@@ -81,18 +81,6 @@ export function agreeP256(key: Pick<KeyPair, 'privateKey'>, peerSpki: Uint8Array
   }
 }
 
-/** RSASSA-PKCS1-v1_5 with SHA-256, keys of 2,048 bits alone. The engine has no private side. */
-export function verifyRsa2048(spki: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
-  try {
-    const key = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
-    const isFit = key.asymmetricKeyType === 'rsa' && key.asymmetricKeyDetails?.modulusLength === 2048;
-    return isFit && verify('sha256', message, key, signature);
-  } catch {
-    // As above: what cannot be read was not signed.
-    return false;
-  }
-}
-
 /**
  * The P-256 key pair that belongs to a 32-byte seed: the first of SHA-256(label ‖ seed ‖ 0), …1, … that is a
  * scalar from 1 to n-1. The seed stays the caller's to wipe.

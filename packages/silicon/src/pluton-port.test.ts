@@ -1,8 +1,16 @@
-import { createHash } from 'node:crypto';
+import {
+  constants,
+  createHash,
+  createPublicKey,
+  generateKeyPairSync,
+  publicEncrypt,
+  verify,
+} from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_BOOT_RECORD, concatBytes, toHex, utf8Encode, type PortValue } from '@sevenfold/formats';
 import { openChip } from './chip.ts';
 import { keyFromSeed, signP256, systemEntropy } from './engines.ts';
+import type { SiliconError } from './errors.ts';
 import { memoryFlash, memoryFuses } from './memory-storage.ts';
 import { plutonHardware } from './pluton-port.ts';
 
@@ -81,5 +89,53 @@ describe('Pluton’s engines, at its hardware’s port', () => {
     const mac = createHash('sha256').update('x').digest();
     expect(await bytes('hmac', mac, text)).toHaveLength(32);
     expect(await call('verifyRsa', text, text, new Uint8Array(256))).toBe(false);
+  });
+
+  it('sign and decrypt by RSA with keys that they make, and hand out by no call', async () => {
+    const text = utf8Encode('what is to be signed, or kept');
+    const { slot, spki } = (await call('makeRsaKey')) as { slot: number; spki: Uint8Array };
+    const publicKey = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
+    expect(publicKey.asymmetricKeyDetails).toEqual({ modulusLength: 2048, publicExponent: 65537n });
+
+    const signature = await bytes('signRsa', slot, text);
+    expect(verify('sha256', text, publicKey, signature)).toBe(true);
+    expect(await call('verifyRsa', spki, text, signature)).toBe(true);
+    expect(await call('verifyRsa', spki, text.subarray(1), signature)).toBe(false);
+
+    const oaep = { key: publicKey, oaepHash: 'sha256', padding: constants.RSA_PKCS1_OAEP_PADDING };
+    for (const box of [await bytes('encryptRsa', spki, text), Uint8Array.from(publicEncrypt(oaep, text))])
+      expect(await call('decryptRsa', slot, box)).toEqual(text);
+    const changed = await bytes('encryptRsa', spki, new Uint8Array(190));
+    changed[255] = (changed[255] ?? 0) ^ 1;
+    const older = publicEncrypt({ key: publicKey, padding: constants.RSA_PKCS1_PADDING }, text);
+    const refusals = await Promise.all(
+      [changed, Uint8Array.from(older), new Uint8Array(256), new Uint8Array(256).fill(255)].map((box) =>
+        call('decryptRsa', slot, box).then(
+          String,
+          ({ code, message }: SiliconError) => `${code}: ${message}`,
+        ),
+      ),
+    );
+    // All alike: an error that told which check failed would decrypt for whoever asks often enough.
+    expect(new Set(refusals).size).toBe(1);
+    expect(refusals[0]).toMatch(/^NotAuthentic/);
+
+    await expect(call('exportKey', slot)).rejects.toMatchObject({ code: 'NoSuchKey' });
+    await expect(call('encryptRsa', spki, new Uint8Array(191))).rejects.toMatchObject({ field: 'plaintext' });
+    const other = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey;
+    const short = Uint8Array.from(other.export({ format: 'der', type: 'spki' }));
+    await expect(call('encryptRsa', short, text)).rejects.toMatchObject({ code: 'BadArgument' });
+
+    expect(await call('makeRsaKey')).toMatchObject({ slot: 1 });
+    await expect(call('makeRsaKey')).rejects.toMatchObject({ code: 'KeySlotsFull' });
+    await call('dropRsaKey', slot);
+    for (const [method, argument] of [
+      ['signRsa', text],
+      ['decryptRsa', changed],
+    ] as const)
+      await expect(call(method, slot, argument)).rejects.toMatchObject({ code: 'NoSuchKey' });
+    await expect(call('dropRsaKey', slot)).rejects.toMatchObject({ code: 'NoSuchKey' });
+    chip.reset('Restart');
+    await expect(call('signRsa', 1, text)).rejects.toMatchObject({ code: 'NoSuchKey' });
   });
 });

@@ -18,7 +18,8 @@ import {
 } from '@sevenfold/formats';
 import type { Chip } from './chip.ts';
 import { verifyP256Digest } from './ecdsa-digest.ts';
-import { sha1, sha256, sha256Tails, verifyMlDsa65, verifyP256, verifyRsa2048 } from './engines.ts';
+import { sha1, sha256, sha256Tails, verifyMlDsa65, verifyP256 } from './engines.ts';
+import { RSA_BLOCK, RSA_MOST_PLAIN, encryptRsa2048, verifyRsa2048 } from './engines-rsa.ts';
 import {
   DIGESTS,
   GCM_NONCE,
@@ -124,8 +125,25 @@ export function plutonHardware(chip: Chip, handover: RomHandover, startStage: St
       verifyRsa2048(
         bytesArgument(spki, 'spki', SPKI),
         bytesArgument(message, 'message', MESSAGE),
-        bytesArgument(signature, 'signature', { length: 256 }),
+        bytesArgument(signature, 'signature', { length: RSA_BLOCK }),
       ),
+    makeRsaKey: () => ({ ...pluton.makeRsaKey() }),
+    signRsa: ([slot, message]) =>
+      pluton.signRsa(uintArgument(slot, 'slot'), bytesArgument(message, 'message', MESSAGE)),
+    encryptRsa: ([spki, plaintext]) =>
+      encryptRsa2048(
+        bytesArgument(spki, 'spki', SPKI),
+        bytesArgument(plaintext, 'plaintext', { max: RSA_MOST_PLAIN }),
+      ),
+    decryptRsa: ([slot, encrypted]) =>
+      pluton.decryptRsa(
+        uintArgument(slot, 'slot'),
+        bytesArgument(encrypted, 'encrypted', { length: RSA_BLOCK }),
+      ),
+    dropRsaKey: ([slot]) => {
+      pluton.dropRsaKey(uintArgument(slot, 'slot'));
+      return null;
+    },
     seal: ([context, plaintext]) =>
       pluton.seal(bytesArgument(context, 'context', MESSAGE), bytesArgument(plaintext, 'plaintext', MESSAGE)),
     unseal: ([context, box]) =>

@@ -219,6 +219,7 @@ describe('Pluton’s hardware', () => {
     expect(chip.pluton.random(16).length).toBe(16);
     isDead = true;
     expect(() => chip.pluton.random(16)).toThrow(expect.objectContaining({ code: 'EntropyFailure' }));
+    expect(() => chip.pluton.makeRsaKey()).toThrow(expect.objectContaining({ code: 'EntropyFailure' }));
     isDead = false;
     expect(() => chip.pluton.random(16)).toThrow('has failed before');
     chip.reset('Restart');

@@ -10,6 +10,7 @@ import {
   hmacSha256,
   type GcmParameters,
 } from './engines-symmetric.ts';
+import { decryptRsa2048, makeRsa2048, signRsa2048, type RsaKeyPair } from './engines-rsa.ts';
 import { EntropySource } from './entropy-source.ts';
 import { SiliconError } from './errors.ts';
 import type { Fuses } from './fuses.ts';
@@ -27,6 +28,8 @@ export type Measurement = {
 
 /** Slots for session keys. */
 export const KEY_SLOTS = 8;
+/** Slots for RSA keys. */
+const RSA_SLOTS = 2;
 /** Measurement registers. */
 export const MEASUREMENT_REGISTERS = 16;
 
@@ -59,6 +62,7 @@ export class PlutonHardware {
   readonly #fuses: Fuses;
   readonly #entropy: EntropySource;
   readonly #slots = new Map<number, KeyPair>();
+  readonly #rsaSlots = new Map<number, RsaKeyPair>();
   readonly #measurements: Measurement[] = [];
   readonly #pairs = new Map<'attestation' | 'general', KeyPair>();
   #drbg: HmacDrbg | null = null;
@@ -72,6 +76,7 @@ export class PlutonHardware {
   /** Clears everything that does not survive a reset. */
   reset(): void {
     this.#slots.clear();
+    this.#rsaSlots.clear();
     this.#measurements.length = 0;
     this.#pairs.clear();
     this.#bootSeed?.fill(0);
@@ -227,6 +232,38 @@ export class PlutonHardware {
   }
 
   /**
+   * A new RSA-2048 pair in a free slot of its own kind, held until it is dropped or reset; its private half is never
+   * exported. Throws `KeySlotsFull`, and `EntropyFailure` as every key does.
+   */
+  makeRsaKey(): { readonly slot: number; readonly spki: Uint8Array } {
+    for (let slot = 0; slot < RSA_SLOTS; slot++) {
+      if (this.#rsaSlots.has(slot)) continue;
+      // The engine draws its own noise: it may when the chip's source is sound.
+      this.random(SALT_BYTES, true).fill(0);
+      const key = makeRsa2048();
+      this.#rsaSlots.set(slot, key);
+      return { slot, spki: key.spki.slice() };
+    }
+    throw new SiliconError('KeySlotsFull', `All ${RSA_SLOTS} slots for RSA keys are in use.`, {
+      rule: 'drop or reset',
+    });
+  }
+
+  signRsa(slot: number, message: Uint8Array): Uint8Array {
+    return signRsa2048(this.#rsaSlot(slot), message);
+  }
+
+  /** Throws `NotAuthentic`. */
+  decryptRsa(slot: number, encrypted: Uint8Array): Uint8Array {
+    return decryptRsa2048(this.#rsaSlot(slot), encrypted);
+  }
+
+  dropRsaKey(slot: number): void {
+    this.#rsaSlot(slot);
+    this.#rsaSlots.delete(slot);
+  }
+
+  /**
    * AES-256-GCM under a key of this chip, this version of the runtime, this context and a salt of its own: version,
    * salt, ciphertext, tag. The context is authenticated with it.
    */
@@ -306,6 +343,12 @@ export class PlutonHardware {
 
   get measurements(): Measurement[] {
     return structuredClone(this.#measurements);
+  }
+
+  #rsaSlot(slot: number): RsaKeyPair {
+    const key = this.#rsaSlots.get(slot);
+    if (key === undefined) throw new SiliconError('NoSuchKey', `RSA slot ${slot} is empty.`);
+    return key;
   }
 
   #slot(slot: number): KeyPair {

@@ -160,6 +160,20 @@ export const PLUTON_HARDWARE_CALLS = {
     args: ['spki: bytes, RSA-2048', 'message', 'signature: bytes256'],
     returns: 'boolean: RSASSA-PKCS1-v1_5, SHA-256',
   },
+  makeRsaKey: {
+    args: [],
+    returns: '{slot: number, spki}: a new RSA-2048 pair, until dropped or reset; never exported',
+  },
+  signRsa: { args: ['slot', 'message'], returns: 'bytes256: RSASSA-PKCS1-v1_5, SHA-256' },
+  encryptRsa: {
+    args: ['spki: bytes, RSA-2048', 'plaintext: at most 190 bytes'],
+    returns: 'bytes256: RSAES-OAEP, SHA-256, no label',
+  },
+  decryptRsa: {
+    args: ['slot', 'encrypted: bytes256'],
+    returns: 'bytes, or refused with NotAuthentic',
+  },
+  dropRsaKey: { args: ['slot'], returns: 'null; slot emptied' },
   seal: {
     args: ['context: bytes', 'plaintext: bytes'],
     returns: 'bytes: salt, ciphertext, tag; AES-256-GCM under a key of chip, context and salt',
