@@ -130,6 +130,16 @@ function scalarOf(seed: Uint8Array, label: string, spki: Uint8Array): Uint8Array
   return Uint8Array.from(scalar);
 }
 
+/** What never leaves a chip, by name. */
+function secretsOf({ fuses, pluton }: VirtualDevice['chip']) {
+  const seed = fuses.identitySeed ?? new Uint8Array(0);
+  return {
+    seed,
+    'attestation key': scalarOf(seed, 'sevenfold identity key v1', pluton.identitySpki),
+    'general key': scalarOf(seed, 'sevenfold general key v1', pluton.generalSpki),
+  };
+}
+
 /** The scalar of a PKCS#8 key of P-256. */
 const scalarIn = (pkcs8: Uint8Array): Uint8Array => pkcs8.slice(36, 68);
 
@@ -230,37 +240,25 @@ const NOTHING = Buffer.alloc(PIECE + OVERLAP);
 
 describe('after a device has attested, its private halves', () => {
   it('are in no file but the fuses, in no log line and in no answer; session keys are in none of them', async () => {
-    const { chip } = device;
     const status = JSON.stringify(await device.status(), (_key, value: unknown) =>
       value instanceof Uint8Array ? toHex(value) : value,
     );
-    const seed = chip.fuses.identitySeed ?? new Uint8Array(0);
-    const secrets = [
-      seed,
-      scalarOf(seed, 'sevenfold identity key v1', chip.pluton.identitySpki),
-      scalarOf(seed, 'sevenfold general key v1', chip.pluton.generalSpki),
-      ...exported.map(scalarIn),
-    ];
+    const own = secretsOf(device.chip);
+    const secrets = [...Object.values(own), ...exported.map(scalarIn)];
     const files = (await readdir(dir)).toSorted();
     expect(files).toContain('flash.bin');
     for (const file of files) {
       const content = await readFile(join(dir, file));
       const held = secrets.filter((secret) => isIn(content, secret));
       // The fuse file is the silicon: it stands for what only Pluton's key engine is wired to.
-      expect(held, file).toEqual(file === 'fuses.bin' ? [seed] : []);
+      expect(held, file).toEqual(file === 'fuses.bin' ? [own.seed] : []);
     }
     const said = Buffer.from([status, ...device.bootLog].join('\n'));
     for (const secret of secrets) expect(isIn(said, secret)).toBe(false);
   });
 
   it('are in the heap of none of its stages, in no form', async () => {
-    const { chip } = device;
-    const seed = chip.fuses.identitySeed ?? new Uint8Array(0);
-    const secrets = {
-      seed,
-      'attestation key': scalarOf(seed, 'sevenfold identity key v1', chip.pluton.identitySpki),
-      'general key': scalarOf(seed, 'sevenfold general key v1', chip.pluton.generalSpki),
-    };
+    const secrets = secretsOf(device.chip);
     const found = await heaps();
     expect([...found.keys()].toSorted()).toEqual(['kernel', 'monitor', 'pluton', 'services']);
     const said: string[] = [];
@@ -282,7 +280,7 @@ describe('after a device has attested, its private halves', () => {
     expect(found.get('monitor')?.buffers.includes('devices.example')).toBe(true);
     // Session keys are the OS's TLS's to hold, and pass through the layers below without a trace.
     expect(exported.length).toBeGreaterThanOrEqual(2);
-    const [update = seed] = exported.slice(-2).map(scalarIn);
+    const [update = secrets.seed] = exported.slice(-2).map(scalarIn);
     const holders = [...found].filter(([, heap]) => isIn(heap.buffers, update)).map(([stage]) => stage);
     expect(holders).toEqual(['services']);
     for (const key of exported)
@@ -292,13 +290,7 @@ describe('after a device has attested, its private halves', () => {
   it('are nowhere in the memory of its stages’ processes, where each has one', async (context) => {
     await device.close();
     await bringUp('process', await bundleStageWorker());
-    const { chip } = device;
-    const seed = chip.fuses.identitySeed ?? new Uint8Array(0);
-    const secrets = {
-      seed,
-      'attestation key': scalarOf(seed, 'sevenfold identity key v1', chip.pluton.identitySpki),
-      'general key': scalarOf(seed, 'sevenfold general key v1', chip.pluton.generalSpki),
-    };
+    const secrets = secretsOf(device.chip);
     const memories = process.platform === 'linux' ? descendantsOf('self').map(memoryOf) : [];
     const sizeOf = (pieces: readonly Buffer[]): number =>
       pieces.reduce((sum, piece) => sum + piece.length, 0);
@@ -319,7 +311,7 @@ describe('after a device has attested, its private halves', () => {
     const size = Math.round(sizeOf(stages.flat()) / 2 ** 20);
     console.log(`secrets: searched ${size} MB of ${stages.length} processes`);
     // What must be there is found by the same search: the services hold the key of their TLS.
-    const update = exported.map(scalarIn).at(-1) ?? seed;
+    const update = exported.map(scalarIn).at(-1) ?? secrets.seed;
     expect(stages.some((pieces) => has(pieces, update))).toBe(true);
   });
 });

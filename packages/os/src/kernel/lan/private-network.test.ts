@@ -1,10 +1,10 @@
-import { parseAppManifest, utf8Encode, viewOf, type Port } from '@sevenfold/formats';
+import { utf8Encode, viewOf, type Port } from '@sevenfold/formats';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createBoardNetwork, type BoardNetwork } from '../../board/network.ts';
 import { PrivateNetwork, type WireDatagram, type WirePlug } from '../../board/private-network.ts';
-import { Compartment } from '../compartments.ts';
 import { FieldReader, FieldWriter } from '../settings/fields.ts';
 import { DeviceSettings } from '../settings/settings.ts';
+import { compartmentWith } from '../testing/compartment.fixture.ts';
 import { TestClock } from '../testing/test-clock.ts';
 import { TimeKeeper } from '../time-keeper.ts';
 import { DHCP, numbers, OPTION, readDhcp, writeDhcp, type DhcpMessage } from './dhcp-message.ts';
@@ -21,28 +21,7 @@ afterEach(async () => {
   for (const network of networks.splice(0)) await network.close();
 });
 
-const manifest = parseAppManifest(
-  utf8Encode(
-    JSON.stringify({
-      SchemaVersion: 1,
-      Name: 'tried',
-      ComponentId: 'aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee',
-      EntryPoint: '/bin/app',
-      Capabilities: CAPABILITIES,
-    }),
-  ),
-);
-const app = new Compartment(
-  1,
-  {
-    ...manifest,
-    kind: 'highLevel',
-    imageId: '99999999-bbbb-4ccc-8ddd-eeeeeeeeeeee',
-    module: new Uint8Array(0),
-    options: { args: [], entryPoint: '/bin/app', files: [], mutableQuota: 0 },
-  },
-  0,
-);
+const app = compartmentWith(CAPABILITIES);
 
 /** A device's networking on a private network. */
 class Device {

@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { parseAppManifest, utf8Encode, type Port, type PortValue } from '@sevenfold/formats';
+import { utf8Encode, type Port, type PortValue } from '@sevenfold/formats';
 import { describe, expect, it } from 'vitest';
 import { Radio, type AccessPoint } from '../../board/radio.ts';
-import { Compartment } from '../compartments.ts';
+import { compartmentWith } from '../testing/compartment.fixture.ts';
 import { TestClock } from '../testing/test-clock.ts';
 import { TimeKeeper } from '../time-keeper.ts';
 import { FieldReader, FieldWriter } from './fields.ts';
@@ -28,34 +28,6 @@ const OPERATIONS = [
   ...Array.from({ length: 6 }, (_, index) => index + 60),
 ];
 const OPEN = [1, 2, 4, 5, 11, 13, 18, 19];
-
-function compartment(capabilities: object): Compartment {
-  const manifest = parseAppManifest(
-    utf8Encode(
-      JSON.stringify({
-        SchemaVersion: 1,
-        Name: 'tried',
-        ComponentId: 'aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee',
-        EntryPoint: '/bin/app',
-        Capabilities: capabilities,
-      }),
-    ),
-  );
-  const options = { args: [], entryPoint: '/bin/app', files: [], mutableQuota: 0 };
-  return new Compartment(
-    1,
-    {
-      kind: 'highLevel',
-      componentId: manifest.componentId,
-      imageId: '99999999-bbbb-4ccc-8ddd-eeeeeeeeeeee',
-      name: manifest.name,
-      capabilities: manifest.capabilities,
-      module: new Uint8Array(0),
-      options,
-    },
-    0,
-  );
-}
 
 /** A device's settings over flash and a radio that are kept between restarts. */
 class World {
@@ -105,7 +77,9 @@ class World {
   ): Promise<FieldReader> {
     const writer = new FieldWriter();
     write(writer);
-    return new FieldReader(await this.settings.handle(compartment(capabilities), number, writer.finish()));
+    return new FieldReader(
+      await this.settings.handle(compartmentWith(capabilities), number, writer.finish()),
+    );
   }
 
   async network(ssid: string, security: number, key = ''): Promise<number> {
