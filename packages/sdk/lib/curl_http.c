@@ -6,7 +6,6 @@
 #include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -14,8 +13,6 @@
 
 #define CHUNK 2048
 #define LARGEST_ROOTS 16384
-#define HTTPS_PORT 443
-#define HTTP_PORT 80
 #define MS_PER_SECOND 1000
 #define NS_PER_MS 1000000
 
@@ -41,7 +38,7 @@ bool curl_offers_http2(const CURL *curl)
     return curl->isTls && curl->version != CURL_HTTP_VERSION_1_0 && curl->version != CURL_HTTP_VERSION_1_1;
 }
 
-static void end(CURL *curl, CURLcode result)
+void curl_end(CURL *curl, CURLcode result)
 {
     hang_up(curl);
     free(curl->request);
@@ -75,131 +72,6 @@ static CURLcode code_of(int error, CURLcode otherwise)
     default:
         return otherwise;
     }
-}
-
-/* Takes a URL apart: scheme, host, port. Gives where its path begins; NULL with `result` set. */
-static const char *read_url(CURL *curl, const char *url, CURLcode *result)
-{
-    *result = CURLE_URL_MALFORMAT;
-    if (url == NULL) {
-        return NULL;
-    }
-    const char *scheme = strstr(url, "://");
-    curl->isTls = scheme != NULL && strncasecmp(url, "https", 5) == 0 && scheme == url + 5;
-    bool isPlain = scheme == NULL || (strncasecmp(url, "http", 4) == 0 && scheme == url + 4);
-    if (!curl->isTls && !isPlain) {
-        *result = CURLE_UNSUPPORTED_PROTOCOL;
-        return NULL;
-    }
-    if ((curl->protocols & (curl->isTls ? CURLPROTO_HTTPS : CURLPROTO_HTTP)) == 0) {
-        *result = CURLE_UNSUPPORTED_PROTOCOL;
-        return NULL;
-    }
-    const char *host = scheme == NULL ? url : scheme + 3;
-    size_t length = strcspn(host, ":/?#");
-    if (length == 0 || length > CURL_LONGEST_HOST || memchr(host, '@', length) != NULL) {
-        return NULL;
-    }
-    memcpy(curl->host, host, length);
-    curl->host[length] = '\0';
-    curl->port = curl->isTls ? HTTPS_PORT : HTTP_PORT;
-    const char *at = host + length;
-    if (*at == ':') {
-        char *after;
-        unsigned long port = strtoul(at + 1, &after, 10);
-        if (after == at + 1 || port == 0 || port > UINT16_MAX) {
-            return NULL;
-        }
-        curl->port = (uint16_t)port;
-        at = after;
-    }
-    *result = CURLE_OK;
-    return at;
-}
-
-static bool has_header(const CURL *curl, const char *name)
-{
-    size_t length = strlen(name);
-    for (const struct curl_slist *item = curl->headers; item != NULL; item = item->next) {
-        if (strncasecmp(item->data, name, length) == 0 && item->data[length] == ':') {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool is_safe(const char *text)
-{
-    return strpbrk(text, "\r\n") == NULL;
-}
-
-static CURLcode write_request(CURL *curl, const char *path)
-{
-    size_t bodyLength = 0;
-    const char *method = "GET";
-    bool sendsBody = curl->isPost && !curl->isGet;
-    curl->sendsBody = sendsBody;
-    if (sendsBody) {
-        method = "POST";
-        bodyLength = curl->fieldsSize >= 0 ? (size_t)curl->fieldsSize : curl->fields == NULL ? 0 : strlen(curl->fields);
-    } else if (curl->isHead) {
-        method = "HEAD";
-    }
-    if (curl->method != NULL && !curl->isGet) {
-        method = curl->method;
-    }
-    char *text = NULL;
-    size_t length = 0;
-    FILE *out = open_memstream(&text, &length);
-    if (out == NULL) {
-        return CURLE_OUT_OF_MEMORY;
-    }
-    bool isSafe = is_safe(path) && is_safe(method);
-    size_t pathLength = strcspn(path, "#");
-    bool isDefaultPort = curl->port == (curl->isTls ? HTTPS_PORT : HTTP_PORT);
-    fprintf(out, "%s %s%.*s HTTP/1.1\r\nHost: %s", method, *path == '/' ? "" : "/", (int)pathLength, path, curl->host);
-    if (!isDefaultPort) {
-        fprintf(out, ":%u", curl->port);
-    }
-    fprintf(out, "\r\nConnection: close\r\n");
-    if (!has_header(curl, "Accept")) {
-        fprintf(out, "Accept: */*\r\n");
-    }
-    if (curl->agent != NULL) {
-        isSafe = isSafe && is_safe(curl->agent);
-        fprintf(out, "User-Agent: %s\r\n", curl->agent);
-    }
-    if (curl->range != NULL) {
-        isSafe = isSafe && is_safe(curl->range);
-        fprintf(out, "Range: bytes=%s\r\n", curl->range);
-    }
-    if (sendsBody) {
-        fprintf(out, "Content-Length: %zu\r\n", bodyLength);
-        if (!has_header(curl, "Content-Type")) {
-            fprintf(out, "Content-Type: application/x-www-form-urlencoded\r\n");
-        }
-    }
-    for (const struct curl_slist *item = curl->headers; item != NULL; item = item->next) {
-        isSafe = isSafe && is_safe(item->data);
-        /* `Name:` takes a header out, as with libcurl. */
-        size_t name = strcspn(item->data, ":");
-        if (item->data[name] == ':' && item->data[name + 1] != '\0') {
-            fprintf(out, "%s\r\n", item->data);
-        }
-    }
-    fprintf(out, "\r\n");
-    if (bodyLength > 0) {
-        fwrite(curl->fields, 1, bodyLength, out);
-    }
-    if (fclose(out) != 0 || !isSafe) {
-        free(text);
-        return isSafe ? CURLE_OUT_OF_MEMORY : CURLE_BAD_FUNCTION_ARGUMENT;
-    }
-    free(curl->request);
-    curl->request = text;
-    curl->requestLength = length;
-    curl->sent = 0;
-    return CURLE_OK;
 }
 
 /* The roots of a file in place of the device's, for this app's connections from now on. */
@@ -265,23 +137,23 @@ static CURLcode open_plain(CURL *curl)
     return result == 0 || errno == EINPROGRESS ? CURLE_OK : code_of(errno, CURLE_COULDNT_CONNECT);
 }
 
-static void begin_at(CURL *curl, const char *url)
+void curl_begin_at(CURL *curl, const char *url)
 {
     CURLcode result;
     hang_up(curl);
-    const char *path = read_url(curl, url, &result);
+    const char *path = curl_read_url(curl, url, &result);
     if (result == CURLE_OK && curl->proxy != NULL && *curl->proxy != '\0' && !curl->usesProxy) {
         result = CURLE_NOT_BUILT_IN;
     }
     if (result == CURLE_OK) {
-        result = write_request(curl, path);
+        result = curl_write_request(curl, path);
     }
     curl->isShared = false;
     if (result == CURLE_OK && !(curl_offers_http2(curl) && curl_session_join(curl))) {
         result = curl->isTls ? open_tls(curl) : open_plain(curl);
     }
     if (result != CURLE_OK) {
-        end(curl, result);
+        curl_end(curl, result);
         return;
     }
     curl->stage = CURL_CONNECTING;
@@ -305,7 +177,7 @@ void curl_begin(CURL *curl)
     curl->result = CURLE_OK;
     free(curl->effectiveUrl);
     curl->effectiveUrl = curl->url == NULL ? NULL : strdup(curl->url);
-    begin_at(curl, curl->effectiveUrl);
+    curl_begin_at(curl, curl->effectiveUrl);
 }
 
 int curl_wants(const CURL *curl)
@@ -327,7 +199,7 @@ static bool ask_http2(CURL *curl, bool *outIsAsked)
     if (error == 0) {
         curl->stage = CURL_HEAD;
     } else if (error != ENOPROTOOPT && error != EAGAIN) {
-        end(curl, code_of(error, CURLE_COULDNT_CONNECT));
+        curl_end(curl, code_of(error, CURLE_COULDNT_CONNECT));
     }
     return error == 0 || error == ENOPROTOOPT;
 }
@@ -345,7 +217,7 @@ static bool send_on(CURL *curl)
         ssize_t count = write(curl->fd, curl->request + curl->sent, curl->requestLength - curl->sent);
         if (count == -1) {
             if (errno != EAGAIN && errno != EINTR && errno != EINPROGRESS && errno != EALREADY) {
-                end(curl, code_of(errno, curl->stage == CURL_CONNECTING ? CURLE_COULDNT_CONNECT : CURLE_SEND_ERROR));
+                curl_end(curl, code_of(errno, curl->stage == CURL_CONNECTING ? CURLE_COULDNT_CONNECT : CURLE_SEND_ERROR));
             }
             return false;
         }
@@ -353,235 +225,6 @@ static bool send_on(CURL *curl)
         curl->sent += (size_t)count;
     }
     curl->stage = CURL_HEAD;
-    return true;
-}
-
-static bool give(CURL *curl, curl_write_callback to, void *context, char *bytes, size_t length)
-{
-    if (length == 0 || to(bytes, 1, length, context) == length) {
-        return true;
-    }
-    end(curl, CURLE_WRITE_ERROR);
-    return false;
-}
-
-static char *value_of(char *line, const char *name)
-{
-    size_t length = strlen(name);
-    if (strncasecmp(line, name, length) != 0 || line[length] != ':') {
-        return NULL;
-    }
-    return line + length + 1 + strspn(line + length + 1, " \t");
-}
-
-static void note_header(CURL *curl, char *line)
-{
-    char *value;
-    if ((value = value_of(line, "Content-Length")) != NULL) {
-        curl->contentLength = strtoll(value, NULL, 10);
-    } else if (curl->session == NULL && (value = value_of(line, "Transfer-Encoding")) != NULL && strcasecmp(value, "chunked") == 0) {
-        curl->framing = CURL_CHUNK_SIZE;
-    } else if ((value = value_of(line, "Content-Type")) != NULL) {
-        free(curl->contentType);
-        curl->contentType = strdup(value);
-    } else if ((value = value_of(line, "Location")) != NULL) {
-        free(curl->location);
-        curl->location = strdup(value);
-    }
-}
-
-/* The URL that a Location means (RFC 3986 §5, what servers send of it); the caller frees it. */
-static char *absolute(const CURL *curl, const char *location)
-{
-    char *url = NULL;
-    if (strstr(location, "://") != NULL) {
-        return strdup(location);
-    }
-    if (asprintf(&url, "%s://%s:%u%s%s", curl->isTls ? "https" : "http", curl->host, curl->port,
-                 *location == '/' ? "" : "/", location) == -1) {
-        return NULL;
-    }
-    return url;
-}
-
-static void redirect(CURL *curl)
-{
-    if (curl->redirects >= curl->mostRedirects) {
-        end(curl, CURLE_TOO_MANY_REDIRECTS);
-        return;
-    }
-    curl->redirects += 1;
-    char *url = absolute(curl, curl->location);
-    if (url == NULL) {
-        end(curl, CURLE_OUT_OF_MEMORY);
-        return;
-    }
-    /* RFC 9110 §15.4: 303 is a GET from there on, and by custom 301 and 302 after a POST. */
-    if (curl->status == 303 || (curl->isPost && curl->status < 303)) {
-        curl->isGet = true;
-    }
-    free(curl->effectiveUrl);
-    curl->effectiveUrl = url;
-    begin_at(curl, url);
-}
-
-/* The empty line after the header. False: this answer is over, or another exchange began. */
-static bool end_head(CURL *curl)
-{
-    if (curl->status >= 100 && curl->status < 200) {
-        curl->status = 0;
-        return true;
-    }
-    if (curl->follows && curl->location != NULL && curl->status >= 300 && curl->status < 400) {
-        redirect(curl);
-        return false;
-    }
-    if (curl->failsOnError && curl->status >= 400) {
-        end(curl, CURLE_HTTP_RETURNED_ERROR);
-        return false;
-    }
-    bool hasNoBody = (curl->isHead && !curl->isPost) || curl->status == 204 || curl->status == 304;
-    if (curl->framing != CURL_CHUNK_SIZE) {
-        curl->framing = curl->contentLength >= 0 ? CURL_LENGTH : CURL_UNTIL_CLOSE;
-    }
-    curl->left = curl->contentLength;
-    if (hasNoBody || (curl->framing == CURL_LENGTH && curl->left == 0)) {
-        end(curl, CURLE_OK);
-        return false;
-    }
-    curl->stage = CURL_BODY;
-    return true;
-}
-
-/* One line of the header. False as above. */
-static bool take_head_line(CURL *curl)
-{
-    char *line = curl->line;
-    if (curl->header != NULL) {
-        char whole[CURL_LONGEST_LINE + 2];
-        int length = snprintf(whole, sizeof whole, "%s\r\n", line);
-        if (!give(curl, curl->header, curl->headerData, whole, (size_t)length)) {
-            return false;
-        }
-    }
-    if (curl->status == 0) {
-        bool isHttp2 = curl->session != NULL;
-        if (sscanf(line, isHttp2 ? "HTTP/2 %3ld" : "HTTP/1.%*d %3ld", &curl->status) != 1 || curl->status < 100) {
-            end(curl, CURLE_WEIRD_SERVER_REPLY);
-            return false;
-        }
-        curl->answered = isHttp2 ? CURL_HTTP_VERSION_2_0 : CURL_HTTP_VERSION_1_1;
-        curl->framing = CURL_UNTIL_CLOSE;
-        return true;
-    }
-    if (*line == '\0') {
-        return end_head(curl);
-    }
-    note_header(curl, line);
-    return true;
-}
-
-static bool take_chunk_line(CURL *curl)
-{
-    if (curl->framing == CURL_CHUNK_END) {
-        curl->framing = CURL_CHUNK_SIZE;
-        return true;
-    }
-    if (curl->framing == CURL_TRAILER) {
-        if (*curl->line == '\0') {
-            end(curl, CURLE_OK);
-            return false;
-        }
-        return true;
-    }
-    char *after;
-    curl->left = strtoll(curl->line, &after, 16);
-    if (after == curl->line || curl->left < 0) {
-        end(curl, CURLE_WEIRD_SERVER_REPLY);
-        return false;
-    }
-    curl->framing = curl->left == 0 ? CURL_TRAILER : CURL_CHUNK;
-    return true;
-}
-
-/* Takes bytes up to the end of a line. False: the answer is over. */
-static bool take_line(CURL *curl, char **at, const char *stop)
-{
-    while (*at < stop) {
-        char byte = *(*at)++;
-        if (byte != '\n') {
-            if (curl->lineLength + 1 >= sizeof curl->line) {
-                end(curl, CURLE_WEIRD_SERVER_REPLY);
-                return false;
-            }
-            curl->line[curl->lineLength++] = byte;
-            continue;
-        }
-        if (curl->lineLength > 0 && curl->line[curl->lineLength - 1] == '\r') {
-            curl->lineLength -= 1;
-        }
-        curl->line[curl->lineLength] = '\0';
-        curl->lineLength = 0;
-        return curl->stage == CURL_HEAD ? take_head_line(curl) : take_chunk_line(curl);
-    }
-    return true;
-}
-
-/* Keeps what the app did not take now. False in any case: nothing more is taken. */
-static bool hold(CURL *curl, const char *bytes, size_t length)
-{
-    char *copy = malloc(length);
-    if (copy == NULL) {
-        end(curl, CURLE_OUT_OF_MEMORY);
-        return false;
-    }
-    memcpy(copy, bytes, length);
-    curl->held = copy;
-    curl->heldLength = length;
-    curl->isPaused = true;
-    return false;
-}
-
-static bool take_body(CURL *curl, char **at, const char *stop)
-{
-    size_t length = (size_t)(stop - *at);
-    bool isBounded = curl->framing == CURL_LENGTH || curl->framing == CURL_CHUNK;
-    if (isBounded && (curl_off_t)length > curl->left) {
-        length = (size_t)curl->left;
-    }
-    size_t taken = length == 0 ? 0 : curl->write(*at, 1, length, curl->writeData);
-    if (taken == CURL_WRITEFUNC_PAUSE) {
-        return hold(curl, *at, (size_t)(stop - *at));
-    }
-    if (taken != length) {
-        end(curl, CURLE_WRITE_ERROR);
-        return false;
-    }
-    *at += length;
-    curl->received += (curl_off_t)length;
-    curl->left -= (curl_off_t)length;
-    if (isBounded && curl->left == 0) {
-        if (curl->framing == CURL_LENGTH) {
-            end(curl, CURLE_OK);
-            return false;
-        }
-        curl->framing = CURL_CHUNK_END;
-    }
-    return true;
-}
-
-/* What has arrived. False: the answer is over, or another exchange began. */
-static bool take(CURL *curl, char *bytes, size_t length)
-{
-    char *at = bytes;
-    const char *stop = bytes + length;
-    while (at < stop) {
-        bool isData = curl->stage == CURL_BODY && (curl->framing == CURL_LENGTH || curl->framing == CURL_CHUNK ||
-                                                   curl->framing == CURL_UNTIL_CLOSE);
-        if (!(isData ? take_body(curl, &at, stop) : take_line(curl, &at, stop))) {
-            return false;
-        }
-    }
     return true;
 }
 
@@ -595,18 +238,18 @@ static bool retry(CURL *curl)
     close(curl->fd);
     curl->fd = -1;
     curl_session_leave(curl, true);
-    begin_at(curl, curl->effectiveUrl);
+    curl_begin_at(curl, curl->effectiveUrl);
     return true;
 }
 
 static void end_of_stream(CURL *curl)
 {
     if (curl->stage == CURL_BODY && curl->framing == CURL_UNTIL_CLOSE) {
-        end(curl, CURLE_OK);
+        curl_end(curl, CURLE_OK);
     } else if (curl->status == 0 && curl->lineLength == 0) {
-        end(curl, CURLE_GOT_NOTHING);
+        curl_end(curl, CURLE_GOT_NOTHING);
     } else {
-        end(curl, CURLE_PARTIAL_FILE);
+        curl_end(curl, CURLE_PARTIAL_FILE);
     }
 }
 
@@ -620,7 +263,7 @@ static bool tell_progress(CURL *curl)
     if (curl->progress(curl->progressData, total, curl->received, 0, 0) == 0) {
         return true;
     }
-    end(curl, CURLE_ABORTED_BY_CALLBACK);
+    curl_end(curl, CURLE_ABORTED_BY_CALLBACK);
     return false;
 }
 
@@ -632,7 +275,7 @@ static bool take_held(CURL *curl)
     }
     char *held = curl->held;
     curl->held = NULL;
-    bool goesOn = held == NULL || take(curl, held, curl->heldLength);
+    bool goesOn = held == NULL || curl_take(curl, held, curl->heldLength);
     free(held);
     return goesOn;
 }
@@ -646,10 +289,10 @@ static void receive_on(CURL *curl)
             end_of_stream(curl);
         } else if (count == -1) {
             if (errno != EAGAIN && errno != EINTR && !retry(curl)) {
-                end(curl, code_of(errno, CURLE_RECV_ERROR));
+                curl_end(curl, code_of(errno, CURLE_RECV_ERROR));
             }
             return;
-        } else if (!take(curl, bytes, (size_t)count) || !tell_progress(curl)) {
+        } else if (!curl_take(curl, bytes, (size_t)count) || !tell_progress(curl)) {
             return;
         }
     }
@@ -661,7 +304,7 @@ static void go_on(CURL *curl)
         return;
     }
     if (curl_now() >= curl->deadline) {
-        end(curl, CURLE_OPERATION_TIMEDOUT);
+        curl_end(curl, CURLE_OPERATION_TIMEDOUT);
         return;
     }
     if ((curl->stage == CURL_CONNECTING || curl->stage == CURL_SENDING) && !send_on(curl)) {

@@ -110,6 +110,16 @@ void curl_use_device_proxy(CURL *curl);
 int64_t curl_now(void);
 /* Begins the exchange that the options describe. */
 void curl_begin(CURL *curl);
+/* The same at another place: where a redirect leads. */
+void curl_begin_at(CURL *curl, const char *url);
+/* Takes a URL apart: scheme, host, port. Gives where its path begins; NULL with `result` set. */
+const char *curl_read_url(CURL *curl, const char *url, CURLcode *result);
+/* Writes the request for a path of the host that was read. */
+CURLcode curl_write_request(CURL *curl, const char *path);
+/* What has arrived. False: the answer is over, or another exchange began. */
+bool curl_take(CURL *curl, char *bytes, size_t length);
+/* The exchange is over, with this for a result. */
+void curl_end(CURL *curl, CURLcode result);
 /* Goes on as far as it can without waiting; CURL_DONE when it is over, with `result`. */
 void curl_go_on(CURL *curl);
 /* Has a multi handle's app let go of the descriptor, which is about to be closed and whose number another may get. */
