@@ -87,7 +87,7 @@ const CHECKS = [
   ['types', 'tsc', ['-b']],
   ['lint', 'oxlint', ['--deny-warnings', '.']],
   ['format', 'oxfmt', ['--check', '.']],
-  ['architecture', 'vitest', ['run', 'test/architecture.test.ts']],
+  ['architecture', 'vitest', ['run', 'test/architecture.test.ts', 'test/documents.test.ts']],
   ['trusted lines', 'node', ['scripts/trusted-lines.ts']],
   ['unused code', 'knip', []],
 ];
