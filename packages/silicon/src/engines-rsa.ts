@@ -9,6 +9,7 @@ import {
   type KeyObject,
 } from 'node:crypto';
 import { SiliconError } from './errors.ts';
+import { taken } from './taken.ts';
 
 /** Bits of every key of the engine. */
 const MODULUS = 2048;
@@ -63,10 +64,7 @@ export function encryptRsa2048(spki: Uint8Array, plaintext: Uint8Array): Uint8Ar
  */
 export function decryptRsa2048({ privateKey }: RsaKeyPair, encrypted: Uint8Array): Uint8Array {
   try {
-    const plain = privateDecrypt({ key: privateKey, ...OAEP }, encrypted);
-    const copy = Uint8Array.from(plain);
-    plain.fill(0);
-    return copy;
+    return taken(privateDecrypt({ key: privateKey, ...OAEP }, encrypted));
   } catch {
     throw new SiliconError(
       'NotAuthentic',

@@ -1,5 +1,6 @@
 import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync } from 'node:crypto';
 import { SiliconError } from './errors.ts';
+import { taken } from './taken.ts';
 
 /** The SHA-2 engine's algorithms (FIPS 180-4). */
 export const DIGESTS = ['SHA-256', 'SHA-384', 'SHA-512'] as const;
@@ -14,12 +15,12 @@ const KEY_WRAP_IV = new Uint8Array(8).fill(0xa6);
 
 /** SHA-2 engine. */
 export function digest(name: DigestName, message: Uint8Array): Uint8Array {
-  return Uint8Array.from(createHash(name).update(message).digest());
+  return taken(createHash(name).update(message).digest());
 }
 
 /** HMAC-SHA-256 engine (RFC 2104). */
 export function hmacSha256(key: Uint8Array, message: Uint8Array): Uint8Array {
-  return Uint8Array.from(createHmac('sha256', key).update(message).digest());
+  return taken(createHmac('sha256', key).update(message).digest());
 }
 
 /** HKDF-SHA-256 engine (RFC 5869): `length` at most 8,160 bytes. Throws `BadArgument`. */
@@ -57,7 +58,7 @@ export function gcmOpen({ key, nonce, associated }: GcmParameters, sealed: Uint8
     text.fill(0);
     throw notAuthentic('AES-256-GCM');
   }
-  return Uint8Array.from(text);
+  return taken(text);
 }
 
 /** AES-256 key wrap (RFC 3394): whole 8-byte blocks, two or more. Throws `BadArgument`. */
@@ -76,7 +77,10 @@ export function keyUnwrap(key: Uint8Array, wrapped: Uint8Array): Uint8Array {
   if (wrapped.length < 24 || wrapped.length % 8 !== 0) throw notAuthentic('AES-256 key wrap');
   try {
     const decipher = createDecipheriv('id-aes256-wrap', key, KEY_WRAP_IV);
-    return Uint8Array.from(Buffer.concat([decipher.update(wrapped), decipher.final()]));
+    // One block for this mode: there is nothing left for the end.
+    const plaintext = taken(decipher.update(wrapped));
+    decipher.final();
+    return plaintext;
   } catch {
     throw notAuthentic('AES-256 key wrap');
   }

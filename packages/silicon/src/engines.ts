@@ -11,6 +11,7 @@ import {
 } from 'node:crypto';
 import { concatBytes, fromHex, utf8Encode, type Entropy } from '@sevenfold/formats';
 import { SiliconError } from './errors.ts';
+import { taken } from './taken.ts';
 
 /** Order of the P-256 group, big-endian (SEC 2 §2.4.2). */
 const P256_ORDER = fromHex('ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551');
@@ -26,7 +27,7 @@ export interface KeyPair {
 
 /** SHA-256 engine. */
 export function sha256(message: Uint8Array): Uint8Array {
-  return Uint8Array.from(createHash('sha256').update(message).digest());
+  return taken(createHash('sha256').update(message).digest());
 }
 
 /** SHA-256 of `head` followed by each of `tails`, with one pass over `head`. */
@@ -75,7 +76,7 @@ export function agreeP256(key: Pick<KeyPair, 'privateKey'>, peerSpki: Uint8Array
   try {
     const publicKey = createPublicKey({ key: Buffer.from(peerSpki), format: 'der', type: 'spki' });
     if (publicKey.asymmetricKeyDetails?.namedCurve !== 'prime256v1') throw new TypeError('another curve');
-    return Uint8Array.from(diffieHellman({ privateKey: key.privateKey, publicKey }));
+    return taken(diffieHellman({ privateKey: key.privateKey, publicKey }));
   } catch {
     throw new SiliconError('BadArgument', 'The peer’s key is no point of P-256.', { field: 'peer' });
   }
@@ -114,14 +115,12 @@ function keyFromScalar(scalar: Uint8Array): KeyPair {
 /** PKCS#8, DER: for session keys, which are made to be handed to the network stack. */
 export function exportPrivateKey(key: KeyPair): Uint8Array {
   const der = key.privateKey.export({ format: 'der', type: 'pkcs8' });
-  const copy = Uint8Array.from(der);
-  der.fill(0);
-  return copy;
+  return taken(der);
 }
 
 /** The operating system's random bytes: the noise source of a real virtual chip. */
 export function systemEntropy(): Entropy {
-  return { random: (length) => Uint8Array.from(randomBytes(length)) };
+  return { random: (length) => taken(randomBytes(length)) };
 }
 
 /** Noise from a seed: deterministic identities for tests. Says so in its name: never for a product. */

@@ -77,8 +77,10 @@ export class EntropySource {
     const output = new Uint8Array(length);
     for (let done = 0; done < length; done += 32) {
       const samples = this.#sample(SAMPLES);
-      output.set(this.#condition(samples).subarray(0, Math.min(32, length - done)), done);
+      const block = this.#condition(samples);
       samples.fill(0);
+      output.set(block.subarray(0, Math.min(32, length - done)), done);
+      block.fill(0);
     }
     return output;
   }

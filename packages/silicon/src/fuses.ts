@@ -131,15 +131,15 @@ export class Fuses {
 
   /**
    * As `burnOnce`, but over whatever bits a cut left there: for random seeds, which stay unforeseeable
-   * when another one is burnt on top.
+   * when another one is burnt on top. These bits are put into `seed`, which stays the caller's to wipe.
    */
   burnSeed(seed: Uint8Array): void {
     if (this.isLocked('identitySeed')) return;
     const present = this.#field('identitySeed');
-    this.burnOnce(
-      'identitySeed',
-      seed.map((byte, index) => byte | (present[index] ?? 0)),
-    );
+    present.forEach((byte, index) => {
+      seed[index] = (seed[index] ?? 0) | byte;
+    });
+    this.burnOnce('identitySeed', seed);
   }
 
   /** The counter of one image type: the least security version that may still run. */

@@ -90,8 +90,11 @@ export class PlutonHardware {
   createIdentity(): void {
     if (this.#fuses.isLocked('identitySeed')) return;
     const seed = this.random(32, true);
-    this.#fuses.burnSeed(seed);
-    seed.fill(0);
+    try {
+      this.#fuses.burnSeed(seed);
+    } finally {
+      seed.fill(0);
+    }
   }
 
   /** Works on the fused seed, and wipes the copy it worked on. Throws `NotManufactured`. */
