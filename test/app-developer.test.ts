@@ -99,21 +99,27 @@ describe('an app developer on a machine without a network', () => {
   });
 
   it('sees the app run, and its LED, until Ctrl-C', async () => {
-    const child = spawn(process.execPath, [command, 'app', 'run'], {
+    const trace = join(folder, 'lamp.vcd');
+    const child = spawn(process.execPath, [command, 'app', 'run', '--trace', trace], {
       env,
       cwd: app,
       stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
     });
     let said = '';
     for await (const part of child.stdout.setEncoding('utf8')) {
       const isFirst = !said.includes('APP_LED on');
       said += String(part);
-      // Once: a second one would end it at once, as it ends any program.
-      if (isFirst && said.includes('APP_LED on')) child.kill('SIGINT');
+      // The terminal tells the command and its children, and npx tells the command once more.
+      if (isFirst && said.includes('APP_LED on')) {
+        process.kill(-(child.pid ?? 0), 'SIGINT');
+        child.kill('SIGINT');
+      }
     }
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
     expect(said).toMatch(/lamp started[\s\S]*APP_LED on/);
     expect(child.exitCode).toBe(0);
+    expect(readFileSync(trace, 'utf8')).toContain('$enddefinitions');
   });
 
   it('keeps a board’s header true to its definition', async () => {

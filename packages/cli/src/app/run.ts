@@ -24,14 +24,15 @@ export interface RunOptions extends AppBuildOptions {
 /** Ms in which changes of several files count as one. */
 const SETTLE = 50;
 const OWN_FOLDERS = /^(?:out|node_modules|tests|\.[^/]*)(?:\/|$)/;
+/** Ms after which a second Ctrl-C is one of its own: npx hands on what the terminal has told this process as well. */
+const SAME_SIGNAL = 1000;
 const CTRL_C = '\u0003';
 
 /** Runs an app on a virtual device until Ctrl-C, and ends the device cleanly. */
 export async function runApp(options: RunOptions): Promise<void> {
   const { process, folder, isWatching, isVerbose, tracePath } = options;
   const { promise: stopped, resolve: stop } = Promise.withResolvers<void>();
-  process.once('SIGINT', () => stop());
-  process.once('SIGTERM', () => stop());
+  stopOnSignals(process, stop);
 
   let session: BoardSession | null = null;
   const endSession = async (): Promise<void> => {
@@ -115,6 +116,18 @@ async function watchFolder(
   clearTimeout(timer);
   watcher.close();
   await work;
+}
+
+/** Stops at the first signal; who asks again is not kept waiting. */
+function stopOnSignals(process: NodeJS.Process, stop: () => void): void {
+  let first: number | null = null;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      first ??= performance.now();
+      if (performance.now() - first > SAME_SIGNAL) process.exit(130);
+      stop();
+    });
+  }
 }
 
 /** Digits press buttons; Ctrl-C stops, since a terminal that hands over keys sends no signal. */

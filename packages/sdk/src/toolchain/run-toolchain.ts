@@ -17,6 +17,10 @@ function resultsOf(message: unknown): readonly AppResult[] | null {
   return Array.isArray(results) ? (results as readonly AppResult[]) : null;
 }
 
+/** Whether a process has ended, by itself or by a signal. */
+const hasEnded = ({ exitCode, signalCode }: ChildProcess): boolean =>
+  exitCode !== null || signalCode !== null;
+
 function failure(why: string): SdkError {
   return new SdkError('ToolchainFailed', `The compiler failed: ${why}.`);
 }
@@ -75,14 +79,14 @@ export class Toolchain implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const child = this.#child;
     this.#child = null;
-    if (child === null || child.exitCode !== null) return;
+    if (child === null || hasEnded(child)) return;
     const ended = new Promise((resolve) => child.once('exit', resolve));
     if (child.connected) child.disconnect();
     await ended;
   }
 
   #start(): ChildProcess {
-    if (this.#child !== null) return this.#child;
+    if (this.#child !== null && !hasEnded(this.#child)) return this.#child;
     const child = fork(PROGRAM, [], {
       execArgv: ENGINE_FLAGS,
       serialization: 'advanced',

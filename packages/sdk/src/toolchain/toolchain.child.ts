@@ -195,6 +195,8 @@ async function answer(request: ToolchainRequest): Promise<readonly AppResult[]> 
   return new Builder(request).run();
 }
 
+// Ctrl-C is told to every program of the terminal; this one ends when whoever asked lets go of it.
+process.on('SIGINT', () => {});
 // Whoever asked is gone, or needs nothing more.
 process.once('disconnect', () => process.exit());
 process.on('message', (request) => {
