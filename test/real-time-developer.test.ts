@@ -8,9 +8,10 @@ const command = join(import.meta.dirname, '../packages/cli/bin/sevenfold.mjs');
 const folder = mkdtempSync(join(tmpdir(), 'sevenfold-rt-'));
 const env = { ...process.env, SEVENFOLD_PROFILE: join(folder, 'profile') };
 const FREERTOS = process.env['SEVENFOLD_FREERTOS'];
-/** One, but for those who ask for all; that of FreeRTOS only where its owner says where it is. */
+/** Two, but for those who ask for all; that of FreeRTOS only where its owner says where it is. */
 const TEMPLATES = [
   'realtime-rtos',
+  'intercore',
   ...(process.env['SEVENFOLD_DEPTH'] === undefined ? [] : ['realtime-baremetal']),
   ...(FREERTOS === undefined ? [] : ['realtime-freertos']),
 ];

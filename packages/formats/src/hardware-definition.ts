@@ -139,7 +139,7 @@ class DefinitionLoader {
   }
 
   async #content(file: HardwareDefinitionFile): Promise<string> {
-    const json = parseJson(file.content, { maxBytes: 1024 * 1024, maxDepth: 8 });
+    const json = parseJson(file.content, { maxBytes: 1024 * 1024, maxDepth: 8, name: file.id });
     const metadata = isJsonObject(json) ? json.get('Metadata') : undefined;
     const known =
       isJsonObject(metadata) &&

@@ -11,6 +11,8 @@ export interface JsonLimits {
   readonly maxBytes?: number;
   /** Nesting of arrays and objects: 16 unless told. */
   readonly maxDepth?: number;
+  /** What a person calls the document, where there are several. */
+  readonly name?: string;
 }
 
 export function isJsonObject(value: JsonValue | undefined): value is JsonObject {
@@ -23,11 +25,13 @@ const TOKEN = /\s*(?:([{}[\],:])|("[^"\\]*(?:\\.[^"\\]*)*")|([^\s{}[\],:"]+))/y;
 class JsonReader {
   readonly #text: string;
   readonly #maxDepth: number;
+  readonly #of: string;
   #at = 0;
 
-  constructor(text: string, maxDepth: number) {
+  constructor(text: string, maxDepth: number, of: string) {
     this.#text = text;
     this.#maxDepth = maxDepth;
+    this.#of = of;
   }
 
   #next(): string {
@@ -73,7 +77,7 @@ class JsonReader {
       this.#next();
       const field = path === '' ? key : `${path}.${key}`;
       if (object.has(key)) {
-        throw new FormatError('DuplicateJsonKey', `${field} appears twice.`, {
+        throw new FormatError('DuplicateJsonKey', `${this.#of}${field} appears twice.`, {
           field,
           rule: 'each name once',
         });
@@ -89,9 +93,10 @@ class JsonReader {
  * elsewhere take one way or the other, are refused.
  */
 export function parseJson(untrusted: Uint8Array, limits: JsonLimits = {}): JsonValue {
-  const { maxBytes = 64 * 1024, maxDepth = 16 } = limits;
+  const { maxBytes = 64 * 1024, maxDepth = 16, name } = limits;
+  const of = name === undefined ? '' : `${name}: `;
   if (untrusted.length > maxBytes) {
-    throw new FormatError('JsonTooLarge', `The JSON document has ${untrusted.length} bytes.`, {
+    throw new FormatError('JsonTooLarge', `${of}The JSON document has ${untrusted.length} bytes.`, {
       rule: `at most ${maxBytes} bytes`,
     });
   }
@@ -102,7 +107,10 @@ export function parseJson(untrusted: Uint8Array, limits: JsonLimits = {}): JsonV
     JSON.parse(text);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : 'unknown reason';
-    throw new FormatError('InvalidJson', `The document is not JSON: ${why}`, { rule: 'RFC 8259', cause });
+    throw new FormatError('InvalidJson', `${of}The document is not JSON: ${why}`, {
+      rule: 'RFC 8259',
+      cause,
+    });
   }
-  return new JsonReader(text, maxDepth).value(0, '');
+  return new JsonReader(text, maxDepth, of).value(0, '');
 }

@@ -218,6 +218,14 @@ describe('what cannot be built', () => {
       code: 'ProjectIncomplete',
       field: 'app_manifest.json',
     });
+    const main = { 'main.c': 'int main(void) { return 0; }' };
+    expect(await refusal({ ...main, 'app_manifest.json': '{"Name": ' })).toMatchObject({
+      code: 'InvalidJson',
+      message: expect.stringMatching(/^app_manifest\.json: /),
+    });
+    expect(
+      await refusal({ ...main, 'app_manifest.json': manifest(), 'hardware.json': '{"Metadata":' }),
+    ).toMatchObject({ code: 'InvalidJson', message: expect.stringContaining('hardware.json: ') });
     expect(await refusal({ 'app_manifest.json': manifest() })).toMatchObject({
       code: 'ProjectIncomplete',
       field: '*.c',

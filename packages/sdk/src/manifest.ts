@@ -6,7 +6,7 @@ import {
   APPLICATION_RUNTIME_VERSION,
   type JsonValue,
 } from '@sevenfold/formats';
-import type { Project } from './project.ts';
+import { MANIFEST, type Project } from './project.ts';
 
 /** What a build sets in a manifest: values that are known only where the app will run. */
 export interface ManifestOverrides {
@@ -25,7 +25,7 @@ function plain(value: JsonValue): unknown {
 
 /** The manifest as written, with overrides in place. What is wrong with it is left to `packAppManifest` to say. */
 function override(source: Uint8Array, overrides: ManifestOverrides): Uint8Array {
-  const json = parseJson(source);
+  const json = parseJson(source, { name: MANIFEST });
   if (!isJsonObject(json)) return source;
   const manifest = new Map(json);
   if (overrides.cmdArgs !== undefined) manifest.set('CmdArgs', overrides.cmdArgs);

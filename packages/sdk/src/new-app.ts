@@ -62,7 +62,7 @@ export async function newApp(options: NewAppOptions): Promise<readonly string[]>
     FREERTOS: JSON.stringify(freertos ?? '').slice(1, -1),
     INSTALLATION: installation.endsWith(sep) ? installation.slice(0, -1) : installation,
   };
-  const files: string[] = [];
+  const files = new Set<string>();
   for (const source of [join(TEMPLATES, 'common'), join(TEMPLATES, template)]) {
     for (const entry of await readdir(source, { recursive: true, withFileTypes: true })) {
       if (!entry.isFile()) continue;
@@ -77,11 +77,11 @@ export async function newApp(options: NewAppOptions): Promise<readonly string[]>
         join(folder, path),
         text.replaceAll(/\{\{(\w+)\}\}/g, (whole, key: string) => values[key] ?? whole),
       );
-      files.push(path);
+      files.add(path);
     }
   }
   await linkInstallation(folder, installation);
-  return files.sort();
+  return [...files].sort();
 }
 
 /** What `npm install` would make of the dependency in `package.json`. */

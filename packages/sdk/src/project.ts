@@ -12,7 +12,8 @@ import { PROJECT, SDK_INCLUDE, SDK_LIBRARY, type SourceFile } from './toolchain/
 
 const SDK = fileURLToPath(new URL('..', import.meta.url));
 const LINKER_SCRIPT = 'linker.ld';
-const MANIFEST = 'app_manifest.json';
+/** An app's manifest, as its developer writes it. */
+export const MANIFEST = 'app_manifest.json';
 /** Never sources: what was built, what tests it, and what belongs to other tools. */
 const SKIPPED: readonly string[] = ['out', 'node_modules', 'tests'];
 const SOURCE = /\.(?:c|cc|cpp|cxx)$/;

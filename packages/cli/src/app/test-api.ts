@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createVirtualClock, runOnVirtualTime, type OsRelease } from '@sevenfold/device';
 import { parseImagePackage } from '@sevenfold/formats';
 import { PrivateNetwork, type AccessPoint } from '@sevenfold/os';
-import { readProject } from '@sevenfold/sdk';
+import { appsBeside, readProject } from '@sevenfold/sdk';
 import { CliError } from '../errors.ts';
 import { BoardModels } from './board-models.ts';
 import { onCoreLine } from './core-lines.ts';
@@ -65,7 +65,7 @@ const PATIENCE = 60_000;
 const STEP = 10;
 let release: Promise<OsRelease> | null = null;
 
-/** The hardware definition and the image that `sevenfold app test` has built. */
+/** The hardware definition and the image of an app that `sevenfold app test` has built. */
 async function readBuilt(folder: string) {
   const project = await readProject(folder, process.env['SEVENFOLD_HARDWARE'] ?? null);
   const manifest: unknown = JSON.parse(new TextDecoder().decode(project.manifest));
@@ -86,11 +86,13 @@ export async function startApp(options: StartOptions = {}): Promise<RunningApp> 
   const folder = options.folder ?? process.cwd();
   const { image, hardware } = await readBuilt(folder);
   const { name } = parseImagePackage(image).fields;
+  const beside: Uint8Array[] = [];
+  for (const other of await appsBeside(folder)) beside.push((await readBuilt(other)).image);
   release ??= developerKey(process.env).then(buildLocalRelease);
   const clock = createVirtualClock();
   const device = await makeLocalDevice({
     release: await release,
-    apps: [image],
+    apps: [image, ...beside],
     clock,
     hosts: options.hosts ?? {},
     accessPoints: options.accessPoints ?? [],

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { appsBeside } from '@sevenfold/sdk';
 import { CliError } from '../errors.ts';
 import { buildAndTell, type AppBuildOptions } from './build.ts';
 
@@ -19,7 +20,8 @@ export async function testApp(options: AppBuildOptions, patterns: readonly strin
       rule: 'files named *.test.ts or *.test.js',
     });
   }
-  await buildAndTell({ ...options, outDir: join(folder, 'out') });
+  for (const app of [folder, ...(await appsBeside(folder))])
+    await buildAndTell({ ...options, folder: app, outDir: join(app, 'out') });
   const child = spawn(
     process.execPath,
     // One process for all: the OS is bundled once.

@@ -19,7 +19,7 @@ function refuse(field: string, rule: string): never {
 /** Reads `realtime.json`; null: there is none. Throws `ProjectIncomplete`, or `FormatError` where it is no JSON. */
 export function parseSettings(untrusted: Uint8Array | null): RealTimeSettings {
   if (untrusted === null) return { memory: 'tcm', freertos: null };
-  const json = parseJson(untrusted);
+  const json = parseJson(untrusted, { name: SETTINGS_FILE });
   if (!isJsonObject(json)) return refuse(SETTINGS_FILE, 'an object');
   for (const name of json.keys()) if (!FIELDS.includes(name)) refuse(name, FIELDS.join(' or '));
   const memory = json.get('memory') ?? 'tcm';
