@@ -3,7 +3,7 @@ import type { CodeIndex } from './code-index.ts';
 import { CoreFault } from './fault.ts';
 import type { AccessSize } from './ir.ts';
 import type { CoreMemory } from './memory.ts';
-import type { Mpu } from './mpu.ts';
+import { GRANULE, type Mpu } from './mpu.ts';
 import type { Nvic } from './nvic.ts';
 import { offsetOf, XIP_OFFSET } from './state.ts';
 import type { SystemControl } from './system-control.ts';
@@ -98,8 +98,17 @@ export class CoreAccess {
     if (top === 4 || top === 5 || top >= 0xa) throw new CoreFault('IACCVIOL');
     const { mpu, nvic } = this.#parts;
     if (!mpu.isEnabled) return;
-    const rights = { isPrivileged, isNegative: nvic.executionPriority() < 0 };
+    const rights = { isPrivileged, isNegative: nvic.isNegative };
     if (!mpu.allows(address, 'execute', rights)) throw new CoreFault('IACCVIOL');
+  }
+
+  /** Whether every instruction from one address up to another may be fetched. */
+  canFetchAll(address: number, end: number, isPrivileged: boolean): boolean {
+    const { mpu, nvic } = this.#parts;
+    if (!mpu.isEnabled) return true;
+    const rights = { isPrivileged, isNegative: nvic.isNegative };
+    for (let at = address; at < end; at += GRANULE) if (!mpu.allows(at, 'execute', rights)) return false;
+    return mpu.allows(end - 1, 'execute', rights);
   }
 
   #checkRights(
@@ -109,7 +118,7 @@ export class CoreAccess {
   ): void {
     const { mpu, nvic } = this.#parts;
     if (!mpu.isEnabled || isPrivateBus(address)) return;
-    const rights = { isPrivileged, isNegative: nvic.executionPriority() < 0 };
+    const rights = { isPrivileged, isNegative: nvic.isNegative };
     for (const at of size === 1 ? [address] : [address, (address + size - 1) | 0]) {
       if (!mpu.allows(at, access, rights)) throw new CoreFault('DACCVIOL', address);
     }

@@ -66,7 +66,7 @@ export class Blocks {
   /** A single instruction, not kept; `null` where none can be fetched. */
   single(address: number, it: number): Op | null {
     const offset = offsetOf(address);
-    if (offset < 0 || !this.#isWhole(offset)) return null;
+    if (offset < 0 || !this.#isWhole(offset, endOfMemory(offset))) return null;
     return this.#handlers.op(address, offset, it);
   }
 
@@ -76,8 +76,8 @@ export class Blocks {
     this.#blocks = [null];
   }
 
-  #isWhole(offset: number): boolean {
-    const end = endOfMemory(offset);
+  /** Whether an instruction lies at an offset, in a memory that ends at `end`. */
+  #isWhole(offset: number, end: number): boolean {
     return offset + 2 <= end && (offset + 4 <= end || !isWide(this.#memory.get(offset, 2)));
   }
 
@@ -85,7 +85,9 @@ export class Blocks {
     const ops: Op[] = [];
     let at = offset;
     let it = 0;
-    while (this.#isWhole(at)) {
+    // What lies behind it from `TCM_AT` on is another memory, which has other addresses.
+    const end = endOfMemory(offset);
+    while (this.#isWhole(at, end)) {
       const op = this.#handlers.op((address + at - offset) | 0, at, it);
       // An ending inside an IT block may come back into it from an exception: the core steps over it.
       if (op.instruction.ends && op.nextIt !== 0) break;

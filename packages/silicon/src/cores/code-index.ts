@@ -1,5 +1,8 @@
 import type { CoreMemory } from './memory.ts';
-import { GRANULE_SHIFT, XIP_OFFSET } from './state.ts';
+import { XIP_OFFSET } from './state.ts';
+
+/** Bytes that are looked at together: 256. */
+const GRANULE_SHIFT = 8;
 
 /** Something made from a stretch of code, given up when a store changes that. Offsets are from `TCM_AT`. */
 export interface Derived {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { SiliconError } from '../errors.ts';
 import { Core, type CoreOptions } from './core.ts';
-import { SYSRAM, TCM } from './state.ts';
+import { offsetOf, SYSRAM, TCM, XIP } from './state.ts';
 import { compareImages, IMAGES_OF_A_BATCH } from './testing/play-images.ts';
 
 const DEPTH = Number(process.env['SEVENFOLD_DEPTH'] ?? 0);
@@ -169,6 +169,24 @@ describe.each(ENGINES)('a core ($engine)', (options) => {
     expect(core.processor.scs.hfsr >>> 0).toBe(0x8000_0000);
   });
 
+  it.each([
+    ['TCM', TCM.base + TCM.size],
+    ['SYSRAM', SYSRAM.base + SYSRAM.size],
+    ['XIP', XIP.base + XIP.size],
+  ])('takes a bus fault where it runs out of %s', (_name, end) => {
+    const handler = CODE + 0x40;
+    const core = coreWith(halves(0x4700), options, { handlers: { 3: handler | 1 } });
+    core.load(handler, halves(0xe7fe));
+    // movs r5, #1; movs r6, #1
+    core.load(end - 4, halves(0x2501, 0x2601));
+    for (const memory of [SYSRAM.base, XIP.base]) core.load(memory, halves(0x2701, 0xe7fe));
+    core.setRegister(0, (end - 4) | 1);
+    core.run(20);
+    expect([5, 6, 7].map((register) => core.register(register))).toEqual([1, 1, 0]);
+    expect(core.processor.scs.cfsr).toBe(0x100);
+    expect(core.memory.get(offsetOf(core.register(13)) + 24, 4)).toBe(end);
+  });
+
   it('does not execute from where only data may be', () => {
     const handler = CODE + 0x40;
     const core = coreWith(halves(0x4700), options, { handlers: { 3: handler | 1 } });
@@ -184,6 +202,46 @@ describe.each(ENGINES)('a core ($engine)', (options) => {
     const before = core.processor.load(0xe000_1004, 4);
     core.run(1234);
     expect(core.processor.load(0xe000_1004, 4) - before).toBe(1234);
+  });
+
+  it('stops before the first instruction that the MPU does not let it fetch, in the middle of straight code', () => {
+    // Twenty times adds r5, #1, from CODE + 16 on; the 32 bytes from CODE + 32 on are for data alone.
+    const handler = CODE + 0x80;
+    const core = coreWith(new Uint8Array(0), options, { handlers: { 3: handler | 1 } });
+    core.load(CODE + 16, halves(...Array<number>(20).fill(0x3501), 0xe7fe));
+    core.load(handler, halves(0xe7fe));
+    const region = (number: number, base: number, attributes: number): void => {
+      core.processor.store(0xe000_ed98 | 0, 4, number);
+      core.processor.store(0xe000_ed9c | 0, 4, base);
+      core.processor.store(0xe000_eda0 | 0, 4, attributes | 1);
+    };
+    region(0, TCM.base, (3 << 24) | (17 << 1));
+    region(1, CODE + 32, (1 << 28) | (3 << 24) | (4 << 1));
+    core.processor.store(0xe000_ed94 | 0, 4, 1);
+    core.setRegister(15, CODE + 16);
+    core.run(30);
+    expect(core.register(5)).toBe(8);
+    expect(core.processor.scs.cfsr).toBe(1);
+    expect(core.memory.get(offsetOf(core.register(13)) + 24, 4)).toBe(CODE + 32);
+    // The fault's handler runs without it; taken away, the rest of the code runs.
+    core.setRegister(15, CODE + 32);
+    core.run(4);
+    expect(core.register(5)).toBe(12);
+  });
+
+  it('forgets what the MPU allowed when its registers change', () => {
+    // loop: ldr r1, [r0]; adds r5, #1; b loop
+    const core = coreWith(halves(0x6801, 0x3501, 0xe7fc), options, { handlers: { 3: (CODE + 0x80) | 1 } });
+    core.load(CODE + 0x80, halves(0xe7fe));
+    core.setRegister(0, TCM.base + 0x1_0000);
+    core.processor.store(0xe000_ed94 | 0, 4, 5);
+    core.run(300);
+    expect(core.register(5)).toBe(100);
+    core.processor.store(0xe000_ed9c | 0, 4, TCM.base + 0x1_0000);
+    core.processor.store(0xe000_eda0 | 0, 4, (4 << 1) | 1);
+    core.run(30);
+    expect(core.register(5)).toBe(100);
+    expect([core.processor.scs.cfsr, core.processor.scs.mmfar]).toEqual([0x82, TCM.base + 0x1_0000]);
   });
 
   it('traps unaligned accesses where CCR says so', () => {

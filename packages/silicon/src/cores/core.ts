@@ -208,15 +208,16 @@ export class Core {
     words[WORD.budget] = budget;
     words[WORD.stop] = 0;
     while ((words[WORD.budget] ?? 0) > 0 && words[WORD.stop] === 0) {
-      const isBlockStart = words[WORD.it] === 0 && words[WORD.thumb] === 1 && this.processor.isPlain;
+      const isBlockStart = words[WORD.it] === 0 && words[WORD.thumb] === 1;
       if (!isBlockStart) {
         this.#step();
         continue;
       }
-      const isInterpreted = this.#translator?.run() === 'interpret';
+      const translator = this.processor.isPlain ? this.#translator : null;
+      const isInterpreted = translator?.run() === 'interpret';
       if ((words[WORD.budget] ?? 0) <= 0) break;
       if (isInterpreted) this.#step();
-      else this.#runBlock();
+      else this.#runBlock(translator);
     }
     const executed = budget - (words[WORD.budget] ?? 0);
     this.#now += executed;
@@ -225,14 +226,20 @@ export class Core {
     words[WORD.budget] = 0;
   }
 
-  #runBlock(): void {
+  /** `translator`: what the block may be given to; none while the MPU looks at every access. */
+  #runBlock(translator: Translator | null): void {
     const words = this.#words;
     const address = words[15] ?? 0;
     const block = this.#fetch(address);
     if (block === null) return;
-    if (this.#translator !== null && block.heat >= this.#translator.threshold(this.#hotAfter)) {
+    if (translator === null) {
+      if (!this.processor.canFetchAll(address, block.next)) {
+        this.#step();
+        return;
+      }
+    } else if (block.heat >= translator.threshold(this.#hotAfter)) {
       const functionOffset = this.#blocks.functionBefore(block.offset, REACH);
-      const calls = this.#translator.translate(address, block.offset, functionOffset);
+      const calls = translator.translate(address, block.offset, functionOffset);
       // Its translation may be given up one day: then it is to become hot again.
       block.heat = calls === null ? NEVER_HOT : 0;
       this.#blocks.noteFunctions(calls ?? []);
@@ -285,7 +292,7 @@ export class Core {
     }
   }
 
-  /** One instruction by itself: inside an IT block, where the MPU looks at every fetch, and behind translated code. */
+  /** One instruction by itself: inside an IT block, where not all of a block may be fetched, behind translated code. */
   #step(): void {
     const words = this.#words;
     const address = words[15] ?? 0;

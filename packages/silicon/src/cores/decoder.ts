@@ -108,18 +108,27 @@ function operandsOf(pattern: Pattern, code: number): Operands {
 
 const advance = (it: number): number => ((it & 7) === 0 ? 0 : (it & 0xe0) | ((it << 1) & 0x1f));
 
-/** Instructions that were decoded: programs repeat themselves, and both engines ask. Random code has no end of them. */
-const decoded = new Map<number, Instruction>();
+/**
+ * Instructions that were decoded, by EPSR.IT and by their bits: programs repeat themselves, and both engines ask.
+ * Random code has no end of them.
+ */
+const decoded = Array.from({ length: 0x100 }, (): Map<number, Instruction> | null => null);
+let decodedCount = 0;
 const MOST_DECODED = 50_000;
 
 /** Decodes the instruction of two halfwords (the second counts only where `isWide(first)`) at a given EPSR.IT. */
 export function decode(first: number, second: number, it: number): Instruction {
-  const key = it * 2 ** 32 + first * 2 ** 16 + (isWide(first) ? second : 0);
-  const known = decoded.get(key);
+  // A narrow instruction's first halfword is never that of a wide one.
+  const key = isWide(first) ? (first << 16) | second : first;
+  const known = (decoded[it] ??= new Map()).get(key);
   if (known !== undefined) return known;
-  if (decoded.size >= MOST_DECODED) decoded.clear();
+  if (decodedCount >= MOST_DECODED) {
+    decoded.fill(null);
+    decodedCount = 0;
+  }
   const instruction = decodeAnew(first, second, it);
-  decoded.set(key, instruction);
+  (decoded[it] ??= new Map()).set(key, instruction);
+  decodedCount++;
   return instruction;
 }
 

@@ -91,7 +91,7 @@ export class Handlers {
     ];
     this.#make = (body) => {
       // oxlint-disable-next-line typescript/no-implied-eval -- written from the table alone, see above
-      const factory = new Function(...names, `'use strict';return (o)=>{${body}};`);
+      const factory = new Function(...names, `'use strict';return ((o)=>{${body}});`);
       return (factory as (...values: readonly unknown[]) => Handler)(...values);
     };
   }

@@ -12,12 +12,20 @@ interface Region {
 const PRIVILEGED = [0, 3, 3, 3, 0, 1, 1, 1];
 const UNPRIVILEGED = [0, 0, 1, 3, 0, 0, 1, 1];
 
+/** Regions and their parts are made of so many bytes: within them rights are the same. */
+export const GRANULE = 32;
+/** Granules whose rights are remembered. */
+const REMEMBERED = 1024;
+const RIGHTS = { read: 1, write: 2, execute: 4 } as const;
+
 /** The memory protection unit (B3.5): eight regions, the highest that fits decides. */
 export class Mpu {
-  /** MPU_CTRL: bit 0 ENABLE, bit 1 HFNMIENA, bit 2 PRIVDEFENA. */
-  control = 0;
+  #control = 0;
   selected = 0;
   readonly #regions: Region[] = Array.from({ length: MPU_REGIONS }, () => ({ base: 0, attributes: 0 }));
+  /** Rights as found, each in the place that its granule and privilege have, until a register is written. */
+  readonly #known = new Int32Array(REMEMBERED).fill(-1);
+  readonly #rights = new Uint8Array(REMEMBERED);
 
   reset(): void {
     this.control = 0;
@@ -28,8 +36,18 @@ export class Mpu {
     }
   }
 
+  /** MPU_CTRL: bit 0 ENABLE, bit 1 HFNMIENA, bit 2 PRIVDEFENA. */
+  get control(): number {
+    return this.#control;
+  }
+
+  set control(value: number) {
+    this.#control = value;
+    this.#known.fill(-1);
+  }
+
   get isEnabled(): boolean {
-    return (this.control & 1) !== 0;
+    return (this.#control & 1) !== 0;
   }
 
   get rbar(): number {
@@ -41,6 +59,7 @@ export class Mpu {
     if (value & 0x10) this.selected = value & (MPU_REGIONS - 1);
     const region = this.#regions[this.selected];
     if (region) region.base = value & ~0x1f;
+    this.#known.fill(-1);
   }
 
   get rasr(): number {
@@ -50,6 +69,7 @@ export class Mpu {
   set rasr(value: number) {
     const region = this.#regions[this.selected];
     if (region) region.attributes = value & 0x173f_ff3f;
+    this.#known.fill(-1);
   }
 
   /** Whether an access to one byte is allowed. `isNegative`: the execution priority is below 0. */
@@ -58,17 +78,26 @@ export class Mpu {
     access: 'read' | 'write' | 'execute',
     { isPrivileged, isNegative }: { readonly isPrivileged: boolean; readonly isNegative: boolean },
   ): boolean {
-    if (!this.isEnabled || (isNegative && (this.control & 2) === 0)) return true;
+    if (!this.isEnabled || (isNegative && (this.#control & 2) === 0)) return true;
+    const granule = 2 * Math.floor((address >>> 0) / GRANULE) + Number(isPrivileged);
+    const place = granule % REMEMBERED;
+    if (this.#known[place] !== granule) {
+      this.#known[place] = granule;
+      this.#rights[place] = this.#rightsAt(address, isPrivileged);
+    }
+    return ((this.#rights[place] ?? 0) & RIGHTS[access]) !== 0;
+  }
+
+  #rightsAt(address: number, isPrivileged: boolean): number {
     for (let index = MPU_REGIONS - 1; index >= 0; index--) {
       const region = this.#regions[index];
       if (!region || (region.attributes & 1) === 0 || !contains(region, address)) continue;
       const permission = (region.attributes >>> 24) & 7;
       const rights = (isPrivileged ? PRIVILEGED : UNPRIVILEGED)[permission] ?? 0;
-      if (access === 'write') return (rights & 2) !== 0;
-      const isExecutable = (region.attributes & 0x1000_0000) === 0;
-      return (rights & 1) !== 0 && (access === 'read' || isExecutable);
+      const isExecutable = (rights & RIGHTS.read) !== 0 && (region.attributes & 0x1000_0000) === 0;
+      return rights | (isExecutable ? RIGHTS.execute : 0);
     }
-    return isPrivileged && (this.control & 4) !== 0;
+    return isPrivileged && (this.#control & 4) !== 0 ? RIGHTS.read | RIGHTS.write | RIGHTS.execute : 0;
   }
 }
 

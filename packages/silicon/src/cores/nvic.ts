@@ -131,6 +131,13 @@ export class Nvic {
     return Math.min(priority, boosted);
   }
 
+  /** Whether that is the priority of a fault's handler or above: below 0. */
+  get isNegative(): boolean {
+    return (
+      this.faultmask !== 0 || this.#active[EXCEPTION.NMI] === 1 || this.#active[EXCEPTION.HardFault] === 1
+    );
+  }
+
   /** The waiting exception that goes first, whether or not it may interrupt; 0 where none waits. */
   highestPending(): number {
     if (this.#pendingCount === 0) return 0;

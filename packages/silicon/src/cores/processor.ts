@@ -147,6 +147,11 @@ export class Processor implements HandlerContext, SlowAccess {
     this.#access.checkFetch(address, this.status.isPrivileged);
   }
 
+  /** Whether all instructions of a block may be. */
+  canFetchAll(address: number, end: number): boolean {
+    return this.#access.canFetchAll(address, end, this.status.isPrivileged);
+  }
+
   /* ------------------------------------------------------------------------------------ generated code */
 
   guard(fault: GuardFault): void {

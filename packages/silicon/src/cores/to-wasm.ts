@@ -9,9 +9,8 @@ export const LOCAL = {
   next: 23,
   status: 24,
   address: 25,
-  other: 26,
-  third: 27,
-  temps: 28,
+  bail: 26,
+  temps: 27,
 } as const;
 
 /** The local that stands for a state word, or `null` for one that stays in memory. */

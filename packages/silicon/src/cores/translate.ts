@@ -19,6 +19,8 @@ import { CodeWriter, moduleOf, OP, type Label, type WasmImport } from './wasm-wr
 
 /** What a translated function answers to have the instruction at PC interpreted; 0: go on where PC points. */
 const INTERPRET = 1;
+/** A block has fewer instructions than these bits count. */
+const LEFT_BITS = 10;
 
 /** A region as WebAssembly, and the float operations that it imports. */
 export interface Translation {
@@ -31,12 +33,16 @@ interface Prepared {
   readonly code: readonly { readonly placed: Placed; readonly statements: readonly Stmt[] }[];
 }
 
-/** What instructions do, for as long as the decoder gives the same ones out. */
-const known = new WeakMap<Instruction, readonly Stmt[]>();
+/** What instructions do: programs repeat themselves. Random code has no end of them. */
+const known = new Map<Instruction, readonly Stmt[]>();
+const MOST_KNOWN = 20_000;
 
 /** The statements of one instruction, its condition around them. */
 function statementsOf(instruction: Instruction): readonly Stmt[] {
-  const statements = known.get(instruction) ?? makeStatements(instruction);
+  const before = known.get(instruction);
+  if (before !== undefined) return before;
+  if (known.size >= MOST_KNOWN) known.clear();
+  const statements = makeStatements(instruction);
   known.set(instruction, statements);
   return statements;
 }
@@ -90,6 +96,9 @@ function outsideFunction(isStore: boolean): CodeWriter {
 
 const OUTSIDE = { load: outsideFunction(false), store: outsideFunction(true) };
 
+/** Where functions are written before their locals are known: one after another, and copied from there. */
+const scratch = new CodeWriter(0x1_0000);
+
 /** Translates a region that begins at `address`. */
 export function translateRegion(region: Region, addressOf: (offset: number) => number): Translation {
   const prepared = region.blocks.map((block): Prepared => ({
@@ -106,8 +115,10 @@ export function translateRegion(region: Region, addressOf: (offset: number) => n
   }
   const outside = { load: floats.length + 1, store: floats.length + 2 };
   const temps = { most: 0 };
-  const code = new CodeWriter(0x2000);
+  const code = scratch.empty();
 
+  /** Blocks are in the order of their places. */
+  const origin = addressOf(region.blocks[0]?.offset ?? 0);
   const exit = code.label();
   const bailLabel = code.label();
   const top = code.label();
@@ -130,9 +141,9 @@ export function translateRegion(region: Region, addressOf: (offset: number) => n
     const leaveAt = (address: number): void => {
       code.const(address).set(LOCAL.next).br(exit);
     };
-    /** Where the interpreter goes on, and how much of the block's budget is given back. */
+    /** Where the interpreter goes on, and how much of the block's budget is given back: one number, taken apart below. */
     const prepareBail = (address: number, left: number, it: number): void => {
-      code.const(address).set(LOCAL.next).const(left).set(LOCAL.third);
+      code.const((((address - origin) >> 1) << LEFT_BITS) | left).set(LOCAL.bail);
       if (it !== 0)
         code
           .const(0)
@@ -197,7 +208,21 @@ export function translateRegion(region: Region, addressOf: (offset: number) => n
   }
   code.end();
   code.op(OP.unreachable).end();
-  code.get(LOCAL.budget).get(LOCAL.third).op(OP.add).set(LOCAL.budget);
+  code
+    .get(LOCAL.bail)
+    .const(LEFT_BITS)
+    .op(OP.shrU)
+    .const(1)
+    .op(OP.shl)
+    .const(origin)
+    .op(OP.add)
+    .set(LOCAL.next);
+  code
+    .get(LOCAL.budget)
+    .get(LOCAL.bail)
+    .const(2 ** LEFT_BITS - 1)
+    .op(OP.and, OP.add)
+    .set(LOCAL.budget);
   code.const(INTERPRET).set(LOCAL.status).end();
   for (const word of words.written)
     code

@@ -80,7 +80,7 @@ export class CodeWriter {
   #buffer: Uint8Array;
   #length = 0;
   /** How deep each label was opened, the outermost at 1. */
-  readonly #depths: number[] = [];
+  #depths: number[] = [];
   #open = 0;
 
   /** `size`: bytes that are expected. */
@@ -91,6 +91,14 @@ export class CodeWriter {
   /** What has been written, as a view that later writing may leave behind. */
   get bytes(): Uint8Array {
     return this.#buffer.subarray(0, this.#length);
+  }
+
+  /** Begins anew, with the room that it has. */
+  empty(): this {
+    this.#length = 0;
+    this.#open = 0;
+    this.#depths = [];
+    return this;
   }
 
   #grow(by: number): void {
