@@ -45,6 +45,9 @@ export class CoreDebugger {
   readonly #breakpoints = new Map<number, Uint8Array>();
   readonly #watchpoints: Watchpoint[] = [];
   #hit: Watchpoint | null = null;
+  /** Where a watchpoint has stopped it: the time before an instruction, or, going back, how many were executed. */
+  #stoppedBefore: number | null = null;
+  #stoppedBehind: number | null = null;
   #onStop: ((stop: DebugStop) => void) | null = null;
 
   /** Takes hold of a core, which stands still from now on. `tape` is the one that it was made with. */
@@ -102,6 +105,8 @@ export class CoreDebugger {
   /** 0 to 12, 13 SP, 14 LR, 15 PC. Throws `WrongState` in the past. */
   setRegister(index: number, value: number): void {
     this.#requirePresent();
+    // Another instruction than the one that it was stopped before.
+    if (index === 15) this.#stoppedBefore = null;
     this.#live.setRegister(index, value);
   }
 
@@ -185,13 +190,18 @@ export class CoreDebugger {
   /** Back by one instruction. Throws `WrongState` where too much has happened since the core was loaded. */
   stepBack(): DebugStop {
     const { executed } = this.core;
+    this.#stoppedBehind = null;
     this.#past = this.#pastAt(Math.max(0, executed - 1), false);
     return { kind: executed === 0 ? 'begin' : 'step' };
   }
 
-  /** Back to where a breakpoint or watchpoint was met last. Throws as `stepBack`. */
+  /**
+   * Back to where a breakpoint or watchpoint was met last: before the one instruction, behind the other, which is what
+   * going backwards comes to first. Throws as `stepBack`.
+   */
   runBack(): DebugStop {
     const end = this.core.executed;
+    const behind = this.#stoppedBehind;
     const past = this.#pastAt(0, true);
     let last: { readonly executed: number; readonly stop: DebugStop } | null = null;
     const { core } = past.realTime;
@@ -200,10 +210,13 @@ export class CoreDebugger {
       const { executed } = core;
       if (past.isHeld) this.#over(core, () => past.runTo(executed + 1));
       if (this.#hit === null) past.runTo(end);
-      if (!past.isHeld || core.executed >= end || core.executed === executed) break;
-      last = { executed: core.executed, stop: this.#met() };
+      if (!past.isHeld || core.executed >= end || (core.executed === executed && this.#hit === null)) break;
+      const stop = this.#met();
+      const at = stop.kind === 'watch' ? core.executed + 1 : core.executed;
+      if (stop.kind !== 'watch' || at !== behind) last = { executed: at, stop };
     }
     this.#past = this.#pastAt(last?.executed ?? 0, false);
+    this.#stoppedBehind = last?.stop.kind === 'watch' ? last.executed : null;
     return last?.stop ?? { kind: 'begin' };
   }
 
@@ -237,6 +250,7 @@ export class CoreDebugger {
       throw new SiliconError('WrongState', 'Too much has happened since the core was loaded to go back.', {
         field: 'tape',
       });
+    this.#stoppedBefore = null;
     const past = new CorePast(this.#tape, (core) => {
       if (hasPoints) this.#setPoints(core);
     });
@@ -279,10 +293,10 @@ export class CoreDebugger {
                 address < each.address + each.length &&
                 each.address < address + size,
             );
-            if (hit === undefined) return;
+            if (hit === undefined || this.#stoppedBefore === core.now) return false;
             this.#hit = hit;
-            processor.halt = 'debug';
-            processor.stop();
+            this.#stoppedBefore = core.now;
+            return true;
           };
   }
 

@@ -7,7 +7,7 @@ import { Handlers, type Op } from './handlers.ts';
 import { CoreMemory } from './memory.ts';
 import { Mpu } from './mpu.ts';
 import { Nvic } from './nvic.ts';
-import { Processor, type Halt } from './processor.ts';
+import { Processor, WatchedAccess, type Halt } from './processor.ts';
 import { offsetOf, STATE_WORDS, TCM, WORD, XIP_OFFSET } from './state.ts';
 import { REACH } from './region.ts';
 import { SystemControl } from './system-control.ts';
@@ -331,10 +331,15 @@ export class Core {
 
   /** A fault of the guest is an exception of the core; anything else is a fault of ours. */
   #fail(error: unknown, op: Op | null | undefined): void {
-    if (!(error instanceof CoreFault)) throw error;
     const words = this.#words;
     const from = op ? (op.pc - 4) | 0 : (words[15] ?? 0);
     if (op) words[WORD.it] = op.it;
+    if (error instanceof WatchedAccess) {
+      words[15] = from;
+      this.processor.holdForDebugger();
+      return;
+    }
+    if (!(error instanceof CoreFault)) throw error;
     this.onFault?.(error, from);
     this.processor.takeFault(error, from);
   }

@@ -16,8 +16,11 @@ const CCR = { NONBASETHRDENA: 1, UNALIGN_TRP: 8, DIV_0_TRP: 16, STKALIGN: 0x200 
 /** Why a core does not execute instructions; `debug`: a debugger has hold of it. */
 export type Halt = 'sleeping' | 'locked' | 'breakpoint' | 'debug' | null;
 
-/** Hears of accesses: where, how many bytes, and which way. */
-export type AccessWatch = (address: number, size: AccessSize, kind: 'read' | 'write') => void;
+/** Hears of accesses before they are done: where, how many bytes, and which way. Answers whether to stop there. */
+export type AccessWatch = (address: number, size: AccessSize, kind: 'read' | 'write') => boolean;
+
+/** Thrown out of an instruction before an access that a debugger stops at: it has not been executed. */
+export class WatchedAccess {}
 
 /**
  * The core around its instructions: modes, stacks, exception entry and return, faults, special registers, and every
@@ -67,7 +70,7 @@ export class Processor implements HandlerContext, SlowAccess {
     return this.#words[index] ?? 0;
   }
 
-  /** Told of every load and store that has been done; while there is one, only the interpreter runs. */
+  /** Told of every load and store; while there is one, only the interpreter runs. */
   set watch(watch: AccessWatch | null) {
     this.#watch = watch;
     this.refresh();
@@ -132,14 +135,13 @@ export class Processor implements HandlerContext, SlowAccess {
   }
 
   #load(address: number, size: AccessSize, isPrivileged: boolean): number {
-    const value = this.#access.load(address, size, isPrivileged);
-    this.#watch?.(address >>> 0, size, 'read');
-    return value;
+    if (this.#watch?.(address >>> 0, size, 'read') === true) throw new WatchedAccess();
+    return this.#access.load(address, size, isPrivileged);
   }
 
   #store(address: number, access: { size: AccessSize; value: number; isPrivileged: boolean }): void {
+    if (this.#watch?.(address >>> 0, access.size, 'write') === true) throw new WatchedAccess();
     this.#access.store(address, access);
-    this.#watch?.(address >>> 0, access.size, 'write');
   }
 
   /** Throws where an instruction may not be fetched. */
@@ -356,11 +358,23 @@ export class Processor implements HandlerContext, SlowAccess {
     const isLazy = isFloat && (this.scs.fpccr & FPCCR.LSPEN) !== 0;
     if (isLazy) this.#float.defer((frame + 0x20) | 0);
     try {
-      for (const [index, value] of [...saved, xpsr].entries()) this.store((frame + 4 * index) | 0, 4, value);
+      for (const [index, value] of [...saved, xpsr].entries()) this.#stack((frame + 4 * index) | 0, value);
       if (isFloat && !isLazy) this.#float.store((frame + 0x20) | 0);
     } catch (error) {
       this.#takeDerived(error, { memory: 'MSTKERR', bus: 'STKERR' });
     }
+  }
+
+  /** Stacking is no instruction that could be stopped before: a debugger stops behind it. */
+  #stack(address: number, value: number): void {
+    if (this.#watch?.(address >>> 0, 4, 'write') === true) this.holdForDebugger();
+    this.#access.store(address, { size: 4, value, isPrivileged: this.status.isPrivileged });
+  }
+
+  /** A debugger has hold of the core from the next instruction on. */
+  holdForDebugger(): void {
+    this.halt = 'debug';
+    this.stop();
   }
 
   /** A fault while stacking or unstacking: it waits beside the exception that is on its way. */

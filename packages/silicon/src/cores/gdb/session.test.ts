@@ -157,20 +157,31 @@ describe('the debug port of a real-time core', () => {
     expect(replies).toEqual([]);
   });
 
-  it('stops behind an instruction that touches what is watched', () => {
+  it('stops before an instruction that touches what is watched, as GDB expects of a core by Arm', () => {
     const { core, run } = loaded();
     const { ask, replies } = connect(core);
     expect(ask(`Z2,${hexOf(DATA + 1)},1`)).toBe('OK');
     ask('c');
     run(1e-5);
     expect(replies).toEqual([`T05watch:${hexOf(DATA + 1)};thread:1;`]);
+    expect(pcOf(ask)).toBe(PLACES.store);
+    expect(littleEndian(ask(`m${hexOf(DATA)},4`))).toBe(0);
+    // Who leaves the watchpoint where it is comes past it all the same.
+    expect(ask('s')).toBe('T05thread:1;');
+    expect(littleEndian(ask(`m${hexOf(DATA)},4`))).toBe(1);
     expect(pcOf(ask)).toBe(PLACES.next);
+    ask('c');
+    run(1e-5);
+    expect(replies).toEqual([`T05watch:${hexOf(DATA + 1)};thread:1;`]);
+    ask('c');
+    run(1e-5);
+    expect(littleEndian(ask(`m${hexOf(DATA)},4`))).toBe(2);
     expect(ask(`z2,${hexOf(DATA + 1)},1`)).toBe('OK');
     expect(ask(`Z3,${hexOf(DATA)},4`)).toBe('OK');
     ask('c');
     run(1e-5);
     expect(replies).toEqual([`T05rwatch:${hexOf(DATA)};thread:1;`]);
-    expect(pcOf(ask)).toBe(PLACES.add);
+    expect(pcOf(ask)).toBe(PLACES.loop);
   });
 
   it('goes back, instruction by instruction, through interrupts that came from outside', () => {
@@ -217,6 +228,10 @@ describe('the debug port of a real-time core', () => {
     ask(`Z2,${hexOf(DATA)},4`);
     expect(ask('bc')).toBe(`T05watch:${hexOf(DATA)};thread:1;`);
     expect(pcOf(ask)).toBe(PLACES.next);
+    const stored = littleEndian(ask(`m${hexOf(DATA)},4`));
+    expect(ask('bc')).toBe('T05swbreak:;thread:1;');
+    expect(ask('bc')).toBe(`T05watch:${hexOf(DATA)};thread:1;`);
+    expect(littleEndian(ask(`m${hexOf(DATA)},4`))).toBe(stored - 1);
     ask(`z2,${hexOf(DATA)},4`);
     ask(`z0,${hexOf(PLACES.call)},4`);
     expect(ask('bc')).toBe('T05replaylog:begin;thread:1;');
@@ -327,6 +342,9 @@ describe('GDB itself', () => {
         `watch *(int *)${DATA}`,
         'continue',
         'print $pc',
+        'reverse-continue',
+        'print $pc',
+        'stepi',
         'delete',
         'stepi',
         'print $pc',
@@ -351,13 +369,15 @@ describe('GDB itself', () => {
         '0',
         '0',
         '2',
-        // GDB lets what is watched happen by a step of its own, which the core has made already.
-        `(void (*)()) 0x${hexOf(PLACES.call)}`,
-        `(void (*)()) 0x${hexOf(PLACES.double)}`,
+        // Directly behind the store, and going back directly before it.
         `(void (*)()) 0x${hexOf(PLACES.next)}`,
+        `(void (*)()) 0x${hexOf(PLACES.store)}`,
+        `(void (*)()) 0x${hexOf(PLACES.call)}`,
+        `(void (*)()) 0x${hexOf(PLACES.store)}`,
         '0',
       ]);
-      expect(output).toContain('Hardware watchpoint');
+      expect(output).toMatch(/Hardware watchpoint \d+: .*\s+Old value = 2\s+New value = 3/u);
+      expect(output).toMatch(/Hardware watchpoint \d+: .*\s+Old value = 3\s+New value = 2/u);
       expect(output).toMatch(/str\s+r7, \[r6/u);
     },
     120_000,

@@ -1,5 +1,6 @@
 import type { Core, CoreOptions } from '../core.ts';
-import { TCM } from '../state.ts';
+import { decode } from '../decoder.ts';
+import { offsetOf, TCM } from '../state.ts';
 import { differences } from './lockstep.ts';
 import { CODE, randomOf } from './random-programs.ts';
 import { randomSegments, stateFor, type Segment, type SegmentImage } from './random-segments.ts';
@@ -62,6 +63,12 @@ export function playSegments(plan: SegmentPlan, options: Omit<CoreOptions, 'bus'
     const byInterpreter = core.interpreted;
     core.run(segment.kind === 'elsewhere' ? segment.length : MOST_INSTRUCTIONS);
     const executed = core.executed - start;
+    if (core.halt === 'locked' && storesManyAt(core)) {
+      // It may have stored a part before it faulted, which the oracle, stopped before it, has not.
+      restore(core, before);
+      prepare(core, { state, address: segment.address });
+      core.run(executed);
+    }
     const isRewritten = Buffer.compare(core.memory.bytesOf(CODE.base, CODE.size), code) !== 0;
     const isWhole = segment.kind === 'elsewhere' ? executed === segment.length : core.halt === 'breakpoint';
     // An address in a loop says nothing of the round: only what comes to the end of a loop can be compared.
@@ -90,6 +97,14 @@ export function playSegments(plan: SegmentPlan, options: Omit<CoreOptions, 'bus'
     endless,
     counts,
   };
+}
+
+/** Whether the instruction at PC stores more than once. */
+function storesManyAt(core: Core): boolean {
+  const offset = offsetOf(core.register(15));
+  if (offset < 0 || offset + 4 > TCM.size) return false;
+  const instruction = decode(core.memory.get(offset, 2), core.memory.get(offset + 2, 2), 0);
+  return /^(STM|PUSH|STRD|VSTM|VPUSH|VSTR)/.test(instruction.row.name);
 }
 
 /** Puts TCM back to what it was; code is told to the core only where it has changed. */
