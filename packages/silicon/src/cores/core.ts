@@ -1,13 +1,13 @@
 import type { CoreBus } from './access.ts';
 import { Blocks, type Block } from './blocks.ts';
 import { CodeIndex } from './code-index.ts';
-import { CoreFault } from './fault.ts';
+import { CoreFault, WatchedAccess } from './fault.ts';
 import { FloatUnit } from './fpu.ts';
 import { Handlers, type Op } from './handlers.ts';
 import { CoreMemory } from './memory.ts';
 import { Mpu } from './mpu.ts';
 import { Nvic } from './nvic.ts';
-import { Processor, WatchedAccess, type Halt } from './processor.ts';
+import { Processor, type Halt } from './processor.ts';
 import { offsetOf, STATE_WORDS, TCM, WORD, XIP_OFFSET } from './state.ts';
 import { REACH } from './region.ts';
 import { SystemControl } from './system-control.ts';

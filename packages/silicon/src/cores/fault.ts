@@ -29,3 +29,12 @@ export class CoreFault {
     this.address = address;
   }
 }
+
+/** Thrown out of an instruction before an access that a debugger stops at: it has not been executed. */
+export class WatchedAccess {
+  readonly address: number;
+
+  constructor(address: number) {
+    this.address = address;
+  }
+}

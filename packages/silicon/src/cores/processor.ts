@@ -1,5 +1,5 @@
 import { CoreAccess, type AccessParts } from './access.ts';
-import { CoreFault, type FaultName } from './fault.ts';
+import { CoreFault, WatchedAccess, type FaultName } from './fault.ts';
 import { FloatContext, FPCCR } from './float-context.ts';
 import { mulHighS, mulHighU, type HandlerContext, type Op } from './handlers.ts';
 import type { AccessSize, GuardFault, SystemOp } from './ir.ts';
@@ -18,9 +18,6 @@ export type Halt = 'sleeping' | 'locked' | 'breakpoint' | 'debug' | null;
 
 /** Hears of accesses before they are done: where, how many bytes, and which way. Answers whether to stop there. */
 export type AccessWatch = (address: number, size: AccessSize, kind: 'read' | 'write') => boolean;
-
-/** Thrown out of an instruction before an access that a debugger stops at: it has not been executed. */
-export class WatchedAccess {}
 
 /**
  * The core around its instructions: modes, stacks, exception entry and return, faults, special registers, and every
@@ -135,12 +132,12 @@ export class Processor implements HandlerContext, SlowAccess {
   }
 
   #load(address: number, size: AccessSize, isPrivileged: boolean): number {
-    if (this.#watch?.(address >>> 0, size, 'read') === true) throw new WatchedAccess();
+    if (this.#watch?.(address >>> 0, size, 'read') === true) throw new WatchedAccess(address);
     return this.#access.load(address, size, isPrivileged);
   }
 
   #store(address: number, access: { size: AccessSize; value: number; isPrivileged: boolean }): void {
-    if (this.#watch?.(address >>> 0, access.size, 'write') === true) throw new WatchedAccess();
+    if (this.#watch?.(address >>> 0, access.size, 'write') === true) throw new WatchedAccess(address);
     this.#access.store(address, access);
   }
 
