@@ -69,7 +69,8 @@ async function makeChips(count: number): Promise<readonly Chip[]> {
     images
       .filter(({ imageType }) => imageType === type)
       .map(({ imageType, name, securityVersion, digest }) => {
-        return { imageType, name, securityVersion, digest: fromHex(digest) };
+        const { signerId } = world;
+        return { imageType, name, securityVersion, digest: fromHex(digest), signerId };
       }),
   );
   const chips = Array.from({ length: count }, () => new Chip(running));

@@ -15,6 +15,8 @@ export interface MeasuredImage {
   readonly name: string;
   readonly securityVersion: number;
   readonly digest: Uint8Array;
+  /** SHA-256 of the signer's SPKI; zeros where the service has no signer to compare it with. */
+  readonly signerId: Uint8Array;
 }
 
 /** A key whose holder signs with it many times. */
@@ -68,7 +70,7 @@ export class Chip {
         measurementType: image.imageType,
         measurementValue: image.digest,
         version: `${image.name};sv=${image.securityVersion}`,
-        signerId: new Uint8Array(32),
+        signerId: image.signerId,
       })),
     });
     const message = encodeSign1({ algorithm: 'ES256', payload });

@@ -111,7 +111,7 @@ function fillReleases(database: DatabaseSync, count: number): readonly MeasuredI
         Date.now(),
       );
       part.run(name, imageId, toHex(digest));
-      return { imageType, name: imageType, securityVersion: 1, digest };
+      return { imageType, name: imageType, securityVersion: 1, digest, signerId: new Uint8Array(32) };
     });
   }
   return newest;

@@ -27,10 +27,12 @@ interface DevicePort {
   readonly tlsRootPem: string;
 }
 
-/** One stage as it is measured; digest in hex. */
+/** One stage as it is measured; digest and signer in hex. */
 export interface Measured {
   readonly imageType: string;
+  readonly name: string;
   readonly digest: string;
+  readonly signerId: string;
 }
 
 /** A certificate chain (DER, leaf first) with its key, as a TLS client shows it. */
@@ -157,11 +159,11 @@ export class HostileDevice {
       implementationId: new Uint8Array(32),
       clientId: 1,
       securityLifecycle: 0x3000,
-      softwareComponents: this.#measured.map(({ imageType, digest }) => ({
+      softwareComponents: this.#measured.map(({ imageType, name, digest, signerId }) => ({
         measurementType: imageType,
         measurementValue: fromHex(digest),
-        version: '26.11.0;sv=1',
-        signerId: new Uint8Array(32),
+        version: `${name};sv=1`,
+        signerId: fromHex(signerId),
       })),
       ...claims,
     });

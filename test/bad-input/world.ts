@@ -163,16 +163,17 @@ export async function openWorld(limits: Limits = {}): Promise<World> {
   for (const type of SYSTEM_IMAGE_TYPES) {
     const stage = { path: '/bin/stage.js', bytes: utf8Encode(type) };
     const payload = writeFileSystem([type === 'TrustedKeystore' ? keystoreOf(platform.spki) : stage]);
+    const name = type.toLowerCase();
     const body = pack(payload, platform, {
       imageType: IMAGE_TYPES[type],
       componentId: SYSTEM_COMPONENT_IDS[type],
       imageId: newGuid(),
-      name: type.toLowerCase(),
+      name,
       securityVersion: { version: 1, chipSku: CHIP_SKUS['SF-V1'] },
     });
     const { imageId, digest } = await admin.call(ROUTES.uploadOsImage, { body });
     imageIds.push(imageId);
-    release.push({ imageType: type, digest });
+    release.push({ imageType: type, name, digest, signerId: toHex(spkiSha256(platform.spki)) });
   }
   await admin.call(ROUTES.createOsRelease, {
     body: { name: '26.11.0', feed: 'Retail', chipSku: CHIP_SKUS['SF-V1'], imageIds },

@@ -22,7 +22,7 @@ const evidence = (
 ): Pick<UnprovenEvidence, 'lifecycle' | 'components'> => ({
   lifecycle: { state: 'secured', text: 'secured' },
   components: release.images.map(({ imageType, name, securityVersion, digest }) => {
-    return { imageType, name, securityVersion, digest: fromHex(digest), signerId: new Uint8Array(32) };
+    return { imageType, name, securityVersion, digest: fromHex(digest), signerId: world.signerId };
   }),
   ...change,
 });

@@ -90,6 +90,7 @@ function appraiseComponent(component: MeasuredComponent, references: References)
   if (reference === null || reference.releases.length === 0 || reference.imageType !== component.imageType) {
     return { ...base, status: 'unknown' };
   }
+  if (contradictions(component, reference).length > 0) return { ...base, status: 'unknown' };
   if (reference.revoked) return { ...base, status: 'revoked' };
   if (references.current?.images.some((image) => image.digest === digest)) {
     return { ...base, status: 'current' };
@@ -99,6 +100,26 @@ function appraiseComponent(component: MeasuredComponent, references: References)
   const acceptedUntil = references.acceptedUntil.get(digest) ?? null;
   const isOver = acceptedUntil !== null && references.now > acceptedUntil;
   return { ...base, acceptedUntil, status: isOver ? 'outdated' : 'accepted' };
+}
+
+/**
+ * What evidence says of an image beside its digest and is not so: the image that has this digest says otherwise, so
+ * whoever measured it does not tell the truth. A format that names no security version is not held to a name, either.
+ */
+function contradictions(
+  { name, securityVersion, signerId }: MeasuredComponent,
+  reference: ReferenceValue,
+): readonly string[] {
+  const isOurForm = securityVersion !== null;
+  return [
+    ...(isOurForm && name !== reference.name ? [`its name is "${reference.name}"`] : []),
+    ...(isOurForm && securityVersion !== reference.securityVersion
+      ? [`its security version is ${reference.securityVersion}, not ${securityVersion}`]
+      : []),
+    ...(reference.signerId !== null && toHex(signerId) !== reference.signerId
+      ? ['another key has signed it']
+      : []),
+  ];
 }
 
 /** No stage may be older, in security, than that of the release in force. */
@@ -162,8 +183,10 @@ function componentFindings(component: AppraisedComponent, references: References
   switch (component.status) {
     case 'unknown': {
       const published = references.byDigest.get(digest) ?? null;
-      return published === null || published.releases.length === 0
-        ? [{ kind: 'ImageUnknown', subject, detail: '' }]
+      if (published === null || published.releases.length === 0)
+        return [{ kind: 'ImageUnknown', subject, detail: '' }];
+      return published.imageType === component.imageType
+        ? [{ kind: 'ImageContradicted', subject, detail: contradictions(component, published).join('; ') }]
         : [{ kind: 'WrongImageType', subject, detail: published.imageType }];
     }
     case 'revoked':

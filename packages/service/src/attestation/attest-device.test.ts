@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 
 import {
   decodeAttestReply,
+  decodeAttestRequest,
   decodeChallengeReply,
   DEVICE_PATHS,
   fromHex,
@@ -10,6 +11,7 @@ import {
 import { generateKeyPair, parseCertificate, sha256, signWithPkcs8, verifyChain } from '@sevenfold/pki';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { deviceOfUpdateCertificate } from '../certificates/device-certificates.ts';
 import { revokeOsRelease } from '../deployments/os-releases.ts';
 import { problemIn } from '../device-port/testing/device-client.fixture.ts';
 import {
@@ -17,10 +19,12 @@ import {
   TestDevice,
   type DeviceWorld,
 } from '../device-port/testing/device-world.fixture.ts';
+import { FLEET_SCHEDULE } from '../device-port/schedule.ts';
 import { updateDevice } from '../registry/devices.ts';
 import { claimDevice } from '../registry/claim-device.ts';
 import { releaseDevice } from '../registry/release-device.ts';
 import { createTenant, updateTenant } from '../registry/tenants.ts';
+import { attestDevice } from './attest-device.ts';
 import { attestationFor, lastAttestation, lastRefusal } from './attestation-record.ts';
 import { attestationHandlers } from './routes.ts';
 
@@ -181,6 +185,64 @@ describe('a genuine device that is not trusted', () => {
     expect(await verdictOf()).toMatch(/^unknown: /u);
   });
 
+  it('is unknown when it says of a published image what that is not: version, security version or signer', async () => {
+    const told = async (change: { readonly version?: string; readonly signerId?: Uint8Array }) => {
+      const softwareComponents = device.running.map((image) => ({
+        measurementType: image.imageType,
+        measurementValue: fromHex(image.digest),
+        version: `${image.name};sv=${image.securityVersion}`,
+        signerId: world.signerId,
+        ...(image.imageType === 'NormalWorldKernel' ? change : {}),
+      }));
+      const reply = decodeAttestReply((await world.attest(device, { claims: { softwareComponents } })).body);
+      return [reply.verdict, reply.clientChain === null, reply.reasons[0]?.split(': ')[1]];
+    };
+    const name = device.running.find(({ imageType }) => imageType === 'NormalWorldKernel')?.name ?? '';
+    expect(await told({})).toEqual(['trusted', false, undefined]);
+    expect(await told({ version: `${name};sv=2` })).toEqual([
+      'unknown',
+      true,
+      'its security version is 1, not 2.',
+    ]);
+    expect(await told({ version: 'kernel 99.1;sv=1' })).toEqual(['unknown', true, `its name is "${name}".`]);
+    expect(await told({ signerId: new Uint8Array(32) })).toEqual([
+      'unknown',
+      true,
+      'another key has signed it.',
+    ]);
+    // Other makers' evidence has versions of another form: the digest and the signer speak for those.
+    expect(await told({ version: '1.2.3+tfm' })).toEqual(['trusted', false, undefined]);
+  });
+
+  it('after more than two years in a drawer is updated first, under authorities that came meanwhile, and then trusted', async () => {
+    const former = (await world.certify(device)).reply;
+    for (let month = 1; month <= 26; month++) {
+      world.service.clock.advance(30 * DAY);
+      await world.authorities.ensureAuthorities();
+      if (month % 8 === 0) await world.publish(`27.${month}.0`);
+    }
+    const latest = await world.publish('28.1.0');
+    const context = { ...world.service, authorities: world.authorities, schedule: FLEET_SCHEDULE };
+    const exporter = new Uint8Array(32).fill(3);
+    // The machine's own TLS has a clock that did not lie in a drawer: the verb is what answers here.
+    const attest = () =>
+      attestDevice(context, decodeAttestRequest(device.request(exporter).request), () => exporter);
+    const first = await attest();
+    expect(first).toMatchObject({ verdict: 'outdated', clientChain: null, requiredRelease: '28.1.0' });
+    expect(await deviceOfUpdateCertificate(context, first.updateChain[0] ?? null)).toBe(device.deviceId);
+    // What the device had before it was put away has ended with everything above it but root and intermediate.
+    const ended = former.updateChain[0] ?? null;
+    await expect(deviceOfUpdateCertificate(context, ended)).rejects.toMatchObject({
+      code: 'UpdateCertificateRequired',
+    });
+    expect(first.updateChain[1]).not.toEqual(former.updateChain[1]);
+    device.running = latest.images;
+    const second = await attest();
+    expect(second).toMatchObject({ verdict: 'trusted', requiredRelease: null });
+    expect(second.clientChain).toHaveLength(3);
+    expect(second.clientChain?.[1]).not.toEqual(former.clientChain?.[1]);
+  });
+
   it('is unknown when its chip is open for debugging', async () => {
     const reply = decodeAttestReply(
       (await world.attest(device, { claims: { securityLifecycle: 0x4000 } })).body,
@@ -195,7 +257,7 @@ describe('a genuine device that is not trusted', () => {
       measurementType: image.imageType,
       measurementValue: fromHex(image.digest),
       version: `${image.name};sv=${image.securityVersion}`,
-      signerId: new Uint8Array(32),
+      signerId: world.signerId,
     }));
     const file = { measurementValue: new Uint8Array(32).fill(9), signerId: new Uint8Array(32) };
     const softwareComponents = [...stages, { ...file, measurementType, version: `${name};sv=0` }];
@@ -261,11 +323,11 @@ describe('what people can read of it', () => {
         device: {
           'ear.status': 'warning',
           'ear.trustworthiness-vector': { 'instance-identity': 2, configuration: 2, executables: 32 },
-          'ear.appraisal-policy-id': 'tag:sevenfold,2026:policy:3',
+          'ear.appraisal-policy-id': 'tag:sevenfold,2026:policy:4',
         },
       },
       evidence: { format: 'psa', lifecycle: 'secured' },
-      reference: { feed: 'Retail on chip SKU 1', release: '26.12.0', policyVersion: 3 },
+      reference: { feed: 'Retail on chip SKU 1', release: '26.12.0', policyVersion: 4 },
       requiredRelease: '26.12.0',
       certificates: { client: null, update: expect.any(String) },
     });
@@ -286,7 +348,7 @@ describe('an attestation that is refused', () => {
     problemIn(await world.attest(...args));
 
   it('comes from a chip that nobody endorsed', async () => {
-    const stranger = new TestDevice();
+    const stranger = new TestDevice(world.signerId);
     stranger.running = device.running;
     expect(await refusalOf(stranger)).toMatchObject({ code: 'DeviceNotGenuine', field: 'token' });
   });

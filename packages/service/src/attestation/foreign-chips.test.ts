@@ -83,7 +83,7 @@ async function attest(chip: ForeignChip, signer: KeyObject = chip.key): Promise<
       measurementType: image.imageType,
       measurementValue: fromHex(image.digest),
       version: `${image.name};sv=${image.securityVersion}`,
-      signerId: new Uint8Array(32),
+      signerId: world.signerId,
     })),
   });
   const token = encodeSign1({ algorithm: chip.algorithm, payload });

@@ -15,6 +15,7 @@ describe('the policy', () => {
     ['MeasuredTwice', 'unknown'],
     ['ImageUnknown', 'unknown'],
     ['WrongImageType', 'unknown'],
+    ['ImageContradicted', 'unknown'],
     ['ReleaseRevoked', 'revoked'],
     ['SecurityVersionTooLow', 'outdated'],
     ['AcceptedNoLonger', 'outdated'],

@@ -29,7 +29,7 @@ interface PolicyRow {
 }
 
 /** Stored with every verdict; grows with each change of the tables. */
-export const POLICY_VERSION = 3;
+export const POLICY_VERSION = 4;
 
 const DAY = 86_400_000;
 /** For how long (ms) what was published to a feed stays acceptable once the next release is there. */
@@ -102,6 +102,13 @@ export const POLICY = [
     claim: 'executables',
     tier: 'contraindicated',
     reason: ({ subject, detail }) => `${subject} was published as ${detail}.`,
+  },
+  {
+    finding: 'ImageContradicted',
+    verdict: 'unknown',
+    claim: 'executables',
+    tier: 'contraindicated',
+    reason: ({ subject, detail }) => `${subject} is not what the device says that it is: ${detail}.`,
   },
   {
     finding: 'ReleaseRevoked',

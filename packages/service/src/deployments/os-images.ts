@@ -4,10 +4,11 @@ import {
   signedBytesOf,
   SYSTEM_COMPONENT_IDS,
   SYSTEM_IMAGE_TYPES,
+  toHex,
   type ImagePackage,
   type SystemImageTypeName,
 } from '@sevenfold/formats';
-import { verifySignature } from '@sevenfold/pki';
+import { spkiSha256, verifySignature } from '@sevenfold/pki';
 import type { Kysely } from 'kysely';
 import { contentDigestOf, typeNameOf } from '../images/image.ts';
 import { findImage } from '../images/images.ts';
@@ -38,7 +39,7 @@ export async function uploadOsImage(
   untrustedPackage: Uint8Array,
 ): Promise<OsImage> {
   const image = parseImagePackage(untrustedPackage);
-  await verifyPlatformSignature(context, image);
+  const signer = await verifyPlatformSignature(context, image);
   const { version: securityVersion, chipSku } = checkSystemImage(image);
   const { imageId, componentId, imageType, name } = image.fields;
   const contentDigest = contentDigestOf(image);
@@ -60,6 +61,7 @@ export async function uploadOsImage(
       chipSku,
       securityVersion,
       uploadedAt: context.clock.now(),
+      signerId: toHex(spkiSha256(signer)),
     };
     await insertOsImage(tx, row);
     return toOsImage(row);
@@ -100,10 +102,11 @@ async function findStored(
   });
 }
 
+/** The SPKI of the platform key that signed it. */
 async function verifyPlatformSignature(
   { store }: Pick<ServiceContext, 'store'>,
   image: ImagePackage,
-): Promise<void> {
+): Promise<Uint8Array> {
   const key = await findPlatformKey(store.read, image.fields.signerThumbprint);
   if (key === null) {
     throw new ServiceError('UntrustedSigner', 'The image is not signed by a registered platform key.', {
@@ -117,6 +120,7 @@ async function verifyPlatformSignature(
       rule: 'ECDSA P-256 with SHA-256 over everything before the signature',
     });
   }
+  return key.spki;
 }
 
 /** What every system image has: its type's own component id, a security version for a chip SKU, a file system. */

@@ -1,5 +1,5 @@
-import { SYSTEM_IMAGE_TYPES } from '@sevenfold/formats';
-import { generateKeyPair, sha256 } from '@sevenfold/pki';
+import { SYSTEM_IMAGE_TYPES, toHex } from '@sevenfold/formats';
+import { generateKeyPair, sha256, spkiSha256 } from '@sevenfold/pki';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { appImagePackage, imageIdOf, keystoreOf, systemImagePackage } from '../images/testing-images.ts';
 import { uploadImage } from '../images/upload-image.ts';
@@ -130,6 +130,8 @@ describe('OS images and releases', () => {
     expect(await reference(digestOf('Services'))).toEqual({
       releases: ['2.0', '1.0'],
       imageType: 'Services',
+      name: 'services',
+      signerId: toHex(spkiSha256(platform.spki)),
       revoked: false,
       securityVersion: 3,
       sequence: 2,

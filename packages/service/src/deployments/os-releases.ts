@@ -41,6 +41,9 @@ export interface ReferenceValue {
   /** Names of the releases that hold it, newest first; empty for an image that was uploaded but never published. */
   readonly releases: readonly string[];
   readonly imageType: OsImage['imageType'];
+  readonly name: string;
+  /** SHA-256 of the signer's SPKI, hex; null where that is not known. */
+  readonly signerId: string | null;
   /** Every release that holds it is revoked. */
   readonly revoked: boolean;
   readonly securityVersion: number;
@@ -146,6 +149,8 @@ export async function referenceFor(db: Kysely<Database>, digest: string): Promis
   return {
     releases: releases.map((release) => release.name),
     imageType: image.imageType,
+    name: image.name,
+    signerId: row.signerId,
     revoked: releases.length > 0 && releases.every((release) => release.revokedAt !== null),
     securityVersion: image.securityVersion,
     sequence: releases.find((release) => release.revokedAt === null)?.sequence ?? 0,

@@ -31,6 +31,8 @@ export interface DeploymentTables {
     chipSku: number;
     securityVersion: number;
     uploadedAt: number;
+    /** SHA-256 of the SPKI of the key that signed it, hex; null for one that was uploaded before this was kept. */
+    signerId: string | null;
   };
   osReleases: {
     name: string;
@@ -102,4 +104,10 @@ export const DEPLOYMENTS_SCHEMA: CapabilitySchema = {
       .execute();
     await db.schema.createIndex('osReleaseImagesByDigest').on('osReleaseImages').column('digest').execute();
   },
+  changes: [
+    {
+      name: 'os-image-signers',
+      apply: (db) => db.schema.alterTable('osImages').addColumn('signerId', 'text').execute(),
+    },
+  ],
 };

@@ -75,6 +75,12 @@ export class TestDevice {
   readonly identity = generateKeyPair();
   readonly deviceId = toHex(spkiSha256(this.identity.spki));
   running: readonly OsImage[] = [];
+  /** SHA-256 of the SPKI of the platform key. */
+  readonly signerId: Uint8Array;
+
+  constructor(signerId: Uint8Array) {
+    this.signerId = signerId;
+  }
 
   /** The whole request for a connection, right in everything that `change` does not change. */
   request(
@@ -109,7 +115,7 @@ export class TestDevice {
         measurementType: image.imageType,
         measurementValue: fromHex(image.digest),
         version: `${image.name};sv=${image.securityVersion}`,
-        signerId: new Uint8Array(32),
+        signerId: this.signerId,
       })),
       ...change.claims,
     });
@@ -128,6 +134,8 @@ export interface DeviceWorld {
   readonly makerKey: KeyPair;
   readonly tenantId: string;
   readonly deviceGroupId: string;
+  /** SHA-256 of the SPKI of the key that signs system images. */
+  readonly signerId: Uint8Array;
   /** Endorsed, and claimed to the tenant's group unless told otherwise. */
   makeDevice(claimed?: boolean): Promise<TestDevice>;
   publish(name: string, securityVersion?: number): Promise<OsRelease>;
@@ -165,6 +173,7 @@ export async function openDeviceWorld(limits: Partial<DeviceServerLimits> = {}):
   const { makerId } = await registerSiliconMaker(service, { name: 'Test silicon', spki: makerKey.spki });
   const platformKey = generateKeyPair();
   await registerPlatformKey(service, platformKey.spki);
+  const signerId = spkiSha256(platformKey.spki);
   const { tenantId } = await createTenant({ ...service, authorities }, 'Test tenant', {
     allowedVirtualSkus: ['SF-V1'],
   });
@@ -198,8 +207,9 @@ export async function openDeviceWorld(limits: Partial<DeviceServerLimits> = {}):
     makerKey,
     tenantId,
     deviceGroupId,
+    signerId,
     async makeDevice(claimed = true) {
-      const device = new TestDevice();
+      const device = new TestDevice(signerId);
       const spki = Buffer.from(device.identity.spki).toString('base64');
       const lines = utf8Encode(`${JSON.stringify({ deviceId: device.deviceId, spki, chipSku: CHIP_SKU })}\n`);
       await importBatch(service, { makerId, lines, signature: signWithPkcs8(makerKey.pkcs8, lines) });
