@@ -7,7 +7,7 @@ interface AbiRow {
   readonly depends: readonly AbiVersion[];
 }
 
-const PLUTON: AbiVersion = { version: 1, kind: ABI_KINDS.PlutonRuntime };
+const PLUTON: AbiVersion = { version: 2, kind: ABI_KINDS.PlutonRuntime };
 const SECURE_WORLD: AbiVersion = { version: 1, kind: ABI_KINDS.SecureWorldRuntime };
 const OS: AbiVersion = { version: 1, kind: ABI_KINDS.OSRuntime };
 const APPLICATIONS: AbiVersion = { version: APPLICATION_RUNTIME_VERSION, kind: ABI_KINDS.ApplicationRuntime };
@@ -19,7 +19,7 @@ const APPLICATIONS: AbiVersion = { version: APPLICATION_RUNTIME_VERSION, kind: A
  */
 export const STAGE_ABI: Readonly<Partial<Record<SystemImageTypeName, AbiRow>>> = {
   PlutonRuntime: { provides: [PLUTON], depends: [] },
-  SecurityMonitor: { provides: [SECURE_WORLD], depends: [PLUTON] },
+  SecurityMonitor: { provides: [SECURE_WORLD], depends: [{ ...PLUTON, version: 1 }] },
   NormalWorldKernel: { provides: [OS, APPLICATIONS], depends: [SECURE_WORLD] },
   Services: { provides: [], depends: [SECURE_WORLD, OS] },
 };

@@ -133,6 +133,14 @@ export const PLUTON_COMMANDS = {
     lifecycles: ANY_LIFECYCLE,
     errors: [],
   },
+  attestGeneralKey: {
+    args: [{ kind: 'bytes', name: 'challenge', min: 32, max: 32 }],
+    returns:
+      '{spki: bytes, token: bytes}: as `attest`, over the challenge followed by SHA-256 of the general key’s SPKI',
+    phases: RUNNING,
+    lifecycles: ANY_LIFECYCLE,
+    errors: ['EntropyFailure'],
+  },
   signRecord: {
     args: [{ kind: 'bytes', name: 'record', min: 1, max: LARGEST_MESSAGE }],
     returns: 'bytes64: r‖s by the general key over a prefix and the record',

@@ -19,18 +19,15 @@ const LIFECYCLE_UNKNOWN = 0x0000;
 const NORMAL_WORLD_CLIENT = -1;
 
 /**
- * An attestation token over a challenge: who this chip is and what it booted, signed by the identity key
+ * An attestation token over a nonce: who this chip is and what it booted, signed by the identity key
  * (RFC 9783, COSE_Sign1 with ES256).
  */
-export async function attestationToken(
-  hardware: PlutonHardwarePort,
-  challenge: Uint8Array,
-): Promise<Uint8Array> {
+export async function attestationToken(hardware: PlutonHardwarePort, nonce: Uint8Array): Promise<Uint8Array> {
   const { chipSku, manufacturingState } = await hardware.fuses();
   const deviceId = await hardware.sha256(await hardware.identityKey());
   const payload = encodePsaClaims({
     profile: PSA_PROFILES[0],
-    nonce: challenge,
+    nonce,
     instanceId: concatBytes(Uint8Array.of(0x01), deviceId),
     implementationId: await hardware.sha256(utf8Encode(`sevenfold chip SKU ${chipSku}`)),
     clientId: NORMAL_WORLD_CLIENT,

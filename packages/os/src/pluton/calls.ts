@@ -1,5 +1,6 @@
 import {
   PLUTON_COMMANDS,
+  concatBytes,
   serveCalls,
   toHex,
   type BootPhase,
@@ -65,6 +66,12 @@ export function servePluton({ hardware, verifier, counters, boot, report }: Plut
     signWithSessionKey: ([keyId, message]) => hardware.signKey(keyId, message),
     exportSessionKey: ([keyId]) => hardware.exportKey(keyId),
     generalKey: () => hardware.generalKey(),
+    async attestGeneralKey([challenge]) {
+      const spki = await hardware.generalKey();
+      // 64 bytes: `attest` signs 32 alone, so that nothing which the layers above choose can be read as this.
+      const nonce = concatBytes(challenge, await hardware.sha256(spki));
+      return { spki, token: await attestationToken(hardware, nonce) };
+    },
     signRecord: ([record]) => hardware.signRecord(record),
     openDelivery: ([ephemeral, context, box]) => hardware.openDelivery(ephemeral, context, box),
     seal: ([policy, owner, plaintext]) => seal(hardware, 'data', owner, policy, plaintext),
