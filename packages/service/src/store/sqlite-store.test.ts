@@ -38,6 +38,14 @@ describe('SQLite store on disk', () => {
     await store.close();
   });
 
+  it('keeps the pages of a large fleet in memory where it writes, which is where it reads as well', async () => {
+    const store = openSqliteStore(path.join(folder, 'service.sqlite'));
+    // A negative size is one in KiB.
+    const expected = { rows: [{ cache_size: -65_536 }] };
+    expect(await store.write((tx) => sql`pragma cache_size`.execute(tx))).toMatchObject(expected);
+    await store.close();
+  });
+
   it('has what it acknowledged and nothing else when the disk is full, and goes on when there is room', async () => {
     const store = openSqliteStore<SuiteTables>(path.join(folder, 'service.sqlite'));
     await store.write((tx) =>
