@@ -62,6 +62,8 @@ describe('certificates from the command line, with a root on another machine', (
     expect(asked).toMatchObject({ code: 0 });
     const early = await sevenfold('service', 'run', ...atService);
     expect(early).toMatchObject({ code: 1, said: expect.stringContaining('sevenfold pki import') });
+    const absent = await sevenfold('pki', 'sign', '--root', path('root'), '--key-file', path('no.key'));
+    expect(absent).toMatchObject({ code: 1, said: expect.stringContaining('FileError') });
     const root = ['--root', path('root'), '--key-file', path('root.key')];
     expect(await sevenfoldApart('pki', 'sign', ...root, '--curve', 'P-384')).toMatchObject({ code: 0 });
     const thief = await sevenfoldApart(

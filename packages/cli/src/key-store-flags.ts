@@ -1,4 +1,5 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, mkdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { openFileKeyStore, openPkcs11KeyStore, type KeyStore } from '@sevenfold/pki';
 import { textFlag } from './context.ts';
@@ -48,8 +49,10 @@ export async function openKeyStore(
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const passphrase = environment['SEVENFOLD_PASSPHRASE'];
   const path = join(folder, 'keys');
-  if (keyFile !== undefined)
+  if (keyFile !== undefined) {
+    await requireReadable(keyFile);
     return open(await openFileKeyStore(path, { secret: { kind: 'key-file', path: resolve(keyFile) } }));
+  }
   if (passphrase !== undefined && passphrase !== '')
     return open(await openFileKeyStore(path, { secret: { kind: 'passphrase', passphrase } }));
   return open(await openFileKeyStore(path));
@@ -60,8 +63,13 @@ function open(keys: KeyStore): OpenKeyStore {
 }
 
 async function readPin(path: string): Promise<string> {
+  await requireReadable(path);
+  return (await readFile(path, 'utf8')).trimEnd();
+}
+
+async function requireReadable(path: string): Promise<void> {
   try {
-    return (await readFile(path, 'utf8')).trimEnd();
+    await access(path, constants.R_OK);
   } catch (cause) {
     throw new CliError('FileError', `Cannot read ${path}.`, { cause });
   }
