@@ -25,6 +25,23 @@ describe('a virtual clock', () => {
     expect(await runOnVirtualTime(clock, work())).toBe(86_400_000);
   });
 
+  it('lets what is under way come to its sleep before time passes', async () => {
+    const clock = createVirtualClock();
+    const woken: number[] = [];
+    const work = async (): Promise<void> => {
+      // As an app that has just been started: turns go by before it waits for anything.
+      for (let turns = 0; turns < 3; turns++) await new Promise((resolve) => setImmediate(resolve));
+      for (let times = 0; times < 4; times++) {
+        await clock.sleep(10);
+        woken.push(clock.monotonic());
+      }
+    };
+    const working = work();
+    await clock.advance(40);
+    await working;
+    expect(woken).toEqual([10, 20, 30, 40]);
+  });
+
   it('stands still while something holds it', async () => {
     const clock = createVirtualClock();
     const seen: number[] = [];

@@ -58,6 +58,8 @@ export function createVirtualClock(options: VirtualClockOptions = {}): VirtualCl
       }),
     async advance(milliseconds) {
       const end = elapsed + milliseconds;
+      // What is under way now may be about to sleep: it does so at this time, not at a later one.
+      await settle(clock);
       for (let first = next(); first !== undefined && first.due <= end; first = next()) {
         elapsed = Math.max(elapsed, first.due);
         wakeDue();
