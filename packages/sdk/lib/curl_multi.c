@@ -129,6 +129,10 @@ CURLMcode curl_multi_add_handle(CURLM *multi, CURL *curl)
 
 CURLMcode curl_multi_remove_handle(CURLM *multi, CURL *curl)
 {
+    if (curl != NULL && curl->multi == NULL) {
+        // As libcurl has it: what is in no multi handle is out already.
+        return CURLM_OK;
+    }
     for (CURL **link = &multi->first; *link != NULL; link = &(*link)->next) {
         if (*link == curl) {
             enum curl_stage before = curl->stage;

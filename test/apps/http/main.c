@@ -113,6 +113,11 @@ static void Multi(int count, char *urls[])
     int running = 0;
     for (int index = 0; index < count && index < MOST; index++) {
         Prepare(&transfers[index], urls[index]);
+        // An app that starts its transfers again and again takes out first what may not be in yet.
+        if (curl_multi_remove_handle(multi, transfers[index].easy) != CURLM_OK) {
+            Log_Debug("not taken out\n");
+            return;
+        }
         curl_multi_add_handle(multi, transfers[index].easy);
     }
     do {
