@@ -164,6 +164,42 @@ int main(void) { return Own() + GPIO_OpenAsOutput(SAMPLE_LED, GPIO_OutputMode_Pu
   });
 });
 
+describe('a project of the original platform', () => {
+  it('is built as it lies: sources beside it, macros and files that its CMakeLists.txt names', async () => {
+    const folder = await project({
+      'pump/app_manifest.json': manifest({ Capabilities: { Gpio: ['$PUMP_LED'] } }),
+      'pump/CMakeLists.txt': [
+        'project(pump C)',
+        'add_executable(${PROJECT_NAME} main.c ../shared/level.c)',
+        'target_include_directories(${PROJECT_NAME} PUBLIC ../shared)',
+        'target_compile_definitions(${PROJECT_NAME} PUBLIC LEVEL=3)',
+        'azsphere_target_hardware_definition(${PROJECT_NAME} TARGET_DIRECTORY ../boards TARGET_DEFINITION pump.json)',
+        'azsphere_target_add_image_package(${PROJECT_NAME} RESOURCE_FILES certs/root.pem)',
+      ].join('\n'),
+      // What size_t is told from int by says nothing here; what is cut off does.
+      'pump/main.c':
+        '#include <hw/pump.h>\n#include <level.h>\n#include <applibs/log.h>\n#include <unistd.h>\nint main(void)\n{\n    char bytes[4];\n    Log_Debug("%d of %d\\n", read(PUMP_LED, bytes, LEVEL), sizeof(bytes));\n    return Level() < sizeof(bytes);\n}\n',
+      'pump/unused.c': '#error not a source\n',
+      'pump/certs/root.pem': 'root',
+      'shared/level.h': 'int Level(void);\n',
+      'shared/level.c':
+        '#include "level.h"\n#include <stdio.h>\n#include <time.h>\nint Level(void)\n{\n    return printf("%d", time(NULL));\n}\n',
+      'boards/pump.json': JSON.stringify({
+        Metadata: { Type: 'Azure Sphere Hardware Definition', Version: 1 },
+        Description: { Name: 'pump' },
+        Imports: [{ Path: 'avnet_mt3620_sk_rev2.json' }],
+        Peripherals: [{ Name: 'PUMP_LED', Type: 'Gpio', Mapping: 'AVNET_MT3620_SK_USER_LED_RED' }],
+      }),
+    });
+    const app = await buildApp({ sourceDir: join(folder, 'pump'), signer });
+    expect(app.warnings.map(({ file, line }) => `${file}:${line}`)).toEqual(['../shared/level.c:6']);
+    const { files } = parseAppImage(parseImagePackage(app.imagePackage).payload);
+    expect(files.paths()).toContain('/certs/root.pem');
+    expect(app.symbols.lines.some(({ file }) => file === '../shared/level.c')).toBe(true);
+    await rm(folder, { recursive: true });
+  });
+});
+
 describe('what cannot be built', () => {
   const folders: string[] = [];
   afterAll(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true }))));

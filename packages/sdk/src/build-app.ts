@@ -101,11 +101,11 @@ export async function buildApps(
     (manifest) => parseAppManifest(manifest).applicationType === 'RealTimeCapable',
   );
   const others: AppJob[] = [];
-  for (const [index, { files, language }] of projects.entries()) {
+  for (const [index, { files, includes, language, defines: own }] of projects.entries()) {
     if (isRealTime[index] === true || language !== null) continue;
     const { defines = {}, isForDebugger = false, toolchain: folder } = all[index] ?? {};
     const compiler = folder === undefined ? null : await findClang(folder);
-    others.push({ files, defines, isForDebugger, compiler });
+    others.push({ files, includes, defines: { ...own, ...defines }, isForDebugger, compiler });
   }
   const compilers = others.map(({ compiler }) => compiler);
   const results = [...(await compileAll(others, toolchain))];
@@ -227,7 +227,7 @@ async function pack(
     executable,
     materials: materialsOf({ componentId, imageId, name, lines: symbols.lines, libraries }),
     realTime,
-    warnings,
+    warnings: [...project.notes, ...warnings],
   };
   if (options.outDir !== undefined) await writeApp(options.outDir, app);
   return app;

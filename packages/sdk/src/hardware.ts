@@ -1,5 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
   hardwareHeader,
@@ -53,15 +53,21 @@ export interface ProjectHardware {
 }
 
 /**
- * The definition that is named (a path, or the name of one of the SDK's), else the project's `hardware.json`, else the
- * SDK's sample appliance; with its header, and those of all definitions of the SDK. Throws `FormatError`.
+ * The definition that is named (a path, or the name of one of the SDK's), else the one of the project's build file, else
+ * its `hardware.json`, else the SDK's sample appliance; with its header, and those of all definitions of the SDK. Throws
+ * `FormatError`.
  */
-export async function projectHardware(folder: string, named: string | null): Promise<ProjectHardware> {
+export async function projectHardware(
+  folder: string,
+  named: string | null,
+  built: string | null = null,
+): Promise<ProjectHardware> {
   const own = join(folder, 'hardware.json');
+  const wanted = named ?? built;
   const places =
-    named === null
+    wanted === null
       ? [own, join(PUBLISHED, SAMPLE_APPLIANCE)]
-      : [named, join(folder, named), join(PUBLISHED, named)];
+      : [...(named === null ? [] : [named]), resolve(folder, wanted), join(PUBLISHED, basename(wanted))];
   for (const path of places) {
     if ((await readIfThere(path)) === null) continue;
     const definition = await readHardware(path);
@@ -70,8 +76,8 @@ export async function projectHardware(folder: string, named: string | null): Pro
       headers: [headerOf(path, definition), ...(await publishedHeaders(headerName(path)))],
     };
   }
-  throw new SdkError('ProjectIncomplete', `There is no hardware definition ${named ?? ''}.`, {
-    field: named ?? 'hardware.json',
+  throw new SdkError('ProjectIncomplete', `There is no hardware definition ${wanted ?? ''}.`, {
+    field: wanted ?? 'hardware.json',
   });
 }
 

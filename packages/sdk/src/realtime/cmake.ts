@@ -2,14 +2,12 @@ import { execFile } from 'node:child_process';
 import { access, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
+import { CMAKE_FILE } from '../cmake/read-cmake.ts';
 import { SdkError } from '../errors.ts';
 import { parseDiagnostics, type Diagnostic } from '../toolchain/diagnostics.ts';
 import { ArmTools } from './arm-tools.ts';
 import { finishProgram, type BuiltProgram } from './build-program.ts';
 import { REAL_TIME_SDK } from './core-flags.ts';
-
-/** A folder that says by itself how it is built. */
-export const CMAKE_FILE = 'CMakeLists.txt';
 
 /** A real-time app that CMake builds. */
 export interface CmakeJob {

@@ -16,14 +16,38 @@ function severityOf(text: string | undefined): Diagnostic['severity'] {
   return text === 'error' || text === 'note' ? text : 'warning';
 }
 
-/** Messages in the output of clang and wasm-ld; `project` is the path prefix of the app's own files. Other lines are dropped. */
+/** A name for the machine's word, and another name for it: what the first is on 32 bits by definition. */
+const SIZE = /^(?:__)?s?size_t\b|^ptrdiff_t\b/;
+const WORD = /^(?:unsigned )?(?:int|long)$|^u?int32_t\b/;
+
+/**
+ * Whether a warning tells `size_t` from `int` in a format. Here, as on the original's machine, both are 32 bits wide,
+ * where `size_t` is `unsigned int`: `%d` for what `read` gives is right on either.
+ */
+function isSameWord(message: string): boolean {
+  const [, wanted = '', given = ''] =
+    /(?:format specifies|precision should have|width should have) type '([^']*)'.*? has (?:type|underlying type) '([^']*)'/.exec(
+      message,
+    ) ?? [];
+  return (SIZE.test(wanted) && WORD.test(given)) || (WORD.test(wanted) && SIZE.test(given));
+}
+
+/** Messages in the output of compilers and linkers; `project` is the path prefix of the app's own files. Other lines are dropped. */
 export function parseDiagnostics(output: string, project: string): readonly Diagnostic[] {
   return output.split('\n').flatMap((line): Diagnostic[] => {
     const inFile = IN_FILE.exec(line);
     if (inFile !== null) {
       const [, path = '', row, column, severity, message = ''] = inFile;
-      const file = path.startsWith(project) ? path.slice(project.length) : path;
-      return [{ severity: severityOf(severity), file, line: Number(row), column: Number(column), message }];
+      if (severity === 'warning' && isSameWord(message)) return [];
+      return [
+        {
+          severity: severityOf(severity),
+          file: path.startsWith(project) ? path.slice(project.length) : path,
+          line: Number(row),
+          column: Number(column),
+          message,
+        },
+      ];
     }
     const inNone = IN_NONE.exec(line);
     if (inNone === null) return [];

@@ -1,7 +1,8 @@
+import { posix } from 'node:path';
 import { APP_MEMORY, type SymbolFunction, type SymbolLine } from '@sevenfold/formats';
 import type { Diagnostic } from './diagnostics.ts';
 
-/** A file to compile, by its path in the project. */
+/** A file to compile, by its path in the project; one beside it has a path that begins with `../`. */
 export interface SourceFile {
   readonly path: string;
   readonly bytes: Uint8Array;
@@ -23,6 +24,8 @@ export interface OwnClang {
 export interface AppJob {
   /** Every file of the project that the compiler may read: sources and headers. */
   readonly files: readonly SourceFile[];
+  /** Folders of the project in which headers are looked for, beside the project's own folder. */
+  readonly includes: readonly string[];
   readonly defines: Readonly<Record<string, string>>;
   /** Compile the app's own sources for a debugger: every variable in memory, every line where it stands. */
   readonly isForDebugger: boolean;
@@ -66,7 +69,18 @@ export type AppResult = { readonly built: BuiltModule } | { readonly failed: Fai
 export const MEMORY_QUOTA = APP_MEMORY['SF-V1'];
 export const STACK_SIZE = 32 * 1024;
 
-/** Where the tools see the app's files and the SDK's. */
-export const PROJECT = '/app/';
+/** Where the tools see the app's files and the SDK's. Above an app's folder are four more, for sources beside it. */
+const SOURCES = '/app/';
+export const PROJECT = `${SOURCES}3/2/1/0/`;
 export const SDK_INCLUDE = '/sdk/include/';
 export const SDK_LIBRARY = '/sdk/lib/';
+
+/** Where the tools see a file of the project. Null: it is more than four folders above. */
+export function compiledPath(path: string): string | null {
+  const at = posix.normalize(`${PROJECT}${path}`);
+  return at.startsWith(SOURCES) ? at : null;
+}
+
+/** A file's path from the project's folder on; null: it is none of the project's. */
+export const projectPath = (compiled: string): string | null =>
+  compiled.startsWith(SOURCES) ? posix.relative(PROJECT, compiled) : null;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { buildApp, type BuildOptions } from '../build-app.ts';
 import { newApp } from '../new-app.ts';
+import { PROJECT } from './job.ts';
 import { findClang, ownClang } from './own-clang.ts';
 import { compile } from './tools.ts';
 
@@ -72,14 +73,14 @@ describe('a compiler of one’s own', () => {
   it('compiles the tree that it is given, and says what is wrong as the installation’s does', async () => {
     const clang = ownClang(await findClang(sdk('wasi-sdk', '22.1.9')));
     const source = main('#include <stdio.h>\nint main(void) { return puts("hello"); }\n');
-    const { object, warnings } = await compile('/app/main.c', source, [], clang);
+    const { object, warnings } = await compile(`${PROJECT}main.c`, source, [], clang);
     expect(readFileSync(join(folder, 'used'), 'utf8')).toContain('wasi-sdk/share/wasi-sysroot');
     expect(warnings).toEqual([]);
     expect(Buffer.from(object.subarray(0, 4))).toEqual(Buffer.from('\0asm'));
     // Where it was built stands nowhere in it.
     expect(Buffer.from(object).includes(tmpdir())).toBe(false);
     await expect(
-      compile('/app/main.c', main('int main(void) { return nothing; }\n'), [], clang),
+      compile(`${PROJECT}main.c`, main('int main(void) { return nothing; }\n'), [], clang),
     ).rejects.toMatchObject({
       code: 'CompileFailed',
       diagnostics: [expect.objectContaining({ file: 'main.c', line: 1, severity: 'error' })],

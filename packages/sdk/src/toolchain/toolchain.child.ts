@@ -1,7 +1,9 @@
 import { compilerVersion, runClang, type Tool } from './clang.ts';
 import type { Diagnostic } from './diagnostics.ts';
 import {
+  compiledPath,
   PROJECT,
+  projectPath,
   SDK_LIBRARY,
   WARM_UP,
   type AppJob,
@@ -35,8 +37,8 @@ import { stripCustomSections } from './wasm-sections.ts';
 
 /** Paths as a person knows them: the project's own relative, the library's marked as the SDK's. */
 function shorten(path: string): string {
-  if (path.startsWith(PROJECT)) return path.slice(PROJECT.length);
-  return path.startsWith(SDK_LIBRARY) ? `<sdk>/${path.slice(SDK_LIBRARY.length)}` : path;
+  if (path.startsWith(SDK_LIBRARY)) return `<sdk>/${path.slice(SDK_LIBRARY.length)}`;
+  return projectPath(path) ?? path;
 }
 
 /** A compiler, and everything that tells its results from those of others. */
@@ -88,10 +90,11 @@ class Builder {
     { clang, identity }: Compiler,
   ): Promise<CompiledObject> {
     const read = [...sources.headers, ...sources.library, ...sources.project].filter(
-      ({ path }) => !isSource(path) || source.endsWith(`/${path}`),
+      ({ path }) => !isSource(path) || source === compiledPath(path) || source === `${SDK_LIBRARY}${path}`,
     );
     const key = contentKey([
       ...identity,
+      'object; warnings without words of one size',
       source,
       ...COMPILE_FLAGS,
       ...flags,
@@ -107,6 +110,7 @@ class Builder {
       const sources = { headers, library: [], project: job.files };
       const flags = [
         `-I${PROJECT}`,
+        ...job.includes.map((folder) => `-I${compiledPath(folder) ?? PROJECT}`),
         ...Object.entries(job.defines).map(([name, value]) => `-D${name}=${value}`),
         // The last one holds.
         ...(job.isForDebugger ? ['-O0'] : []),
@@ -115,7 +119,7 @@ class Builder {
       const units = job.files.filter((file) => isSource(file.path));
       const objects: Uint8Array[] = [];
       for (const { path } of units) {
-        const compiled = await this.#compile(`${PROJECT}${path}`, sources, flags, compiler);
+        const compiled = await this.#compile(compiledPath(path) ?? path, sources, flags, compiler);
         objects.push(compiled.object);
         warnings.push(...compiled.warnings);
       }

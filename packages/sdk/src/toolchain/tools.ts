@@ -1,6 +1,15 @@
 import { runClang, runLLVM, type Tool } from './clang.ts';
 import { parseDiagnostics, type Diagnostic } from './diagnostics.ts';
-import { MEMORY_QUOTA, PROJECT, SDK_INCLUDE, SDK_LIBRARY, STACK_SIZE, type SourceFile } from './job.ts';
+import {
+  compiledPath,
+  MEMORY_QUOTA,
+  PROJECT,
+  projectPath,
+  SDK_INCLUDE,
+  SDK_LIBRARY,
+  STACK_SIZE,
+  type SourceFile,
+} from './job.ts';
 
 type Tree = { [name: string]: Tree | Uint8Array | string };
 
@@ -22,6 +31,9 @@ export const COMPILE_FLAGS: readonly string[] = [
   '-Wextra',
   // Callbacks have the parameters that they have to have.
   '-Wno-unused-parameter',
+  // How code around read(), write() and buffers of bytes is written everywhere.
+  '-Wno-sign-compare',
+  '-Wno-pointer-sign',
   '-fno-color-diagnostics',
   // Where one function has taken in hundreds of loops, strength reduction takes minutes; V8 does its own.
   '-mllvm',
@@ -51,12 +63,18 @@ const CPP = /\.(?:cc|cpp|cxx)$/;
 /** Whether a file is a source of its own. */
 export const isSource = (path: string): boolean => path.endsWith('.c') || CPP.test(path);
 
+/** What compiler and linker said: files of the project by their path in it, all others as the tools know them. */
+const diagnosticsIn = (output: string): readonly Diagnostic[] =>
+  parseDiagnostics(output, PROJECT).map((said) =>
+    said.file === null ? said : { ...said, file: projectPath(said.file) ?? said.file },
+  );
+
 /** The compiler or the linker refused. */
 export class CompileFailure extends Error {
   readonly code: 'CompileFailed' | 'LinkFailed';
   readonly diagnostics: readonly Diagnostic[];
   constructor(code: 'CompileFailed' | 'LinkFailed', output: string) {
-    const diagnostics = parseDiagnostics(output, PROJECT);
+    const diagnostics = diagnosticsIn(output);
     const errors = diagnostics.filter(({ severity }) => severity === 'error');
     super(errors[0]?.message ?? output.slice(0, 500));
     this.code = code;
@@ -66,7 +84,8 @@ export class CompileFailure extends Error {
 
 function plant(tree: Tree, folder: string, files: readonly SourceFile[]): void {
   for (const { path, bytes } of files) {
-    const names = `${folder}${path}`.split('/').filter((name) => name !== '');
+    const planted = folder === PROJECT ? (compiledPath(path) ?? '') : `${folder}${path}`;
+    const names = planted.split('/').filter((name) => name !== '');
     const last = names.pop() ?? '';
     let at = tree;
     for (const name of names) {
@@ -149,7 +168,7 @@ export async function compile(
     tree,
   );
   if (files === null) throw new CompileFailure('CompileFailed', output);
-  return { object: fileAt(files, 'out.o'), warnings: parseDiagnostics(output, PROJECT) };
+  return { object: fileAt(files, 'out.o'), warnings: diagnosticsIn(output) };
 }
 
 /** Links an app's objects with what they need of the library. Throws `CompileFailure`. */
@@ -175,7 +194,7 @@ export async function link(
     tree,
   );
   if (files === null) throw new CompileFailure('LinkFailed', output);
-  return { linked: fileAt(files, 'out.wasm'), warnings: parseDiagnostics(output, PROJECT) };
+  return { linked: fileAt(files, 'out.wasm'), warnings: diagnosticsIn(output) };
 }
 
 /** Asks the symbolizer for addresses of the code section; answers in its LLVM style. */
