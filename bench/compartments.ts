@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { buildApps } from '@sevenfold/sdk';
 import { measureCalls } from './compartments/calls.ts';
 import { measureDay } from './compartments/day.ts';
+import { measureDelay } from './compartments/delay.ts';
 import { buildRelease, deviceWith, makeSigner } from './compartments/device.ts';
 import { measureDeveloper } from './compartments/developer.ts';
 import { measureLoop } from './compartments/loop.ts';
@@ -22,8 +23,9 @@ export async function measureCompartments(): Promise<readonly Figure[]> {
   if (idle === undefined || calls === undefined || loop === undefined || timers === undefined)
     throw new Error('The SDK built nothing.');
   const scratch = mkdtempSync(join(tmpdir(), 'sevenfold-bench-'));
+  const release = await buildRelease(signer);
   const device = await deviceWith(
-    await buildRelease(signer),
+    release,
     [idle, calls, loop].map(({ imagePackage }) => imagePackage),
   );
   const figures: Figure[] = [];
@@ -39,6 +41,8 @@ export async function measureCompartments(): Promise<readonly Figure[]> {
   } finally {
     await device.close();
   }
+  progress('calling beside apps that spin');
+  figures.push(await measureDelay(release, signer));
   progress('keeping idle apps');
   figures.push(await measureMemory(idle));
   progress('a day of twenty apps');

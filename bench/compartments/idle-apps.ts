@@ -9,9 +9,13 @@ import {
 } from '@sevenfold/formats';
 import type { BenchSigner } from './device.ts';
 
+/** Component id of the app of that index. */
+export const componentOf = (index: number): string =>
+  `0c9b8e2a-4f6d-4b1e-8a35-7d2c6e1f1${String(index).padStart(3, '0')}`;
+
 /** One module as many apps, which differ in their ids and names only. */
 export async function packIdle(module: Uint8Array, index: number, signer: BenchSigner): Promise<Uint8Array> {
-  const componentId = `0c9b8e2a-4f6d-4b1e-8a35-7d2c6e1f1${String(index).padStart(3, '0')}`;
+  const componentId = componentOf(index);
   const name = `idle${index}`;
   const manifest = {
     SchemaVersion: 1,

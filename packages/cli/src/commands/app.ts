@@ -136,7 +136,7 @@ export const appCommands: RouteMap<CliContext> = buildRouteMap({
       docs: {
         brief: 'Run the app of this folder on a virtual device until Ctrl-C',
         fullDescription:
-          'Builds the app and boots a virtual device in this process with the app installed. What the app logs – a real-time app on its core’s debug UART – and what its LEDs show appears at once; keys 1 to 9 press its buttons. --trace writes what its GPIOs did, as a value change dump that any waveform viewer opens.',
+          'Builds the app and boots a virtual device in this process with the app installed. What the app logs – a real-time app on its core’s debug UART – and what its LEDs show appears at once; keys 1 to 9 press its buttons. Its Ethernet leads to this machine’s network: private networks of several devices are for tests (createPrivateNetwork). --trace writes what its GPIOs did, as a value change dump that any waveform viewer opens.',
       },
       parameters: {
         flags: {

@@ -315,6 +315,52 @@ describe('a socket with a timeout', () => {
   });
 });
 
+describe('a socket whose peer takes nothing', () => {
+  it('waits so long to send, and says EAGAIN then: what it sent before is under way', async () => {
+    const SEND_TIMEOUT = 11;
+    const PATIENCE = 250;
+    const to = (name: string, ...args: Step['args']): Step => ({
+      call: ['sevenfold', name],
+      args: ['loaded', ...args],
+    });
+    const send: Step = { call: ['wasi_snapshot_preview1', 'fd_write'], args: ['loaded', 512, 1, 600] };
+    let written = 0;
+    const world = await KernelWorld.boot({
+      network: {
+        handle: (method) => {
+          if (method === 'tcpConnect')
+            return Promise.resolve({ connection: 1, localAddress: LOOPBACK, localPort: 1 });
+          if (method === 'tcpWrite') written += 1;
+          return method === 'tcpWrite' || method === 'tcpRead'
+            ? new Promise(() => undefined)
+            : Promise.resolve(null);
+        },
+      },
+      apps: [
+        {
+          module: scriptModule(
+            [
+              { call: ['sevenfold', 'socket_open'], args: [6, 0, OUT] },
+              to('socket_connect', LOOPBACK, 80),
+              to('socket_option_set', SEND_TIMEOUT, PATIENCE),
+              send,
+              send,
+            ],
+            // One vector of four bytes.
+            [{ offset: 512, bytes: Uint8Array.of(0, 1, 0, 0, 4, 0, 0, 0) }],
+          ),
+          capabilities: { AllowedConnections: ['127.0.0.1'] },
+        },
+      ],
+    });
+    await world.clock.advance(PATIENCE - 1);
+    expect(world.reports).toEqual([]);
+    await world.clock.advance(1);
+    expect(world.reports[0]?.exitCode).toBe(ERRNO.EAGAIN);
+    expect(written).toBe(1);
+  });
+});
+
 describe('the device’s proxy', () => {
   const wish = (isDirect: boolean): PortValue => ({
     host: 'cloud.test',
