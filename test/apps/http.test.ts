@@ -214,6 +214,14 @@ it('an interface that the app puts down carries nothing, of an open connection n
   expect(requests).toHaveLength(2);
 });
 
+it('a proxy of the app’s own and HTTP/2 without TLS are refused with libcurl’s codes, and never passed over', async () => {
+  expect(await run(['refusals', url('/a')])).toEqual([
+    'proxy 48, through it 4, none 0; h2c 1, less than none 43',
+    'HTTP/2 200 8 all well',
+  ]);
+  expect(requests).toHaveLength(1);
+});
+
 it('a socket’s timeouts are those of POSIX, in milliseconds', async () => {
   const [timeout = '', refused] = await run(['timeouts']);
   expect(timeout).toMatch(/^timeout 0 0\.251000 -1 EAGAIN after \d+$/);

@@ -209,8 +209,11 @@ static CURLcode set_long(CURL *curl, CURLoption option, long value)
         return CURLE_OK;
     /* HTTP/2 is agreed on in TLS, and falls back to 1.1; without that agreement nothing is sent. */
     case CURLOPT_HTTP_VERSION:
-        if (value == CURL_HTTP_VERSION_1_0 || value < CURL_HTTP_VERSION_NONE || value > CURL_HTTP_VERSION_2TLS) {
-            return CURLE_NOT_BUILT_IN;
+        if (value < CURL_HTTP_VERSION_NONE) {
+            return CURLE_BAD_FUNCTION_ARGUMENT;
+        }
+        if (value == CURL_HTTP_VERSION_1_0 || value > CURL_HTTP_VERSION_2TLS) {
+            return CURLE_UNSUPPORTED_PROTOCOL;
         }
         curl->version = value;
         return CURLE_OK;
@@ -237,9 +240,13 @@ static CURLcode set_pointer(CURL *curl, CURLoption option, void *value)
         return set_text(&curl->range, value);
     case CURLOPT_CAINFO:
         return set_text(&curl->cainfo, value);
-    case CURLOPT_PROXY:
+    /* The device's alone (curl_use_device_proxy). Kept all the same: whoever does not look here goes nowhere, and not
+     * past the proxy that was meant. */
+    case CURLOPT_PROXY: {
         curl->usesProxy = false;
-        return set_text(&curl->proxy, value);
+        CURLcode result = set_text(&curl->proxy, value);
+        return result == CURLE_OK && value != NULL && *(char *)value != '\0' ? CURLE_UNKNOWN_OPTION : result;
+    }
     case CURLOPT_COPYPOSTFIELDS:
         return set_fields(curl, value);
     case CURLOPT_POSTFIELDS:

@@ -240,6 +240,20 @@ static void Timeouts(void)
     Log_Debug("refused %d %d\n", set, errno == EDOM);
 }
 
+static void Refusals(const char *url)
+{
+    Transfer transfer;
+    Prepare(&transfer, url);
+    CURLcode own = curl_easy_setopt(transfer.easy, CURLOPT_PROXY, "proxy.example:8080");
+    CURLcode through = curl_easy_perform(transfer.easy);
+    CURLcode none = curl_easy_setopt(transfer.easy, CURLOPT_PROXY, "");
+    CURLcode plain = curl_easy_setopt(transfer.easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE);
+    CURLcode invalid = curl_easy_setopt(transfer.easy, CURLOPT_HTTP_VERSION, -1L);
+    Log_Debug("proxy %d, through it %d, none %d; h2c %d, less than none %d\n", own, through, none, plain, invalid);
+    Tell(&transfer, curl_easy_perform(transfer.easy));
+    curl_easy_cleanup(transfer.easy);
+}
+
 int main(int argc, char *argv[])
 {
     if (argc > 3 && strcmp(argv[argc - 2], "proxy") == 0) {
@@ -261,6 +275,8 @@ int main(int argc, char *argv[])
         Pause(argv[2]);
     } else if (strcmp(argv[1], "unplug") == 0) {
         Unplug(argv[2]);
+    } else if (strcmp(argv[1], "refusals") == 0) {
+        Refusals(argv[2]);
     } else {
         Timeouts();
     }

@@ -1,8 +1,8 @@
 /* HTTP for apps, with the names of libcurl: easy and multi interface, HTTP/1.1 over TCP, HTTP/2 or 1.1 over TLS, as
  * the server likes. The proxy is the device's (applibs/networking_curl.h). TLS and HTTP/2 are the OS's: a
  * certificate of the device is named by DeviceAuth_GetCertificatePath, its key never seen, and servers are always
- * checked. Hosts are those of AllowedConnections in the manifest. What is not offered is CURLE_UNKNOWN_OPTION or
- * CURLE_NOT_BUILT_IN, never ignored in silence. */
+ * checked. Hosts are those of AllowedConnections in the manifest. What is not offered is CURLE_UNKNOWN_OPTION,
+ * CURLE_UNSUPPORTED_PROTOCOL or CURLE_NOT_BUILT_IN, never ignored in silence. */
 #pragma once
 
 #include <stdbool.h>
