@@ -1,40 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { SiliconError } from '../errors.ts';
-import { Core, type CoreOptions } from './core.ts';
+import type { Core } from './core.ts';
 import { offsetOf, SYSRAM, TCM, XIP } from './state.ts';
+import { halves } from './testing/chip-with-core.ts';
+import { CODE, coreWith, ENGINES, words } from './testing/core-with.ts';
 import { compareImages, IMAGES_OF_A_BATCH } from './testing/play-images.ts';
 
 const DEPTH = Number(process.env['SEVENFOLD_DEPTH'] ?? 0);
-const ENGINES = [{ engine: 'interpreter' }, { engine: 'jit', hotAfter: 0 }] as const;
-type Options = Omit<CoreOptions, 'bus'>;
-
-const refuse = (): never => {
-  throw new SiliconError('BusFault', 'Nothing is there.');
-};
-const BUS = { read: refuse, write: refuse };
-const words = (...values: readonly number[]): Uint8Array => new Uint8Array(Int32Array.from(values).buffer);
-const halves = (...values: readonly number[]): Uint8Array => new Uint8Array(Uint16Array.from(values).buffer);
-const CODE = TCM.base + 0x400;
-
-/** A core with SP at the end of TCM, code at `CODE` and every exception's handler where `handlers` says. */
-function coreWith(
-  code: Uint8Array,
-  options: Options,
-  {
-    handlers = {},
-    bus = BUS,
-  }: { handlers?: Readonly<Record<number, number>>; bus?: CoreOptions['bus'] } = {},
-): Core {
-  const core = new Core({ ...options, bus });
-  const vectors = Array.from({ length: 116 }, (_, number) => handlers[number] ?? CODE | 1);
-  vectors[0] = TCM.base + TCM.size;
-  vectors[1] = CODE | 1;
-  core.load(TCM.base, words(...vectors));
-  core.load(CODE, code);
-  core.reset();
-  return core;
-}
-
 describe.each(ENGINES)('a core ($engine)', (options) => {
   it('counts every instruction once, those that IT skips included', () => {
     // movs r0, #0; cmp r0, #1; it eq; addeq r0, r0, r0; adds r0, #1; b .

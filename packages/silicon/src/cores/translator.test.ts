@@ -1,19 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Core } from './core.ts';
-import { TCM } from './state.ts';
-import { bareCore } from './testing/run-case.ts';
+import { halves } from './testing/chip-with-core.ts';
+import { CODE, coreWith } from './testing/core-with.ts';
 
-const CODE = TCM.base + 0x400;
-const halves = (...values: readonly number[]): Uint8Array => new Uint8Array(Uint16Array.from(values).buffer);
-
-/** A core with code, ready to run it. */
-function coreWith(code: Uint8Array): Core {
-  const core = bareCore({ engine: 'jit' }, new Uint8Array(0));
-  core.load(TCM.base, new Uint8Array(Int32Array.of(TCM.base + TCM.size, CODE | 1).buffer));
-  core.load(CODE, code);
-  core.reset();
-  return core;
-}
+const OPTIONS = { engine: 'jit' } as const;
 
 /** Instructions that the interpreter executes in a run. */
 function interpretedIn(core: Core, instructions: number): number {
@@ -25,7 +15,7 @@ function interpretedIn(core: Core, instructions: number): number {
 describe('hot code', () => {
   it('is translated again where its translation was given up for something beside it', () => {
     // loop: adds r0, #1; cmp r0, r1; bne loop; adds r2, #1; b loop
-    const core = coreWith(halves(0x3001, 0x4288, 0xd1fc, 0x3201, 0xe7fa));
+    const core = coreWith(halves(0x3001, 0x4288, 0xd1fc, 0x3201, 0xe7fa), OPTIONS);
     core.setRegister(1, 1_000_000);
     core.run(2_000_000);
     // A debugger, or the program, writes to what follows the loop.
@@ -38,7 +28,7 @@ describe('hot code', () => {
     const code: number[] = [];
     const count = 1500;
     for (let index = 0; index < count; index++) code.push(0x2064, 0x3801, 0xd1fd, 0xbf00, 0x4718, 0xbf00);
-    const core = coreWith(halves(...code));
+    const core = coreWith(halves(...code), OPTIONS);
     const round = (): number => {
       const before = core.interpreted;
       for (let index = 0; index < count; index++) {
@@ -55,7 +45,7 @@ describe('hot code', () => {
 
   it('is left to the interpreter where the program overwrites it again and again', () => {
     // outer: movs r0, #200; inner: subs r0, #1; bne inner; strh r3, [r2]; b outer. The store is to `movs` itself.
-    const core = coreWith(halves(0x20c8, 0x3801, 0xd1fd, 0x8013, 0xe7fa));
+    const core = coreWith(halves(0x20c8, 0x3801, 0xd1fd, 0x8013, 0xe7fa), OPTIONS);
     core.setRegister(2, CODE);
     core.setRegister(3, 0x20c8);
     const rounds = 3000;
