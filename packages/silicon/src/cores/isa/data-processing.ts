@@ -4,7 +4,6 @@ import {
   and,
   constant,
   eq,
-  mul,
   or,
   select,
   sext16,
@@ -18,11 +17,10 @@ import {
   type Expr,
 } from '../ir.ts';
 import { alu, type AluName } from './alu.ts';
-import { anyBad, field, isBad, type Place, type Row } from './row.ts';
+import { DATA_NARROW, SHIFTS_BY_REGISTER } from './data-narrow.ts';
+import { byteReversed, EXTENSION_NARROW, EXTENSIONS, halvesReversed } from './extension.ts';
+import { anyBad, field, isBad, type Row } from './row.ts';
 import { decodeShift, shifted, shiftedByRegister, SHIFT } from './shift.ts';
-
-const plain = (value: Expr): { value: Expr; carry: null } => ({ value, carry: null });
-const flagsOutsideIt = (fields: Operands, place: Place): Operands => ({ ...fields, s: place.isInIt ? 0 : 1 });
 
 /** ThumbExpandImm_C (A5.3.2): the immediate as `i`; `c` 2: carry stays, else the carry that comes out. */
 function expandImmediate(code: number): { readonly i: number; readonly c: number } | null {
@@ -43,226 +41,6 @@ const expanded = (b: Semantics, o: Operands): { value: Expr; carry: Expr | null 
   value: b.imm('i'),
   carry: o['c'] === 2 ? null : constant(o['c'] ?? 0),
 });
-
-/* -------------------------------------------------------------------------------------------- 16 bit */
-
-const shiftRows: readonly Row[] = (['LSL', 'LSR', 'ASR'] as const).map((name, type) => ({
-  name: type === 0 ? 'LSL (immediate) T1, MOV (register) T2' : `${name} (immediate) T1`,
-  bits: `000${type.toString(2).padStart(2, '0')}iiiiimmmddd`,
-  asm: `${name.toLowerCase()}<.> <d>, <m>, <shiftj>`,
-  decode: (fields, place) => {
-    const { k, j } = decodeShift(type, field(fields, 'i'));
-    if (k === SHIFT.NONE && place.isInIt) return 'unpredictable';
-    return { d: field(fields, 'd'), m: field(fields, 'm'), k, j, s: place.isInIt ? 0 : 1 };
-  },
-  does: (b, o) => {
-    alu(b, o, 'mov', constant(0), shifted(b, o, b.r('m')));
-  },
-}));
-
-const twoRegisterOps: readonly (readonly [number, AluName])[] = [
-  [0, 'and'],
-  [1, 'eor'],
-  [5, 'adc'],
-  [6, 'sbc'],
-  [8, 'tst'],
-  [10, 'cmp'],
-  [11, 'cmn'],
-  [12, 'orr'],
-  [14, 'bic'],
-  [15, 'mvn'],
-];
-const twoRegisterRows: readonly Row[] = twoRegisterOps.map(([code, name]) => ({
-  name: `${name.toUpperCase()} (register) T1`,
-  bits: `010000${code.toString(2).padStart(4, '0')}mmmddd`,
-  asm: ['tst', 'cmp', 'cmn'].includes(name)
-    ? `${name} <d>, <m>`
-    : name === 'mvn'
-      ? 'mvn<.> <d>, <m>'
-      : `${name}<.> <d>, <m>`,
-  decode: flagsOutsideIt,
-  does: (b, o) => {
-    alu(b, o, name, b.r('d'), plain(b.r('m')));
-  },
-}));
-
-const shiftByRegisterOps = [
-  [2, 'lsl', 0],
-  [3, 'lsr', 1],
-  [4, 'asr', 2],
-  [7, 'ror', 3],
-] as const;
-const shiftByRegister16: readonly Row[] = shiftByRegisterOps.map(([code, name, type]) => ({
-  name: `${name.toUpperCase()} (register) T1`,
-  bits: `010000${code.toString(2).padStart(4, '0')}mmmddd`,
-  asm: `${name}<.> <d>, <m>`,
-  decode: flagsOutsideIt,
-  does: (b, o) => {
-    alu(b, o, 'mov', constant(0), shiftedByRegister(b, type, b.r('d'), b.r('m')));
-  },
-}));
-
-const high = (fields: Operands): number => (field(fields, 'h') << 3) | field(fields, 'd');
-
-const narrow: readonly Row[] = [
-  ...shiftRows,
-  ...(['add', 'sub'] as const).flatMap((name, code): Row[] => [
-    {
-      name: `${name.toUpperCase()} (register) T1`,
-      bits: `000110${code}mmmnnnddd`,
-      asm: `${name}<.> <d>, <n>, <m>`,
-      decode: flagsOutsideIt,
-      does: (b, o) => alu(b, o, name, b.r('n'), plain(b.r('m'))),
-    },
-    {
-      name: `${name.toUpperCase()} (immediate) T1`,
-      bits: `000111${code}iiinnnddd`,
-      asm: `${name}<.> <d>, <n>, #<i>`,
-      decode: flagsOutsideIt,
-      does: (b, o) => alu(b, o, name, b.r('n'), plain(b.imm('i'))),
-    },
-    {
-      name: `${name.toUpperCase()} (immediate) T2`,
-      bits: `0011${code}dddiiiiiiii`,
-      asm: `${name}<.> <d>, #<i>`,
-      decode: flagsOutsideIt,
-      does: (b, o) => alu(b, o, name, b.r('d'), plain(b.imm('i'))),
-    },
-  ]),
-  {
-    name: 'MOV (immediate) T1',
-    bits: '00100dddiiiiiiii',
-    asm: 'mov<.> <d>, #<i>',
-    decode: flagsOutsideIt,
-    does: (b, o) => alu(b, o, 'mov', constant(0), plain(b.imm('i'))),
-  },
-  {
-    name: 'CMP (immediate) T1',
-    bits: '00101dddiiiiiiii',
-    asm: 'cmp <d>, #<i>',
-    does: (b, o) => alu(b, o, 'cmp', b.r('d'), plain(b.imm('i'))),
-  },
-  ...twoRegisterRows,
-  ...shiftByRegister16,
-  {
-    name: 'RSB (immediate) T1',
-    bits: '0100001001nnnddd',
-    asm: 'rsb<.> <d>, <n>, #0',
-    decode: flagsOutsideIt,
-    does: (b, o) => alu(b, o, 'rsb', b.r('n'), plain(constant(0))),
-  },
-  {
-    name: 'MUL T1',
-    bits: '0100001101nnnddd',
-    asm: 'mul<.> <d>, <n>, <d>',
-    decode: flagsOutsideIt,
-    does: (b, o) => {
-      const product = b.let(mul(b.r('n'), b.r('d')));
-      if (o['s'] === 1) b.setNZ(product);
-      b.set('d', product);
-    },
-  },
-  {
-    name: 'ADD (register) T2',
-    bits: '01000100hmmmmddd',
-    asm: 'add <d>, <m>',
-    decode: (fields) => {
-      const d = high(fields);
-      return d === 15 ? (field(fields, 'm') === 15 ? 'unpredictable' : null) : { d, m: field(fields, 'm') };
-    },
-    does: (b) => b.set('d', add(b.r('d'), b.r('m'))),
-  },
-  {
-    name: 'ADD (register) T2, to PC',
-    bits: '010001001mmmm111',
-    asm: 'add pc, <m>',
-    ends: true,
-    decode: (fields, place) => (place.isInIt && !place.isLastInIt ? 'unpredictable' : fields),
-    does: (b) => b.branch(and(add({ kind: 'pc' }, b.r('m')), ~1)),
-  },
-  {
-    name: 'CMP (register) T2',
-    bits: '01000101hmmmmddd',
-    asm: 'cmp <d>, <m>',
-    decode: (fields) => {
-      const d = high(fields);
-      const m = field(fields, 'm');
-      return d === 15 || m === 15 || (d < 8 && m < 8) ? 'unpredictable' : { d, m };
-    },
-    does: (b, o) => alu(b, o, 'cmp', b.r('d'), plain(b.r('m'))),
-  },
-  {
-    name: 'MOV (register) T1',
-    bits: '01000110hmmmmddd',
-    asm: 'mov <d>, <m>',
-    decode: (fields) => {
-      const d = high(fields);
-      return d === 15 ? null : { d, m: field(fields, 'm') };
-    },
-    does: (b) => b.set('d', b.r('m')),
-  },
-  {
-    name: 'MOV (register) T1, to PC',
-    bits: '010001101mmmm111',
-    asm: 'mov pc, <m>',
-    ends: true,
-    decode: (fields, place) => (place.isInIt && !place.isLastInIt ? 'unpredictable' : fields),
-    does: (b) => b.branch(and(b.r('m'), ~1)),
-  },
-  {
-    name: 'ADR T1',
-    bits: '10100dddiiiiiiii',
-    asm: 'adr <d>, pc, #<i>',
-    decode: (fields) => ({ d: field(fields, 'd'), i: field(fields, 'i') * 4 }),
-    does: (b) => b.set('d', add(b.pcAligned(), b.imm('i'))),
-  },
-  {
-    name: 'ADD (SP plus immediate) T1',
-    bits: '10101dddiiiiiiii',
-    asm: 'add <d>, sp, #<i>',
-    decode: (fields) => ({ d: field(fields, 'd'), i: field(fields, 'i') * 4 }),
-    does: (b) => b.set('d', add(b.fixed(13), b.imm('i'))),
-  },
-  ...(['add', 'sub'] as const).map((name, code): Row => ({
-    name: `${name.toUpperCase()} (SP ${code === 0 ? 'plus' : 'minus'} immediate) ${code === 0 ? 'T2' : 'T1'}`,
-    bits: `10110000${code}iiiiiii`,
-    asm: `${name} sp, sp, #<i>`,
-    decode: (fields) => ({ i: field(fields, 'i') * 4 }),
-    does: (b) => b.setFixed(13, code === 0 ? add(b.fixed(13), b.imm('i')) : sub(b.fixed(13), b.imm('i'))),
-  })),
-];
-
-/** Values that an extension or a reversal makes of a register. */
-const byteReversed = (x: Expr): Expr => or(and(rotr(x, 8), 0xff00_ff00 | 0), and(rotr(x, 24), 0x00ff_00ff));
-const halvesReversed = (x: Expr): Expr => or(and(shl(x, 8), 0xff00_ff00 | 0), and(shrU(x, 8), 0x00ff_00ff));
-const EXTENSIONS = [
-  ['sxth', sext16],
-  ['sxtb', sext8],
-  ['uxth', (x: Expr): Expr => and(x, 0xffff)],
-  ['uxtb', (x: Expr): Expr => and(x, 0xff)],
-] as const;
-const REVERSALS = [
-  ['rev', '00', byteReversed],
-  ['rev16', '01', halvesReversed],
-  ['revsh', '11', (x: Expr): Expr => sext16(halvesReversed(x))],
-] as const;
-
-const extendNarrow: readonly Row[] = [
-  ...EXTENSIONS.map(([name, value], code): Row => ({
-    name: `${name.toUpperCase()} T1`,
-    bits: `10110010${code.toString(2).padStart(2, '0')}mmmddd`,
-    asm: `${name} <d>, <m>`,
-    does: (b) => b.set('d', value(b.r('m'))),
-  })),
-  ...REVERSALS.map(([name, code, value]): Row => ({
-    name: `${name.toUpperCase()} T1`,
-    bits: `10111010${code}mmmddd`,
-    asm: `${name} <d>, <m>`,
-    does: (b) => b.set('d', value(b.r('m'))),
-  })),
-];
-
-/* -------------------------------------------------------------------------------------------- 32 bit */
 
 /** Operation codes of data processing with an immediate and with a shifted register (A5.3.1, A5.3.11). */
 const WIDE_OPS: readonly (readonly [number, AluName, AluName | null, AluName | null])[] = [
@@ -465,7 +243,7 @@ const plainImmediate: readonly Row[] = [
 ];
 
 const registerRows: readonly Row[] = [
-  ...shiftByRegisterOps.map(([, name, type]): Row => ({
+  ...SHIFTS_BY_REGISTER.map(([, name, type]): Row => ({
     name: `${name.toUpperCase()} (register) T2`,
     bits: `11111010 0${type.toString(2).padStart(2, '0')}snnnn 1111dddd0000mmmm`,
     asm: `${name}<.>.w <d>, <n>, <m>`,
@@ -557,8 +335,8 @@ const registerRows: readonly Row[] = [
 
 /** Data processing: moves, sums, logic, shifts, extension, bit fields. */
 export const DATA_PROCESSING: readonly Row[] = [
-  ...narrow,
-  ...extendNarrow,
+  ...DATA_NARROW,
+  ...EXTENSION_NARROW,
   ...ALU_NAMES.flatMap(wideRow),
   ...packRows,
   ...plainImmediate,

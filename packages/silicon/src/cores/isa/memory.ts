@@ -1,6 +1,8 @@
 import { offsetBy, type Operands, type Semantics } from '../builder.ts';
-import { add, and, constant, shl, sub, type AccessSize, type Expr } from '../ir.ts';
-import { anyBad, field, isBad, type Place, type Row } from './row.ts';
+import { add, and, shl, type AccessSize, type Expr } from '../ir.ts';
+import { EXCLUSIVES } from './exclusive.ts';
+import { MEMORY_LISTS } from './memory-lists.ts';
+import { field, isBad, mayJump, type Place, type Row } from './row.ts';
 
 interface Access {
   readonly name: string;
@@ -36,7 +38,6 @@ function loadInto(
 }
 
 const goesToPc = (o: Operands): boolean => o['t'] === 15;
-const mayJump = (place: Place): boolean => !place.isInIt || place.isLastInIt;
 
 /* -------------------------------------------------------------------------------------------- 16 bit */
 
@@ -119,149 +120,6 @@ const narrow: readonly Row[] = [
     decode: (fields) => ({ t: field(fields, 't'), i: field(fields, 'i') * 4 }),
     does: (b) => b.set('t', b.load(4, add(b.fixed(13), b.imm('i')))),
   },
-];
-
-/* -------------------------------------------------------------------------------------------- lists */
-
-const registersOf = (list: number): readonly number[] =>
-  Array.from({ length: 16 }, (_, index) => index).filter((index) => (list >>> index) & 1);
-
-/** Loads `list` from ascending addresses; `writeBack` is the base's new value. PC is loaded last, and jumps. */
-function loadMultiple(
-  b: Semantics,
-  { list, address, writeBack }: { list: number; address: Expr; writeBack: (() => void) | null },
-): void {
-  const start = b.let(address);
-  b.guard(and(start, 3), 'UNALIGNED');
-  const registers = registersOf(list);
-  const values = registers.map((_, index) => b.load(4, add(start, 4 * index)));
-  const last = values[values.length - 1];
-  if (list >= 0x8000 && last !== undefined) b.willExchange(last);
-  writeBack?.();
-  for (const [index, register] of registers.entries()) {
-    const value = values[index];
-    if (value === undefined) continue;
-    if (register === 15) b.exchange(value);
-    else b.setFixed(register, value);
-  }
-}
-
-function storeMultiple(b: Semantics, list: number, address: Expr): void {
-  const start = b.let(address);
-  b.guard(and(start, 3), 'UNALIGNED');
-  for (const [index, register] of registersOf(list).entries()) {
-    b.store(4, add(start, 4 * index), b.fixed(register));
-  }
-}
-
-const count = (list: number): number => registersOf(list).length;
-
-const lists: readonly Row[] = [
-  {
-    name: 'PUSH T1',
-    bits: '1011010hllllllll',
-    asm: 'push <list>',
-    decode: (fields) => {
-      const l = field(fields, 'l') | (field(fields, 'h') << 14);
-      return l === 0 ? 'unpredictable' : { l };
-    },
-    does: (b, o) => {
-      const address = b.let(sub(b.fixed(13), 4 * count(field(o, 'l'))));
-      storeMultiple(b, field(o, 'l'), address);
-      b.setFixed(13, address);
-    },
-  },
-  {
-    name: 'POP T1',
-    bits: '1011110hllllllll',
-    asm: 'pop <list>',
-    ends: (o) => field(o, 'l') >= 0x8000,
-    decode: (fields, place) => {
-      const l = field(fields, 'l') | (field(fields, 'h') << 15);
-      return l === 0 || (l >= 0x8000 && !mayJump(place)) ? 'unpredictable' : { l };
-    },
-    does: (b, o) => {
-      const list = field(o, 'l');
-      const writeBack = (): void => b.setFixed(13, add(b.fixed(13), 4 * count(list)));
-      loadMultiple(b, { list, address: b.fixed(13), writeBack });
-    },
-  },
-  {
-    name: 'STM T1',
-    bits: '11000nnnllllllll',
-    asm: 'stm <n>!, <list>',
-    decode: (fields) => {
-      const l = field(fields, 'l');
-      const n = field(fields, 'n');
-      // A base that is stored but not first would be stored as an unknown value.
-      const isUnknown = (l >>> n) & 1 && (l & ((1 << n) - 1)) !== 0;
-      return l === 0 || isUnknown ? 'unpredictable' : { n, l };
-    },
-    does: (b, o) => {
-      const base = b.let(b.r('n'));
-      storeMultiple(b, field(o, 'l'), base);
-      b.set('n', add(base, 4 * count(field(o, 'l'))));
-    },
-  },
-  {
-    name: 'LDM T1',
-    bits: '11001nnnllllllll',
-    asm: 'ldm <n><!>, <list>',
-    decode: (fields) => {
-      const l = field(fields, 'l');
-      const n = field(fields, 'n');
-      return l === 0 ? 'unpredictable' : { n, l, w: (l >>> n) & 1 ? 0 : 1 };
-    },
-    does: (b, o) => {
-      const list = field(o, 'l');
-      const writeBack = o['w'] === 1 ? (): void => b.set('n', add(b.r('n'), 4 * count(list))) : null;
-      loadMultiple(b, { list, address: b.r('n'), writeBack });
-    },
-  },
-  ...(['ia', 'db'] as const).flatMap((order): Row[] => {
-    const code = order === 'ia' ? '01' : '10';
-    const start = (b: Semantics, list: number): Expr =>
-      order === 'ia' ? b.r('n') : sub(b.r('n'), 4 * count(list));
-    const after = (b: Semantics, list: number): Expr =>
-      offsetBy(b.r('n'), constant(4 * count(list)), order === 'ia');
-    return [
-      {
-        name: `LDM${order.toUpperCase()} T2`,
-        bits: `1110100${code}0w1nnnn llllllllllllllll`,
-        asm: `ldm${order}.w <n><!>, <list>`,
-        ends: (o) => field(o, 'l') >= 0x8000,
-        decode: (fields, place) => {
-          const l = field(fields, 'l');
-          const n = field(fields, 'n');
-          const isBoth = (l & 0xc000) === 0xc000;
-          if (n === 15 || count(l) < 2 || isBoth || l & 0x2000) return 'unpredictable';
-          if (l >= 0x8000 && !mayJump(place)) return 'unpredictable';
-          return field(fields, 'w') === 1 && (l >>> n) & 1 ? 'unpredictable' : fields;
-        },
-        does: (b, o) => {
-          const list = field(o, 'l');
-          const writeBack = o['w'] === 1 ? (): void => b.set('n', after(b, list)) : null;
-          loadMultiple(b, { list, address: start(b, list), writeBack });
-        },
-      },
-      {
-        name: `STM${order.toUpperCase()} T2`,
-        bits: `1110100${code}0w0nnnn llllllllllllllll`,
-        asm: `stm${order}.w <n><!>, <list>`,
-        decode: (fields) => {
-          const l = field(fields, 'l');
-          const n = field(fields, 'n');
-          if (n === 15 || count(l) < 2 || l & 0xa000) return 'unpredictable';
-          return field(fields, 'w') === 1 && (l >>> n) & 1 ? 'unpredictable' : fields;
-        },
-        does: (b, o) => {
-          const list = field(o, 'l');
-          storeMultiple(b, list, start(b, list));
-          if (o['w'] === 1) b.set('n', after(b, list));
-        },
-      },
-    ];
-  }),
 ];
 
 /* -------------------------------------------------------------------------------------------- 32 bit */
@@ -449,79 +307,13 @@ const pairs: readonly Row[] = [
   },
 ];
 
-const exclusiveSizes = [
-  ['B', '0100', 1],
-  ['H', '0101', 2],
-] as const;
-const exclusives: readonly Row[] = [
-  {
-    name: 'LDREX T1',
-    bits: '111010000101nnnn tttt1111iiiiiiii',
-    asm: 'ldrex <t>, [<n>, #<i>]',
-    isSystem: true,
-    decode: (fields) =>
-      isBad(fields['t']) || fields['n'] === 15
-        ? 'unpredictable'
-        : { t: field(fields, 't'), n: field(fields, 'n'), i: field(fields, 'i') * 4 },
-    does: (b) => b.set('t', b.system('loadExclusive', add(b.r('n'), b.imm('i')), constant(4))),
-  },
-  {
-    name: 'STREX T1',
-    bits: '111010000100nnnn ttttddddiiiiiiii',
-    asm: 'strex <d>, <t>, [<n>, #<i>]',
-    isSystem: true,
-    decode: (fields) => {
-      const d = fields['d'];
-      if (anyBad(fields, 'dt') || fields['n'] === 15 || d === fields['n'] || d === fields['t'])
-        return 'unpredictable';
-      return { ...fields, i: field(fields, 'i') * 4 };
-    },
-    does: (b) => b.set('d', b.system('storeExclusive', add(b.r('n'), b.imm('i')), constant(4), b.r('t'))),
-  },
-  ...exclusiveSizes.flatMap(([letter, code, size]): Row[] => [
-    {
-      name: `LDREX${letter} T1`,
-      bits: `111010001101nnnn tttt1111${code}1111`,
-      asm: `ldrex${letter.toLowerCase()} <t>, [<n>]`,
-      isSystem: true,
-      decode: (fields) => (isBad(fields['t']) || fields['n'] === 15 ? 'unpredictable' : fields),
-      does: (b) => b.set('t', b.system('loadExclusive', b.r('n'), constant(size))),
-    },
-    {
-      name: `STREX${letter} T1`,
-      bits: `111010001100nnnn tttt1111${code}dddd`,
-      asm: `strex${letter.toLowerCase()} <d>, <t>, [<n>]`,
-      isSystem: true,
-      decode: (fields) => {
-        const d = fields['d'];
-        if (anyBad(fields, 'dt') || fields['n'] === 15 || d === fields['n'] || d === fields['t'])
-          return 'unpredictable';
-        return fields;
-      },
-      does: (b) => b.set('d', b.system('storeExclusive', b.r('n'), constant(size), b.r('t'))),
-    },
-  ]),
-  ...([1, 2] as const).map((size): Row => ({
-    name: size === 1 ? 'TBB T1' : 'TBH T1',
-    bits: `111010001101nnnn 11110000000${size - 1}mmmm`,
-    asm: size === 1 ? 'tbb [<n>, <m>]' : 'tbh [<n>, <m>, lsl #1]',
-    ends: true,
-    decode: (fields, place) =>
-      field(fields, 'n') === 13 || isBad(fields['m']) || !mayJump(place) ? 'unpredictable' : fields,
-    does: (b) => {
-      const offset = b.load(size, add(b.r('n'), size === 1 ? b.r('m') : shl(b.r('m'), 1)));
-      b.branch(add({ kind: 'pc' }, shl(offset, 1)));
-    },
-  })),
-];
-
 /** Loads, stores and table branches. Hints come first: they are byte and halfword loads to PC. */
 export const MEMORY: readonly Row[] = [
   ...narrow,
-  ...lists,
+  ...MEMORY_LISTS,
   ...hints,
   ...LOADS.flatMap(wideSingle),
   ...STORES.flatMap(wideSingle),
-  ...exclusives,
+  ...EXCLUSIVES,
   ...pairs,
 ];

@@ -43,3 +43,5 @@ export const anyBad = (fields: Operands, names: string): boolean => {
 };
 /** Sign-extends the low `bits` bits. */
 export const signExtend = (value: number, bits: number): number => (value << (32 - bits)) >> (32 - bits);
+/** Whether a jump may stand here: in an IT block only as its last instruction. */
+export const mayJump = (place: Place): boolean => !place.isInIt || place.isLastInIt;
