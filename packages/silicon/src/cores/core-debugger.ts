@@ -3,7 +3,7 @@ import { TICKS_PER_SECOND } from './core-clock.ts';
 import { CorePast } from './core-past.ts';
 import type { CoreTape } from './core-tape.ts';
 import type { Core } from './core.ts';
-import type { Halt } from './processor.ts';
+import type { Halt } from './exceptions.ts';
 import type { RealTimeCore } from './real-time-core.ts';
 import { offsetOf, WORD } from './state.ts';
 

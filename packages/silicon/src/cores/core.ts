@@ -7,7 +7,8 @@ import { Handlers, type Op } from './handlers.ts';
 import { CoreMemory } from './memory.ts';
 import { Mpu } from './mpu.ts';
 import { Nvic } from './nvic.ts';
-import { Processor, type Halt } from './processor.ts';
+import type { Halt } from './exceptions.ts';
+import { Processor } from './processor.ts';
 import { offsetOf, STATE_WORDS, TCM, WORD, XIP_OFFSET } from './state.ts';
 import { REACH } from './region.ts';
 import { SystemControl } from './system-control.ts';
@@ -193,7 +194,7 @@ export class Core {
         }
       }
       if (processor.halt !== null) break;
-      processor.takePending();
+      processor.exceptions.takePending();
       if (this.halt !== null || processor.scs.isResetRequested) break;
       this.#runSlice(Math.max(1, Math.min(this.#end, this.nextEvent()) - this.#now));
       if (processor.scs.isResetRequested) break;
@@ -341,6 +342,6 @@ export class Core {
     }
     if (!(error instanceof CoreFault)) throw error;
     this.onFault?.(error, from);
-    this.processor.takeFault(error, from);
+    this.processor.exceptions.takeFault(error, from);
   }
 }

@@ -1,4 +1,6 @@
+import { CycleCounter, type CoreTime } from './cycle-counter.ts';
 import type { FaultName } from './fault.ts';
+import { readIcsr, readShcsr, writeIcsr, writeShcsr } from './handler-status.ts';
 import type { AccessSize } from './ir.ts';
 import type { Mpu } from './mpu.ts';
 import { EXCEPTION, EXTERNAL_LINES, type Nvic } from './nvic.ts';
@@ -29,10 +31,8 @@ const BFARVALID = 1 << 15;
 const SYSTEM_HANDLERS = 12;
 const WORDS_OF_LINES = Math.ceil(EXTERNAL_LINES / 32);
 
-/** Where time comes from: instructions since reset. */
-export interface CoreTime {
-  readonly now: () => number;
-}
+/** CCR bits (B3.2.8). */
+export const CCR = { NONBASETHRDENA: 1, UNALIGN_TRP: 8, DIV_0_TRP: 16, STKALIGN: 0x200 } as const;
 
 /** The system control space at 0xE000_E000, and DWT's cycle counter (B3.2 to B3.5, C1.8). */
 export class SystemControl {
@@ -51,8 +51,7 @@ export class SystemControl {
   /** AIRCR.SYSRESETREQ was written: whoever runs the core resets it. */
   isResetRequested = false;
   #demcr = 0;
-  #dwtControl = 0;
-  #cycleBase = 0;
+  readonly #cycles: CycleCounter;
   #vectors = 0;
   readonly #nvic: Nvic;
   readonly #mpu: Mpu;
@@ -66,6 +65,7 @@ export class SystemControl {
     this.#mpu = parts.mpu;
     this.#sysTick = parts.sysTick;
     this.#time = parts.time;
+    this.#cycles = new CycleCounter(parts.time);
     this.#ipsr = parts.ipsr;
   }
 
@@ -86,8 +86,7 @@ export class SystemControl {
     this.bfar = 0;
     this.isResetRequested = false;
     this.#demcr = 0;
-    this.#dwtControl = 0;
-    this.#cycleBase = 0;
+    this.#cycles.reset();
     this.#sysTick.reset();
   }
 
@@ -177,9 +176,9 @@ export class SystemControl {
     if (isIn(register, 0xe010, 16)) return this.#sysTick.read(register - 0xe010, this.#time.now());
     switch (register) {
       case 0x1000:
-        return this.#dwtControl;
+        return this.#cycles.control;
       case 0x1004:
-        return this.#cycles();
+        return this.#cycles.count;
       case 0xe004:
         return WORDS_OF_LINES - 1;
       case 0xe008:
@@ -188,7 +187,7 @@ export class SystemControl {
       case 0xed00:
         return 0x410f_c241;
       case 0xed04:
-        return this.#icsr();
+        return readIcsr(this.#nvic, this.#ipsr());
       case 0xed08:
         return this.vtor;
       case 0xed0c:
@@ -198,7 +197,7 @@ export class SystemControl {
       case 0xed14:
         return this.ccr;
       case 0xed24:
-        return this.#shcsr();
+        return readShcsr(this.#nvic);
       case 0xed28:
         return this.cfsr;
       case 0xed2c:
@@ -260,14 +259,13 @@ export class SystemControl {
   #writeOther(register: number, value: number): boolean {
     switch (register) {
       case 0x1000:
-        this.#setDwt(value);
+        this.#cycles.control = value;
         break;
       case 0x1004:
-        this.#cycleBase = this.#time.now() - (value >>> 0);
-        this.#frozenCycles = value;
+        this.#cycles.count = value;
         break;
       case 0xed04:
-        this.#writeIcsr(value);
+        writeIcsr(this.#nvic, value);
         break;
       case 0xed08:
         this.vtor = value & 0x3fff_ff80;
@@ -284,7 +282,7 @@ export class SystemControl {
         this.ccr = value & 0x31b;
         break;
       case 0xed24:
-        this.#writeShcsr(value);
+        writeShcsr(this.#nvic, value);
         break;
       case 0xed28:
         this.cfsr &= ~value;
@@ -344,19 +342,6 @@ export class SystemControl {
     return true;
   }
 
-  #frozenCycles = 0;
-
-  #cycles(): number {
-    return this.#dwtControl & 1 ? (this.#time.now() - this.#cycleBase) | 0 : this.#frozenCycles;
-  }
-
-  #setDwt(value: number): void {
-    const cycles = this.#cycles();
-    this.#dwtControl = value & 1;
-    this.#frozenCycles = cycles;
-    this.#cycleBase = this.#time.now() - (cycles >>> 0);
-  }
-
   #priorities(first: number): number {
     let word = 0;
     for (let index = 0; index < 4; index++) word |= this.#nvic.priorityByte(first + index) << (8 * index);
@@ -378,67 +363,7 @@ export class SystemControl {
     if (kind === 0xe200) this.#forBits(first, bits, (number) => this.#nvic.setPending(number, true));
     if (kind === 0xe280) this.#forBits(first, bits, (number) => this.#nvic.setPending(number, false));
   }
-
-  #icsr(): number {
-    const pending = this.#nvic.highestPending();
-    let isExternalPending = 0;
-    for (let line = 0; line < EXTERNAL_LINES; line++) {
-      if (this.#nvic.isPending(EXCEPTION.External + line)) isExternalPending = 1 << 22;
-    }
-    return (
-      this.#ipsr() |
-      (this.#nvic.activeCount <= 1 ? 1 << 11 : 0) |
-      (pending << 12) |
-      isExternalPending |
-      (this.#nvic.isPending(EXCEPTION.SysTick) ? 1 << 26 : 0) |
-      (this.#nvic.isPending(EXCEPTION.PendSV) ? 1 << 28 : 0) |
-      (this.#nvic.isPending(EXCEPTION.NMI) ? 1 << 31 : 0)
-    );
-  }
-
-  #writeIcsr(value: number): void {
-    if (value & (1 << 31)) this.#nvic.setPending(EXCEPTION.NMI, true);
-    if (value & (1 << 28)) this.#nvic.setPending(EXCEPTION.PendSV, true);
-    else if (value & (1 << 27)) this.#nvic.setPending(EXCEPTION.PendSV, false);
-    if (value & (1 << 26)) this.#nvic.setPending(EXCEPTION.SysTick, true);
-    else if (value & (1 << 25)) this.#nvic.setPending(EXCEPTION.SysTick, false);
-  }
-
-  #shcsr(): number {
-    let word = 0;
-    for (const [bit, number] of ACTIVE_BITS) if (this.#nvic.isActive(number)) word |= 1 << bit;
-    for (const [bit, number] of PENDING_BITS) if (this.#nvic.isPending(number)) word |= 1 << bit;
-    for (const [bit, number] of ENABLE_BITS) if (this.#nvic.isEnabled(number)) word |= 1 << bit;
-    return word;
-  }
-
-  #writeShcsr(value: number): void {
-    for (const [bit, number] of ACTIVE_BITS) this.#nvic.setActive(number, (value & (1 << bit)) !== 0);
-    for (const [bit, number] of PENDING_BITS) this.#nvic.setPending(number, (value & (1 << bit)) !== 0);
-    for (const [bit, number] of ENABLE_BITS) this.#nvic.setEnabled(number, (value & (1 << bit)) !== 0);
-  }
 }
-
-const ACTIVE_BITS = [
-  [0, 4],
-  [1, 5],
-  [3, 6],
-  [7, 11],
-  [8, 12],
-  [10, 14],
-  [11, 15],
-] as const;
-const PENDING_BITS = [
-  [12, 6],
-  [13, 4],
-  [14, 5],
-  [15, 11],
-] as const;
-const ENABLE_BITS = [
-  [16, 4],
-  [17, 5],
-  [18, 6],
-] as const;
 
 const isIn = (register: number, first: number, length: number): boolean =>
   register >= first && register < first + length;
