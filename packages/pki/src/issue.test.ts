@@ -21,6 +21,21 @@ beforeAll(async () => {
   all = await makeAuthorities();
 });
 
+/** Extensions of RFC 5280 §4.2.1 by the last number of their OID, 2.5.29.n; others would show as their number. */
+const STANDARD = new Map([
+  [14, 'subjectKeyIdentifier'],
+  [15, 'keyUsage'],
+  [19, 'basicConstraints'],
+  [35, 'authorityKeyIdentifier'],
+  [37, 'extendedKeyUsage'],
+]);
+const IDENTIFIERS = ['subjectKeyIdentifier', 'authorityKeyIdentifier'] as const;
+const idsIn = (hex: string): readonly string[] =>
+  [...hex.matchAll(/0603551d([0-9a-f]{2})/gu)].map(([, id = '']) => {
+    const number = Number.parseInt(id, 16);
+    return STANDARD.get(number) ?? String(number);
+  });
+
 const seen = (identity: Identity): X509Certificate => new X509Certificate(identity.certificate.der);
 
 describe('certificates as Node reads them', () => {
@@ -46,6 +61,20 @@ describe('certificates as Node reads them', () => {
     expect(device.publicKey.export({ type: 'spki', format: 'der' })).toEqual(
       Buffer.from(all.device.key.spki),
     );
+  });
+
+  it.each([
+    ['root', ['basicConstraints', 'keyUsage', ...IDENTIFIERS]],
+    ['tenantCa', ['basicConstraints', 'keyUsage', ...IDENTIFIERS]],
+    // And the attestation data, of an arc of its own.
+    ['device', ['keyUsage', 'extendedKeyUsage', ...IDENTIFIERS]],
+    ['update', ['keyUsage', 'extendedKeyUsage', ...IDENTIFIERS]],
+  ] as const)('of %s have these extensions and no others: no CRL, no OCSP', (name, expected) => {
+    const hex = Buffer.from(all[name].certificate.tbs).toString('hex');
+    expect(idsIn(hex)).toEqual(expected);
+    // The arc of authority information access, where OCSP responders are named (RFC 5280 §4.2.2).
+    expect(hex).not.toContain('06082b06010505070101');
+    expect(seen(all[name]).infoAccess).toBeUndefined();
   });
 
   it.each([
