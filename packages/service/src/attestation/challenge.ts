@@ -1,5 +1,6 @@
 import { toHex } from '@sevenfold/formats';
 
+import { TooSoon } from '../device-port/admission.ts';
 import type { ServiceContext } from '../service-context.ts';
 import { ServiceError } from '../service-error.ts';
 import { countNonces, deleteNoncesBefore, insertNonce, takeNonce } from './queries.ts';
@@ -19,9 +20,11 @@ export async function makeNonce(context: ChallengeContext): Promise<Uint8Array> 
   await context.store.write(async (tx) => {
     await deleteNoncesBefore(tx, now);
     if ((await countNonces(tx)) >= MOST_NONCES) {
-      throw new ServiceError('TooManyRequests', 'Too many challenges wait for their answer.', {
-        rule: `at most ${MOST_NONCES}`,
-      });
+      throw new TooSoon(
+        'Too many challenges wait for their answer.',
+        NONCE_LIFETIME_MS / 1000,
+        `at most ${MOST_NONCES}, each for ${NONCE_LIFETIME_MS / 1000} s`,
+      );
     }
     await insertNonce(tx, toHex(nonce), now + NONCE_LIFETIME_MS);
   });

@@ -18,15 +18,24 @@ const KEPT_FOR = 10 * 60_000;
 const SWEEP_EVERY = 60_000;
 const SECOND = 1000;
 
-/** Turned away for now: `retryAfter` seconds from now a place is held. */
-export class TurnedAway extends ServiceError {
+/** Turned away for now: before `retryAfter` seconds from now it would be in vain. */
+export class TooSoon extends ServiceError {
   readonly retryAfter: number;
 
-  constructor(retryAfter: number) {
-    super('TooManyRequests', `Too many devices come at once; a place is held in ${retryAfter} s.`, {
-      rule: 'come back after Retry-After, not earlier',
-    });
+  constructor(message: string, retryAfter: number, rule: string) {
+    super('TooManyRequests', message, { rule });
     this.retryAfter = retryAfter;
+  }
+}
+
+/** Turned away with an appointment: `retryAfter` seconds from now a place is held. */
+export class TurnedAway extends TooSoon {
+  constructor(retryAfter: number) {
+    super(
+      `Too many devices come at once; a place is held in ${retryAfter} s.`,
+      retryAfter,
+      'come back after Retry-After, not earlier',
+    );
   }
 }
 

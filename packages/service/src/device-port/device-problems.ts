@@ -8,7 +8,7 @@ import { isAnswerable } from '../http/broken-request.ts';
 import { CONNECT_REFUSED } from '../http/odd-requests.ts';
 import { isInternal, problemOf } from '../http/problems.ts';
 import type { ServiceContext } from '../service-context.ts';
-import { TurnedAway } from './admission.ts';
+import { TooSoon } from './admission.ts';
 
 /** Seconds after which a device should try again what could not be done now. */
 const RETRY_AFTER = 30;
@@ -30,8 +30,8 @@ export function sendDeviceProblem(
     context.log.info({ requestId: request.id, code, field }, 'refused a device');
   }
   if (status === 429 || status === 503) {
-    // Where a place is held for the device, it is told when; elsewhere it is some time to let things settle.
-    const seconds = error instanceof TurnedAway ? error.retryAfter : RETRY_AFTER;
+    // Where it is known when another try is worth it, the device is told; elsewhere it is some time to let things settle.
+    const seconds = error instanceof TooSoon ? error.retryAfter : RETRY_AFTER;
     reply.header('retry-after', String(seconds));
   }
   const problem = bounded({

@@ -143,7 +143,14 @@ describe('the device port answers', () => {
     expect(statuses).toEqual([200, 200, 200, 429]);
     const refused = await one.request('POST', DEVICE_PATHS.challenge);
     expect(problemIn(refused)).toMatchObject({ status: 429, code: 'TooManyRequests' });
-    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
+    // One more in a hundred seconds: what it is told is when another try is worth it, and that holds.
+    const seconds = Number(refused.headers['retry-after']);
+    expect(seconds).toBe(100);
+    world.service.clock.advance((seconds - 1) * 1000);
+    const early = await one.request('POST', DEVICE_PATHS.challenge);
+    expect([early.status, early.headers['retry-after']]).toEqual([429, '1']);
+    world.service.clock.advance(1000);
+    expect((await one.request('POST', DEVICE_PATHS.challenge)).status).toBe(200);
     one.close();
   });
 

@@ -28,7 +28,7 @@ import type { ServiceContext } from '../service-context.ts';
 import { ServiceError } from '../service-error.ts';
 import { downloadImage } from '../updates/download.ts';
 import { planForDevice, requireServed } from '../updates/plan-for-device.ts';
-import { Admission, type AdmissionLimit } from './admission.ts';
+import { Admission, TooSoon, type AdmissionLimit } from './admission.ts';
 import { Company } from './company.ts';
 import { answerBrokenDeviceRequest, sendDeviceProblem } from './device-problems.ts';
 import type { Schedule } from './schedule.ts';
@@ -215,9 +215,7 @@ export function createDeviceServer(options: DeviceServerOptions): FastifyInstanc
 function refuseWhileLimited(limiter: RateLimiter, key: string): void {
   const seconds = limiter.wait(key);
   if (seconds === 0) return;
-  throw new ServiceError('TooManyRequests', 'There were too many requests.', {
-    rule: `again in ${seconds} s`,
-  });
+  throw new TooSoon('There were too many requests.', seconds, `again in ${seconds} s`);
 }
 
 function send(

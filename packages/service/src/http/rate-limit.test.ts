@@ -20,6 +20,21 @@ describe('a rate limit', () => {
     expect([knock(), knock(), knock()]).toEqual([0, 0, 2]);
   });
 
+  it('lets in who waited as long as they were told, at whatever rate, and not a second earlier', () => {
+    for (const perSecond of [0.01, 0.03, 0.05, 1 / 3, 0.7, 1 / 7]) {
+      const clock = testClock();
+      const limiter = new RateLimiter({ burst: 3, perSecond }, clock);
+      for (let count = 0; count < 50; count++) {
+        const seconds = limiter.wait('one');
+        if (seconds > 0) clock.advance((seconds - 1) * 1000);
+        expect(limiter.wait('one')).toBe(Math.min(seconds, 1));
+        if (seconds > 0) clock.advance(1000);
+        expect([perSecond, limiter.wait('one')]).toEqual([perSecond, 0]);
+        limiter.take('one');
+      }
+    }
+  });
+
   it('keeps those who knock apart, and is not fooled by a clock that goes back', () => {
     const clock = testClock();
     const limiter = new RateLimiter({ burst: 1, perSecond: 1 }, clock);

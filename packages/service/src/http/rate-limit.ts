@@ -11,6 +11,8 @@ interface Bucket {
 
 /** Keys that are remembered; the ones that were quiet the longest are forgotten first. */
 const MOST_KEYS = 10_000;
+/** Of one token. Fractions are summed: who waited as long as they were told is not to be a billionth short. */
+const ENOUGH = 1 - 1e-9;
 
 /** Token buckets by key (an address, a principal). Bounded in memory, whoever knocks. */
 export class RateLimiter {
@@ -26,7 +28,7 @@ export class RateLimiter {
   /** Seconds until `key` may go on; 0: now. Takes nothing. */
   wait(key: string): number {
     const { tokens } = this.#filled(key);
-    return tokens >= 1 ? 0 : Math.ceil((1 - tokens) / this.#limit.perSecond);
+    return tokens >= ENOUGH ? 0 : Math.ceil((ENOUGH - tokens) / this.#limit.perSecond);
   }
 
   /** Counts one more of `key`, or `count` of them. */
