@@ -22,7 +22,7 @@ import {
 } from '../../packages/os/src/board/testing/release.fixture.ts';
 
 const MUTATIONS = Number(process.env['SEVENFOLD_DEPTH'] ?? 0) > 0 ? 100_000 : 10_000;
-/** Milliseconds that no package may take, whatever is in it. */
+/** Milliseconds of the processor that no package may take, whatever is in it. */
 const MOST_TIME = 20;
 /** Bytes at either end of a package where its structure is: superblock and directory, metadata and signature. */
 const STRUCTURE = 400;
@@ -87,17 +87,26 @@ function repairChecksum(bytes: Uint8Array, payloadLength: number): void {
   view.setUint32(CRC_OFFSET, crc32(payload), true);
 }
 
+/**
+ * Ms of the processor that this thread has had. By the clock, a package that takes a few of them takes longer than any
+ * bound wherever other work of the machine comes in between.
+ */
+function processorTime(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1000;
+}
+
 async function attempt(
   { verify: judge }: Sample,
   mutant: Uint8Array,
 ): Promise<{ code: string; time: number }> {
-  const began = performance.now();
+  const began = processorTime();
   try {
     await judge(mutant);
-    return { code: 'accepted', time: performance.now() - began };
+    return { code: 'accepted', time: processorTime() - began };
   } catch (error) {
     if (!(error instanceof FormatError || error instanceof ImageRefused)) throw error;
-    return { code: error.code, time: performance.now() - began };
+    return { code: error.code, time: processorTime() - began };
   }
 }
 
@@ -117,7 +126,7 @@ describe('an image package that somebody changed', () => {
       tried += 1;
       const first = await attempt(sample, mutant);
       let { time } = first;
-      // Other work of the machine makes single runs slow: a package is as costly as the best of several runs.
+      // A collection, or a tick of the system's count, may fall into a single run: the best of several says it.
       for (let again = 0; time > MOST_TIME / 2 && again < 5; again++)
         time = Math.min(time, (await attempt(sample, mutant)).time);
       slowest = Math.max(slowest, time);
