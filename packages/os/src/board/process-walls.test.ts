@@ -33,7 +33,9 @@ async function outcomes(
   const child = spawnConfined(walls, flags, `globalThis.require = require;${program}`);
   let text = '';
   child.stdout?.on('data', (chunk) => (text += String(chunk)));
-  await once(child, 'close');
+  const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
+  // A process that did not come up, or not to its end, has been stopped by nothing that is looked for here.
+  if (code !== 0) throw new Error(`The process ended with ${code ?? signal}, having said:\n${text}`);
   return Object.fromEntries(
     text
       .trim()
