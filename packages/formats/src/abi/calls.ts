@@ -256,7 +256,7 @@ export const MONITOR_HARDWARE_CALLS = {
   coreStatus: {
     args: ['core'],
     returns:
-      '{state: "off" | "running" | "failed", failure: null | {kind: "lockup" | "fault" | "watchdog" | "reset", fault: string | null, registers: [16 numbers], xpsr, msp, psp, control, cfsr, hfsr, mmfar, bfar, stack: bytes from SP on, at most 4096, microseconds: of the core’s time}}',
+      '{state: "off" | "running" | "failed", failure: null | {kind: "lockup" | "fault" | "watchdog" | "reset", fault: string | null, registers: [16 numbers], xpsr, msp, psp, control, cfsr, hfsr, mmfar, bfar, note: null | {kind: "assertion" | "stack" | "interrupt", text, line}: what the program left of its end, stack: bytes from SP on, at most 4096, microseconds: of the core’s time}}',
   },
 } as const satisfies CallTable;
 

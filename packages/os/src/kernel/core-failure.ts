@@ -30,7 +30,21 @@ const ADDRESS_OF: Readonly<Record<string, string>> = { PRECISERR: 'bfar', DACCVI
 
 const numberIn = (fields: Fields, name: string): number => Number(fields[name] ?? 0) >>> 0;
 
+/** What the program itself says of its end: its words, as far as they are words. */
+function noteIn(fields: Fields): string | null {
+  // A record of the monitor, or null.
+  const note = fields['note'] as Fields | null | undefined;
+  if (note === null || note === undefined) return null;
+  const { kind, text, line } = note;
+  if (kind === 'interrupt') return `nobody attached exception ${Number(line) >>> 0}`;
+  const what = String(text).replaceAll(/[^ -~]/g, '?');
+  if (kind === 'stack') return `stack of ${what === '' ? 'main' : `task ${what}`} is too small`;
+  return `assertion failed: ${what}${Number(line) > 0 ? `, line ${Number(line) >>> 0}` : ''}`;
+}
+
 function trapOf(fields: Fields): string {
+  const note = noteIn(fields);
+  if (note !== null) return note;
   const { kind, fault } = fields;
   if (kind === 'watchdog') return 'watchdog';
   if (typeof fault !== 'string') return kind === 'reset' ? 'reset by the program' : 'lockup';

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { utf8Encode } from '@sevenfold/formats';
 import { describe, expect, it } from 'vitest';
 import { COMPONENT } from './testing/test-app.ts';
 import { ECHO, ECHO_ELF, echoApp } from './testing/echo-app.ts';
@@ -43,6 +44,7 @@ describe('an app on a real-time core', () => {
     for (const [capabilities, code] of [
       [{ Gpio: [8] }, 'RequestedPeripheralAlreadyInUse'],
       [{ Gpio: [11] }, 'RequestedPeripheralAlreadyInUse'],
+      [{ ExternalInterrupt: ['EINT10'] }, 'RequestedPeripheralAlreadyInUse'],
       [{ Pwm: ['PWM-CONTROLLER-2'] }, 'RequestedPeripheralAlreadyInUse'],
     ] as const) {
       world.install({
@@ -119,6 +121,21 @@ describe('an app on a real-time core', () => {
     ]);
     expect(said()).toMatch(/no more food[^]*cause 1[^]*cause 2[^]*done/);
     expect(await listed(world)).toMatchObject([{ state: 'running', restarts: 2 }]);
+  });
+
+  it.each([
+    ['a', /^assertion failed: how == 'A', line \d+$/],
+    ['i', /^nobody attached exception 86$/],
+    ['n', /^bus fault at 0x00000000 \(lockup\)$/],
+  ])('that gives up by itself is reported in its own words (%s)', async (letter, words) => {
+    const corpus = new URL('../../../silicon/src/cores/testdata/corpus/faults.elf', import.meta.url);
+    const world = await KernelWorld.boot({
+      apps: [echoApp({ module: new Uint8Array(readFileSync(corpus)) })],
+    });
+    await world.clock.advance(50);
+    world.chip.realTimeCores[0]?.debugInput(utf8Encode(letter));
+    await world.clock.advance(100);
+    expect(world.reports[0]?.trap).toMatch(words);
   });
 
   it.each([

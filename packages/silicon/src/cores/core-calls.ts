@@ -83,5 +83,6 @@ function segmentArgument(untrusted: PortValue, field: string): { address: number
 const failureRecord = ({ time, ...failure }: CoreFailure): PortValue => ({
   ...failure,
   registers: [...failure.registers],
+  note: failure.note === null ? null : { ...failure.note },
   microseconds: Math.floor((time * MICROSECONDS) / TICKS_PER_SECOND),
 });

@@ -43,6 +43,7 @@ const NOTHING_KNOWN: CoreFailure = {
   hfsr: 0,
   mmfar: 0,
   bfar: 0,
+  note: null,
   time: 0,
 };
 

@@ -10,7 +10,7 @@ import { EventQueue, type Timeline } from '../timeline.ts';
 import { CoreClock, TICKS_PER_SECOND } from './core-clock.ts';
 import type { CoreHost, CoreHostParts } from './core-host.ts';
 import type { CoreInput, CoreTape } from './core-tape.ts';
-import { snapshotOf, type CoreFailure, type CoreSnapshot } from './core-failure.ts';
+import { noteOf, snapshotOf, type CoreFailure, type CoreSnapshot } from './core-failure.ts';
 import { Core } from './core.ts';
 import type { FaultName } from './fault.ts';
 import { Gpt } from './gpt.ts';
@@ -357,6 +357,7 @@ export class RealTimeCore implements CoreHost {
       hfsr: hfsr >>> 0,
       mmfar: mmfar >>> 0,
       bfar: bfar >>> 0,
+      note: kind === 'lockup' ? noteOf(core) : null,
       time: this.time,
     };
     core.endRun();

@@ -5,6 +5,8 @@ import type { PeripheralWiring } from './interrupts.ts';
 /** Bytes that each FIFO holds. */
 const FIFO = 8;
 const MOST_PACKETS = 3;
+/** Pointers into the FIFOs, as FIFO_POINTER shows them: they begin at 0 with each transfer that finds its FIFO empty. */
+const POINTER = 0xf;
 /** A byte and its acknowledge. */
 const BITS = 9;
 /** Cycles of the crystal that a bit takes where TIMING0 was not set: 100 kHz. */
@@ -40,6 +42,9 @@ export class I2cMaster implements Peripheral {
   readonly #registers = new Map<number, number>();
   #transmit: number[] = [];
   #receive: number[] = [];
+  /** Bytes that software has taken out of the one FIFO, and wires out of the other, since each began. */
+  #received = 0;
+  #sent = 0;
   #packets: Packet[] = [];
   #packetCount = 0;
   #selected: I2cDevice | null = null;
@@ -78,8 +83,11 @@ export class I2cMaster implements Peripheral {
       case I2C_REGISTERS.FIFO_STATUS:
         return this.#fifoStatus;
       case I2C_REGISTERS.FIFO_POINTER:
-        return this.#receive.length | (this.#transmit.length << 8);
+        return (
+          pointers(this.#received, this.#receive.length) | (pointers(this.#sent, this.#transmit.length) << 8)
+        );
       case I2C_REGISTERS.FIFO_DATA: {
+        if (this.#receive.length > 0) this.#received += 1;
         const byte = this.#receive.shift() ?? 0;
         this.#signal();
         this.#run();
@@ -105,6 +113,8 @@ export class I2cMaster implements Peripheral {
       case I2C_REGISTERS.FIFO_CLEAR:
         this.#transmit = [];
         this.#receive = [];
+        this.#received = 0;
+        this.#sent = 0;
         this.#isAborted = false;
         this.#signal();
         return;
@@ -127,6 +137,8 @@ export class I2cMaster implements Peripheral {
     this.#registers.clear();
     this.#transmit = [];
     this.#receive = [];
+    this.#received = 0;
+    this.#sent = 0;
     this.#acknowledges = 0;
     this.#isDone = false;
     this.#isAborted = false;
@@ -154,6 +166,7 @@ export class I2cMaster implements Peripheral {
     this.#packetCount = count;
     this.#acknowledges = 0;
     this.#isDone = false;
+    if (this.#receive.length === 0) this.#received = 0;
     this.#run();
   }
 
@@ -191,6 +204,7 @@ export class I2cMaster implements Peripheral {
       const byte = this.#transmit.shift();
       if (byte === undefined) return false;
       packet.left -= 1;
+      this.#sent += 1;
       if (this.#selected?.write(byte) !== true) {
         this.#acknowledges |= 1;
         this.#abort();
@@ -232,6 +246,7 @@ export class I2cMaster implements Peripheral {
 
   #finish(): void {
     this.#stop();
+    if (this.#transmit.length === 0) this.#sent = 0;
     this.#isDone = true;
     this.#signal();
   }
@@ -252,3 +267,7 @@ export class I2cMaster implements Peripheral {
     request('receive', this.#receive.length > 0);
   }
 }
+
+/** A FIFO's read and write pointers. */
+const pointers = (read: number, waiting: number): number =>
+  (read & POINTER) | (((read + waiting) & POINTER) << 4);
