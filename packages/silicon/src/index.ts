@@ -25,7 +25,7 @@ export * from './models/parts.ts';
 export * from './models/sensors.ts';
 export type { Pins, PinListener } from './peripherals/gpio.ts';
 export type { I2sDevice, I2sFrame } from './peripherals/i2s.ts';
-export type { I2cDevice } from './peripherals/i2c.ts';
+export type { I2cDevice } from './peripherals/i2c-wires.ts';
 export type { PwmWave } from './peripherals/pwm.ts';
 export type { RtcStorage } from './peripherals/rtc.ts';
 export type { SpiDevice } from './peripherals/spi.ts';

@@ -62,11 +62,28 @@ export const I2C_REGISTERS = {
   FIFO_STATUS: 0x80,
   FIFO_POINTER: 0x84,
   FIFO_DATA: 0x90,
+  DMA_CON0: 0xc0,
+  S_CON0: 0xc4,
+  S_SLAVE_ID: 0xc8,
+  S_ID_RECEIVED0: 0xcc,
+  S_FIFO_CLEAR: 0xd8,
+  S_FIFO_STATUS: 0xe0,
+  S_FIFO_POINTER: 0xe4,
+  S_FIFO_DATA: 0xf0,
 } as const;
 export const I2C_BITS = {
   /** INT_CTRL */
   INT_STATUS: 1,
   INT_ENABLE: 2,
+  SLAVE_INT_STATUS: 1 << 4,
+  SLAVE_INT_ENABLE: 1 << 5,
+  /** S_CON0 */
+  SLAVE_ENABLE: 1 << 15,
+  /** DMA_CON0: the slave's FIFOs, not the master's. */
+  DMA_SLAVE: 1 << 5,
+  /** S_FIFO_STATUS */
+  RX_OVERFLOW: 1 << 3,
+  TX_UNDERFLOW: 1 << 6,
   /** CON0 */
   START: 1,
   MASTER_ENABLE: 1 << 15,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ButtonModel } from '../models/led.ts';
 import { AccelerometerModel, LoopbackModel, TemperatureSensorModel } from '../models/sensors.ts';
-import type { I2cDevice } from '../peripherals/i2c.ts';
+import type { I2cDevice } from '../peripherals/i2c-wires.ts';
 import type { SpiDevice } from '../peripherals/spi.ts';
 import { TICKS_PER_SECOND } from './core-clock.ts';
 import { ApplicationEnd } from './testing/application-end.ts';

@@ -1,7 +1,7 @@
 import type { Clock } from '@sevenfold/formats';
 import type { FlashStorage } from '../flash.ts';
 import { memoryFlash } from '../memory-storage.ts';
-import type { I2cDevice } from '../peripherals/i2c.ts';
+import type { I2cDevice } from '../peripherals/i2c-wires.ts';
 import type { SpiDevice } from '../peripherals/spi.ts';
 
 /** Bytes of an EEPROM. */

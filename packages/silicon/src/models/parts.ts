@@ -6,7 +6,16 @@ import { memoryFlash } from '../memory-storage.ts';
 import { CodecModel } from './codec.ts';
 import { EEPROM_BYTES, I2cEepromModel, SpiEepromModel } from './eeprom.ts';
 import { ButtonModel, LedModel, PwmModel } from './led.ts';
-import { AccelerometerModel, LoopbackModel, PotentiometerModel, TemperatureSensorModel } from './sensors.ts';
+import {
+  AccelerometerModel,
+  I2cWireModel,
+  LoopbackModel,
+  PotentiometerModel,
+  TemperatureSensorModel,
+} from './sensors.ts';
+
+/** What selects a part on an SPI bus: a line of the unit, or a GPIO that software sets. */
+type SpiSelect = { readonly chipSelect: 0 | 1 } | { readonly selectGpio: number };
 
 /** A part that hangs on the chip, as a board file describes it: which model, and on which pins. */
 export type PartDescription = { readonly name: string } & (
@@ -15,12 +24,15 @@ export type PartDescription = { readonly name: string } & (
   | { readonly model: 'Potentiometer'; readonly channel: number }
   | { readonly model: 'UartLoopback'; readonly isu: number }
   | { readonly model: 'AudioCodec'; readonly i2s: 0 | 1 }
+  | { readonly model: 'TemperatureSensor' | 'I2cEeprom'; readonly isu: number; readonly address: number }
   | {
-      readonly model: 'TemperatureSensor' | 'I2cEeprom' | 'I2cAccelerometer';
+      readonly model: 'I2cAccelerometer';
       readonly isu: number;
       readonly address: number;
+      readonly identity: number;
     }
-  | { readonly model: 'SpiEeprom' | 'SpiAccelerometer'; readonly isu: number; readonly chipSelect: 0 | 1 }
+  | { readonly model: 'I2cWire'; readonly isu: number; readonly other: number }
+  | ({ readonly model: 'SpiEeprom' | 'SpiAccelerometer'; readonly isu: number } & SpiSelect)
 );
 
 /** A board: its name, and what hangs where. */
@@ -39,6 +51,7 @@ export type PartModel =
   | CodecModel
   | TemperatureSensorModel
   | AccelerometerModel
+  | I2cWireModel
   | I2cEepromModel
   | SpiEepromModel;
 
@@ -74,6 +87,10 @@ class PartReader {
     const value = this.#json.get(field) ?? absent;
     const isGood = typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max;
     return isGood ? value : invalid(`${this.#place}.${field}`, `an integer from ${min} to ${max}`);
+  }
+
+  has(field: string): boolean {
+    return this.#json.has(field);
   }
 
   bit(field: string, absent?: 0 | 1): 0 | 1 {
@@ -116,11 +133,22 @@ function readModel(reader: PartReader, name: string, model: string, place: strin
       return { name, model, i2s: reader.bit('I2s') };
     case 'TemperatureSensor':
     case 'I2cEeprom':
-    case 'I2cAccelerometer':
       return { name, model, isu: isu(), address: reader.number('Address', 8, 0x77) };
+    case 'I2cAccelerometer': {
+      const address = reader.number('Address', 8, 0x77);
+      return { name, model, isu: isu(), address, identity: reader.number('Identity', 0, 0xff, 0x69) };
+    }
+    case 'I2cWire': {
+      const [unit, other] = [isu(), reader.number('Other', 0, 4)];
+      return unit === other
+        ? invalid(`${place}.Other`, 'another unit than Isu')
+        : { name, model, isu: unit, other };
+    }
     case 'SpiEeprom':
     case 'SpiAccelerometer':
-      return { name, model, isu: isu(), chipSelect: reader.bit('ChipSelect') };
+      return reader.has('SelectGpio')
+        ? { name, model, isu: isu(), selectGpio: reader.number('SelectGpio', 0, 80) }
+        : { name, model, isu: isu(), chipSelect: reader.bit('ChipSelect') };
     default:
       return invalid(`${place}.Model`, 'a model that there is');
   }
@@ -190,8 +218,20 @@ function fit(chip: Chip, part: PartDescription, clock: Clock, storage: PartStora
         part.model === 'SpiEeprom'
           ? new SpiEepromModel(clock, storage(part.name, EEPROM_BYTES))
           : new AccelerometerModel();
-      found(chip.isus[part.isu]).spi.attach(part.chipSelect, model);
+      const { spi } = found(chip.isus[part.isu]);
+      if ('selectGpio' in part) {
+        const release = spi.attachSelected(model);
+        const { selectGpio } = part;
+        chip.pins.onChange((pin, level) => {
+          if (pin === selectGpio) release(level);
+        });
+        release(chip.pins.level(selectGpio));
+      } else spi.attach(part.chipSelect, model);
       return model;
+    }
+    case 'I2cWire': {
+      found(chip.isus[part.isu]).i2c.join(found(chip.isus[part.other]).i2c);
+      return new I2cWireModel(part.isu, part.other);
     }
     case 'TemperatureSensor':
     case 'I2cEeprom':
@@ -206,17 +246,18 @@ function fit(chip: Chip, part: PartDescription, clock: Clock, storage: PartStora
 }
 
 function i2cModel(
-  { name, model, address }: Extract<PartDescription, { readonly address: number }>,
+  part: Extract<PartDescription, { readonly address: number }>,
   clock: Clock,
   storage: PartStorage,
 ): TemperatureSensorModel | I2cEepromModel | AccelerometerModel {
+  const { name, model, address } = part;
   switch (model) {
     case 'TemperatureSensor':
       return new TemperatureSensorModel(address);
     case 'I2cEeprom':
       return new I2cEepromModel(clock, address, storage(name, EEPROM_BYTES));
     case 'I2cAccelerometer':
-      return new AccelerometerModel(address);
+      return new AccelerometerModel(address, part.identity);
     default:
       return model satisfies never;
   }

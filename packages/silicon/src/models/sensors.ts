@@ -1,5 +1,5 @@
 import type { AnalogSource } from '../peripherals/adc.ts';
-import type { I2cDevice } from '../peripherals/i2c.ts';
+import type { I2cDevice } from '../peripherals/i2c-wires.ts';
 import type { SpiDevice } from '../peripherals/spi.ts';
 import type { UartDevice } from '../peripherals/uart.ts';
 
@@ -59,11 +59,17 @@ const CTRL3_C = 0x12;
 const STATUS_REG = 0x1e;
 const OUT_TEMP = 0x20;
 const OUT_XL = 0x28;
+/** Of an LSM6DS3; its younger sisters have the same registers and answer with another one. */
 const IDENTITY = 0x69;
 const RESET_CTRL3 = 0x04;
 const SOFTWARE_RESET = 1;
 /** Milli-g a step at ±2, ±16, ±4 and ±8 g: CTRL1_XL b3:2. */
 const SENSITIVITY = [0.061, 0.488, 0.122, 0.244] as const;
+/** Milli-degrees a second a step at 245, 500, 1000 and 2000: CTRL2_G b3:2. */
+const TURN_SENSITIVITY = [8.75, 17.5, 35, 70] as const;
+const CTRL2_G = 0x11;
+const OUT_G = 0x22;
+const READY = { acceleration: 1, rotation: 2, temperature: 4 } as const;
 
 /**
  * An accelerometer of the LSM6DS3 kind: registers of one byte, the address moves on by itself. The same registers over
@@ -75,13 +81,17 @@ export class AccelerometerModel implements I2cDevice, SpiDevice {
   readonly selectLevel = 0;
   /** What it feels, in g. */
   acceleration: { x: number; y: number; z: number } = { x: 0, y: 0, z: 1 };
+  /** How it turns, in degrees a second. */
+  rotation: { x: number; y: number; z: number } = { x: 0, y: 0, z: 0 };
   celsius = 21;
+  readonly #identity: number;
   readonly #registers = new Map<number, number>();
   #pointer: number | null = null;
   #isReading = false;
 
-  constructor(address = 0x6a) {
+  constructor(address = 0x6a, identity: number = IDENTITY) {
     this.address = address;
+    this.#identity = identity;
   }
 
   start(direction: 'read' | 'write'): 'ack' {
@@ -128,19 +138,40 @@ export class AccelerometerModel implements I2cDevice, SpiDevice {
   }
 
   #value(at: number): number {
-    const isMeasuring = ((this.#registers.get(CTRL1_XL) ?? 0) & 0xf0) !== 0;
-    if (at === WHO_AM_I) return IDENTITY;
-    if (at === STATUS_REG) return isMeasuring ? 0x05 : 0;
+    if (at === WHO_AM_I) return this.#identity;
+    if (at === STATUS_REG) return this.#status;
     if (at === OUT_TEMP || at === OUT_TEMP + 1)
       return word(Math.round((this.celsius - 25) * 16), at - OUT_TEMP);
-    if (at >= OUT_XL && at < OUT_XL + 6) {
-      if (!isMeasuring) return 0;
-      const { x, y, z } = this.acceleration;
-      const range = ((this.#registers.get(CTRL1_XL) ?? 0) >> 2) & 3;
-      const g = [x, y, z][(at - OUT_XL) >> 1] ?? 0;
-      return word(Math.round((g * 1000) / (SENSITIVITY[range] ?? SENSITIVITY[0])), (at - OUT_XL) & 1);
-    }
+    if (at >= OUT_XL && at < OUT_XL + 6)
+      return this.#axis(at - OUT_XL, CTRL1_XL, this.acceleration, SENSITIVITY);
+    if (at >= OUT_G && at < OUT_G + 6)
+      return this.#axis(at - OUT_G, CTRL2_G, this.rotation, TURN_SENSITIVITY);
     return this.#registers.get(at) ?? (at === CTRL3_C ? RESET_CTRL3 : 0);
+  }
+
+  #isOn(control: number): boolean {
+    return ((this.#registers.get(control) ?? 0) & 0xf0) !== 0;
+  }
+
+  get #status(): number {
+    const [moves, turns] = [this.#isOn(CTRL1_XL), this.#isOn(CTRL2_G)];
+    return (
+      (moves ? READY.acceleration : 0) |
+      (turns ? READY.rotation : 0) |
+      (moves || turns ? READY.temperature : 0)
+    );
+  }
+
+  /** One byte of what is measured along three axes, in steps of the range that the control register chooses. */
+  #axis(
+    at: number,
+    control: number,
+    { x, y, z }: { readonly x: number; readonly y: number; readonly z: number },
+    steps: readonly [number, number, number, number],
+  ): number {
+    if (!this.#isOn(control)) return 0;
+    const range = ((this.#registers.get(control) ?? 0) >> 2) & 3;
+    return word(Math.round((([x, y, z][at >> 1] ?? 0) * 1000) / (steps[range] ?? steps[0])), at & 1);
   }
 }
 
@@ -167,4 +198,13 @@ export class PotentiometerModel {
   }
 
   readonly source: AnalogSource = () => this.position * this.#supply;
+}
+
+/** Wires from the I2C pins of one serial unit to those of another: a master here finds the slave there. */
+export class I2cWireModel {
+  readonly units: readonly [number, number];
+
+  constructor(isu: number, other: number) {
+    this.units = [isu, other];
+  }
 }

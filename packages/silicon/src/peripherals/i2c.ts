@@ -1,28 +1,14 @@
 import { CRYSTAL_HZ, I2C_BITS, I2C_REGISTERS } from '@sevenfold/formats';
 import type { Peripheral } from '../bus.ts';
+import { I2cSlave } from './i2c-slave.ts';
+import { I2C_FIFO, pointers, type I2cDevice } from './i2c-wires.ts';
 import type { PeripheralWiring } from './interrupts.ts';
 
-/** Bytes that each FIFO holds. */
-const FIFO = 8;
 const MOST_PACKETS = 3;
-/** Pointers into the FIFOs, as FIFO_POINTER shows them: they begin at 0 with each transfer that finds its FIFO empty. */
-const POINTER = 0xf;
 /** A byte and its acknowledge. */
 const BITS = 9;
 /** Cycles of the crystal that a bit takes where TIMING0 was not set: 100 kHz. */
 const SLOW_BIT = 260;
-
-/** A part on an I2C bus, as the wires see it. */
-export interface I2cDevice {
-  /** 7 bits. */
-  readonly address: number;
-  /** START and its address: does it answer? `hold`: it pulls SCL low and does not let go. */
-  start(direction: 'read' | 'write'): 'ack' | 'nack' | 'hold';
-  /** A byte for it; whether it acknowledged. */
-  write(byte: number): boolean;
-  read(): number;
-  stop(): void;
-}
 
 interface Packet {
   readonly isRead: boolean;
@@ -34,12 +20,16 @@ interface Packet {
  * An I2C master. It moves as far as its FIFOs let it, byte by byte in the time of a real-time core, and at once on the
  * board's clock: an empty transmit or full receive FIFO stretches the
  * clock until software comes round. Addresses nobody answers to, bytes that are not taken and a clock that a part
- * holds low are seen in ACK_VAL and STATUS, as on the wire.
+ * holds low are seen in ACK_VAL and STATUS, as on the wire. The unit's slave is another class; they share an interrupt
+ * and the channels of DMA, whose side DMA_CON0 says. Two masters that begin in the same moment are not told apart.
  */
 export class I2cMaster implements Peripheral {
   readonly #devices = new Map<number, I2cDevice>();
   readonly #wiring: PeripheralWiring;
   readonly #registers = new Map<number, number>();
+  readonly #slave = new I2cSlave(() => this.#signal());
+  /** Units whose wires are tied to these. */
+  readonly #joined: I2cMaster[] = [];
   #transmit: number[] = [];
   #receive: number[] = [];
   /** Bytes that software has taken out of the one FIFO, and wires out of the other, since each began. */
@@ -66,6 +56,22 @@ export class I2cMaster implements Peripheral {
     this.#devices.set(device.address, device);
   }
 
+  /** Ties the wires of another unit to these: each finds the parts of the other there, and its slave. */
+  join(other: I2cMaster): void {
+    this.#joined.push(other);
+    other.#joined.push(this);
+  }
+
+  #find(address: number): I2cDevice | undefined {
+    const own = this.#devices.get(address);
+    if (own !== undefined) return own;
+    for (const other of this.#joined) {
+      const there = other.#slave.address === address ? other.#slave : other.#devices.get(address);
+      if (there !== undefined) return there;
+    }
+    return undefined;
+  }
+
   /** Somebody holds SCL low, outside any transfer: the bus is busy until it is let go. */
   hold(isHeld: boolean): void {
     this.#isHeld = isHeld;
@@ -74,7 +80,11 @@ export class I2cMaster implements Peripheral {
   read(offset: number): number {
     switch (offset) {
       case I2C_REGISTERS.INT_CTRL:
-        return ((this.#registers.get(offset) ?? 0) & ~1) | (this.#isDone ? I2C_BITS.INT_STATUS : 0);
+        return (
+          (this.#registers.get(offset) ?? 0) |
+          (this.#isDone ? I2C_BITS.INT_STATUS : 0) |
+          (this.#slave.isDone ? I2C_BITS.SLAVE_INT_STATUS : 0)
+        );
       case I2C_REGISTERS.ACK_VAL:
         return this.#acknowledges;
       case I2C_REGISTERS.STATUS:
@@ -94,15 +104,20 @@ export class I2cMaster implements Peripheral {
         return byte;
       }
       default:
-        return this.#registers.get(offset) ?? 0;
+        return this.#slave.readRegister(offset) ?? this.#registers.get(offset) ?? 0;
     }
   }
 
   write(offset: number, value: number): void {
     switch (offset) {
       case I2C_REGISTERS.INT_CTRL:
-        this.#registers.set(offset, value);
+        this.#registers.set(offset, value & ~(I2C_BITS.INT_STATUS | I2C_BITS.SLAVE_INT_STATUS));
         if ((value & I2C_BITS.INT_STATUS) !== 0) this.#isDone = false;
+        if ((value & I2C_BITS.SLAVE_INT_STATUS) !== 0) this.#slave.isDone = false;
+        this.#signal();
+        return;
+      case I2C_REGISTERS.DMA_CON0:
+        this.#registers.set(offset, value);
         this.#signal();
         return;
       case I2C_REGISTERS.CON0:
@@ -119,7 +134,7 @@ export class I2cMaster implements Peripheral {
         this.#signal();
         return;
       case I2C_REGISTERS.FIFO_DATA:
-        if (this.#transmit.length < FIFO && !this.#isAborted) this.#transmit.push(value & 0xff);
+        if (this.#transmit.length < I2C_FIFO && !this.#isAborted) this.#transmit.push(value & 0xff);
         this.#signal();
         this.#run();
         return;
@@ -128,12 +143,13 @@ export class I2cMaster implements Peripheral {
       case I2C_REGISTERS.FIFO_STATUS:
         return;
       default:
-        this.#registers.set(offset, value);
+        if (!this.#slave.writeRegister(offset, value)) this.#registers.set(offset, value);
     }
   }
 
   reset(): void {
     this.#stop();
+    this.#slave.reset();
     this.#registers.clear();
     this.#transmit = [];
     this.#receive = [];
@@ -148,9 +164,9 @@ export class I2cMaster implements Peripheral {
   get #fifoStatus(): number {
     return (
       (this.#receive.length === 0 ? I2C_BITS.RX_EMPTY : 0) |
-      (this.#receive.length === FIFO ? I2C_BITS.RX_FULL : 0) |
+      (this.#receive.length === I2C_FIFO ? I2C_BITS.RX_FULL : 0) |
       (this.#transmit.length === 0 ? I2C_BITS.TX_EMPTY : 0) |
-      (this.#transmit.length === FIFO ? I2C_BITS.TX_FULL : 0)
+      (this.#transmit.length === I2C_FIFO ? I2C_BITS.TX_FULL : 0)
     );
   }
 
@@ -170,21 +186,33 @@ export class I2cMaster implements Peripheral {
     this.#run();
   }
 
-  /** Goes on until all packets are through, or a FIFO or a part makes it wait. */
+  /** Goes on until all packets are through, or a FIFO or a part makes it wait. A byte is there when its bits are. */
   #run(): void {
     if (this.#isMoving) return;
     this.#isMoving = true;
-    while (this.#move()) {
+    while (this.#isReady()) {
       const timeline = this.#wiring.timeline();
-      if (timeline?.isExact !== true) continue;
-      this.#cancel = timeline.after((BITS * this.#bitCycles) / CRYSTAL_HZ, () => {
-        this.#isMoving = false;
-        this.#run();
-      });
-      return;
+      if (timeline?.isExact === true) {
+        this.#cancel = timeline.after((BITS * this.#bitCycles) / CRYSTAL_HZ, () => {
+          const goesOn = this.#move();
+          this.#isMoving = false;
+          if (goesOn) this.#run();
+        });
+        return;
+      }
+      if (!this.#move()) break;
     }
     this.#isMoving = false;
     if (this.#packets.length === 0 && this.#selected !== null) this.#finish();
+  }
+
+  /** Whether something can go over the wires now. */
+  #isReady(): boolean {
+    while (this.#packets[0]?.isAddressed === true && this.#packets[0].left === 0) this.#packets.shift();
+    const [packet] = this.#packets;
+    if (packet === undefined) return false;
+    if (!packet.isAddressed) return true;
+    return packet.isRead ? this.#receive.length < I2C_FIFO : this.#transmit.length > 0;
   }
 
   /** Address or byte of the packet that is on; whether something went over the wires. */
@@ -192,12 +220,7 @@ export class I2cMaster implements Peripheral {
     const packet = this.#packets[0];
     if (packet === undefined) return false;
     if (!packet.isAddressed) return this.#address(packet);
-    if (packet.left === 0) {
-      this.#packets.shift();
-      return this.#move();
-    }
     if (packet.isRead) {
-      if (this.#receive.length === FIFO) return false;
       packet.left -= 1;
       this.#receive.push((this.#selected?.read() ?? 0xff) & 0xff);
     } else {
@@ -226,7 +249,7 @@ export class I2cMaster implements Peripheral {
   #address(packet: Packet): boolean {
     packet.isAddressed = true;
     const address = (this.#registers.get(I2C_REGISTERS.SLAVE_ID) ?? 0) & 0x7f;
-    const device = this.#devices.get(address);
+    const device = this.#find(address);
     const answer = device?.start(packet.isRead ? 'read' : 'write') ?? 'nack';
     if (answer === 'hold') return false;
     if (device === undefined || answer === 'nack') {
@@ -260,14 +283,15 @@ export class I2cMaster implements Peripheral {
   }
 
   #signal(): void {
-    const enabled = (this.#registers.get(I2C_REGISTERS.INT_CTRL) ?? 0) & I2C_BITS.INT_ENABLE;
+    const control = this.#registers.get(I2C_REGISTERS.INT_CTRL) ?? 0;
+    const slave = this.#slave;
     const { interrupt, request } = this.#wiring;
-    interrupt(this.#isDone && enabled !== 0);
-    request('transmit', this.#transmit.length < FIFO && !this.#isAborted);
-    request('receive', this.#receive.length > 0);
+    interrupt(
+      (this.#isDone && (control & I2C_BITS.INT_ENABLE) !== 0) ||
+        (slave.isDone && (control & I2C_BITS.SLAVE_INT_ENABLE) !== 0),
+    );
+    const isSlaves = ((this.#registers.get(I2C_REGISTERS.DMA_CON0) ?? 0) & I2C_BITS.DMA_SLAVE) !== 0;
+    request('transmit', isSlaves ? slave.wantsData : this.#transmit.length < I2C_FIFO && !this.#isAborted);
+    request('receive', isSlaves ? slave.hasData : this.#receive.length > 0);
   }
 }
-
-/** A FIFO's read and write pointers. */
-const pointers = (read: number, waiting: number): number =>
-  (read & POINTER) | (((read + waiting) & POINTER) << 4);

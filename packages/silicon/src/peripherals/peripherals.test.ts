@@ -17,6 +17,7 @@ import {
   UART_REGISTERS,
   gpioPlace,
   registerAddress,
+  utf8Encode,
   type BusRegion,
   type Clock,
 } from '@sevenfold/formats';
@@ -25,6 +26,7 @@ import { insecureSeededEntropy } from '../engines.ts';
 import { memoryFlash, memoryFuses } from '../memory-storage.ts';
 import { I2cEepromModel, SpiEepromModel } from '../models/eeprom.ts';
 import { LedModel } from '../models/led.ts';
+import { fitParts, parseBoardFile, type BoardDescription } from '../models/parts.ts';
 import { AccelerometerModel, LoopbackModel, TemperatureSensorModel } from '../models/sensors.ts';
 
 /** Time by hand. */
@@ -266,6 +268,117 @@ describe('EEPROMs', () => {
     transfer(0x06);
     transfer(0x02, 0, 0, 9);
     expect(eeprom.content[0]).toBe(7);
+  });
+});
+
+describe('an I2C slave', () => {
+  const at = (name: keyof typeof I2C_REGISTERS): number => I2C_OFFSET + I2C_REGISTERS[name];
+  const board = (...parts: readonly Readonly<Record<string, unknown>>[]): BoardDescription =>
+    parseBoardFile(
+      utf8Encode(
+        JSON.stringify({
+          Metadata: { Type: 'Sevenfold Board', Version: 1 },
+          Name: 'a test',
+          Parts: parts.map((part, index) => ({ Name: `PART_${index}`, ...part })),
+        }),
+      ),
+    );
+  /** Unit 1 is the master of a transfer with whoever is at 0x20; gives what ACK_VAL says. */
+  const transfer = ({ read, write }: Bench, isRead: boolean, count: number): number => {
+    write('isu1', at('SLAVE_ID'), 0x20);
+    write('isu1', at('COUNT0'), count);
+    write('isu1', at('PACK_CON0'), isRead ? 1 : 0);
+    write('isu1', at('CON0'), I2C_BITS.MASTER_ENABLE | I2C_BITS.START);
+    return read('isu1', at('ACK_VAL'));
+  };
+  const wired = (): Bench => {
+    const all = bench();
+    fitParts(all.chip, board({ Model: 'I2cWire', Isu: 1, Other: 2 }), all.clock);
+    all.write('isu2', at('S_SLAVE_ID'), 0x20);
+    all.write('isu2', at('S_CON0'), I2C_BITS.SLAVE_ENABLE);
+    all.write('isu2', at('INT_CTRL'), I2C_BITS.SLAVE_INT_ENABLE);
+    return all;
+  };
+
+  it('takes what a master of another unit sends, and tells of it when that is over', () => {
+    const all = wired();
+    const { chip, read, write } = all;
+    for (const byte of [7, 8, 9]) write('isu1', at('FIFO_DATA'), byte);
+    expect(transfer(all, false, 3)).toBe(0);
+    expect(chip.interrupts.isHigh(52)).toBe(true);
+    expect(read('isu2', at('INT_CTRL'))).toBe(I2C_BITS.SLAVE_INT_STATUS | I2C_BITS.SLAVE_INT_ENABLE);
+    expect(read('isu2', at('S_ID_RECEIVED0'))).toBe(0x20);
+    expect(read('isu2', at('S_FIFO_POINTER'))).toBe(0x30);
+    expect([1, 2, 3].map(() => read('isu2', at('S_FIFO_DATA')))).toEqual([7, 8, 9]);
+    write('isu2', at('INT_CTRL'), I2C_BITS.SLAVE_INT_STATUS | I2C_BITS.SLAVE_INT_ENABLE);
+    expect(chip.interrupts.isHigh(52)).toBe(false);
+  });
+
+  it('gives what was put there, and then ones, and says that it ran out', () => {
+    const all = wired();
+    all.write('isu2', at('S_FIFO_DATA'), 0x5a);
+    expect(transfer(all, true, 2)).toBe(0);
+    expect([1, 2].map(() => all.read('isu1', at('FIFO_DATA')))).toEqual([0x5a, 0xff]);
+    expect(all.read('isu2', at('S_ID_RECEIVED0'))).toBe(0xa0);
+    expect(all.read('isu2', at('S_FIFO_STATUS')) & I2C_BITS.TX_UNDERFLOW).not.toBe(0);
+    all.write('isu2', at('S_FIFO_CLEAR'), 3);
+    expect(all.read('isu2', at('S_FIFO_STATUS'))).toBe(I2C_BITS.TX_EMPTY | I2C_BITS.RX_EMPTY);
+  });
+
+  it('acknowledges no byte that it has no room for, and nothing at all while it is off', () => {
+    const all = wired();
+    for (let byte = 0; byte < 8; byte++) all.write('isu1', at('FIFO_DATA'), byte);
+    transfer(all, false, 9);
+    all.write('isu1', at('FIFO_DATA'), 8);
+    expect(all.read('isu1', at('ACK_VAL'))).toBe(1);
+    expect(all.read('isu2', at('S_FIFO_STATUS')) & I2C_BITS.RX_OVERFLOW).not.toBe(0);
+    all.write('isu1', at('FIFO_CLEAR'), 3);
+    all.write('isu2', at('S_CON0'), 0);
+    expect(transfer(all, true, 1)).toBe(0x100);
+  });
+
+  it('is on a board where a file says so; a part of SPI may hang on any GPIO', () => {
+    expect(() => board({ Model: 'I2cWire', Isu: 1, Other: 1 })).toThrow(/another unit/);
+    const all = bench();
+    const { chip, read, write } = all;
+    const parts = fitParts(
+      chip,
+      board(
+        { Model: 'SpiAccelerometer', Isu: 1, SelectGpio: 0 },
+        {
+          Model: 'I2cAccelerometer',
+          Isu: 1,
+          Address: 0x20,
+          Identity: 0x6c,
+        },
+      ),
+      all.clock,
+    );
+    const whoAmI = (): number => {
+      write('isu1', SPI_OFFSET + SPI_REGISTERS.SOAR, 0x8f);
+      write('isu1', SPI_OFFSET + SPI_REGISTERS.SMBCR, (8 << 24) | (8 << 12));
+      write('isu1', SPI_OFFSET + SPI_REGISTERS.SMMR, (7 << 29) >>> 0);
+      write('isu1', SPI_OFFSET + SPI_REGISTERS.STCSR, SPI_BITS.START);
+      return read('isu1', SPI_OFFSET + SPI_REGISTERS.SDIR0) & 0xff;
+    };
+    chip.pins.drive(0, 1);
+    expect(whoAmI()).toBe(0xff);
+    chip.pins.drive(0, 0);
+    expect(whoAmI()).toBe(0x69);
+    // Its younger sister, over I2C: it turns, and says so once it was switched on.
+    const readAt = (register: number): number => {
+      write('isu1', at('FIFO_DATA'), register);
+      transfer(all, false, 1);
+      transfer(all, true, 1);
+      return read('isu1', at('FIFO_DATA'));
+    };
+    expect([readAt(0x0f), readAt(0x1e)]).toEqual([0x6c, 0]);
+    for (const byte of [0x11, 0x14]) write('isu1', at('FIFO_DATA'), byte);
+    transfer(all, false, 2);
+    const part = parts.get('PART_1');
+    if (part instanceof AccelerometerModel) part.rotation = { x: 0, y: 0, z: 17.5 };
+    // 500 degrees a second: 17.5 thousandths a step.
+    expect([readAt(0x1e), readAt(0x26), readAt(0x27)]).toEqual([6, 1000 & 0xff, 1000 >> 8]);
   });
 });
 

@@ -42,6 +42,8 @@ const mirrored = (byte: number): number => {
 export class SpiMaster implements Peripheral {
   readonly #devices = new Map<number, SpiDevice>();
   readonly #selected = new Set<number>();
+  /** Selected by pins that are none of the unit's own. */
+  readonly #outside = new Set<SpiDevice>();
   readonly #wiring: PeripheralWiring;
   readonly #registers = new Map<number, number>();
   #portPosition = 0;
@@ -58,6 +60,21 @@ export class SpiMaster implements Peripheral {
   /** Wires a part to select line 0 (A) or 1 (B). */
   attach(chipSelect: 0 | 1, device: SpiDevice): void {
     this.#devices.set(chipSelect, device);
+  }
+
+  /** Wires a part whose select line is somebody else's; gives the function to be told of that line's level. */
+  attachSelected(device: SpiDevice): (level: 0 | 1) => void {
+    return (level) => {
+      const isSelected = level === device.selectLevel;
+      if (isSelected === this.#outside.has(device)) return;
+      if (isSelected) {
+        this.#outside.add(device);
+        device.select();
+      } else {
+        this.#outside.delete(device);
+        device.deselect();
+      }
+    };
   }
 
   read(offset: number): number {
@@ -171,9 +188,9 @@ export class SpiMaster implements Peripheral {
     const clockMode = ((mode & SPI_BITS.CPOL) === 0 ? 0 : 2) + ((mode & SPI_BITS.CPHA) === 0 ? 0 : 1);
     const isMirrored = (mode & SPI_BITS.LSB_FIRST) !== 0;
     let answer = 0xff;
-    for (const chipSelect of this.#selected) {
-      const device = this.#devices.get(chipSelect);
-      if (device === undefined || !device.modes.includes(clockMode)) continue;
+    const bySelect = [...this.#selected].flatMap((chipSelect) => this.#devices.get(chipSelect) ?? []);
+    for (const device of [...bySelect, ...this.#outside]) {
+      if (!device.modes.includes(clockMode)) continue;
       answer &= device.exchange(isMirrored ? mirrored(byte) : byte);
     }
     return isMirrored ? mirrored(answer) : answer;
