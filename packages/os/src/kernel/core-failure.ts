@@ -37,7 +37,7 @@ function noteIn(fields: Fields): string | null {
   if (note === null || note === undefined) return null;
   const { kind, text, line } = note;
   if (kind === 'interrupt') return `nobody attached exception ${Number(line) >>> 0}`;
-  const what = String(text).replaceAll(/[^ -~]/g, '?');
+  const what = (typeof text === 'string' ? text : '').replaceAll(/[^ -~]/g, '?');
   if (kind === 'stack') return `stack of ${what === '' ? 'main' : `task ${what}`} is too small`;
   return `assertion failed: ${what}${Number(line) > 0 ? `, line ${Number(line) >>> 0}` : ''}`;
 }
