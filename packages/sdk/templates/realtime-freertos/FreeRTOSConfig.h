@@ -17,7 +17,6 @@
 #define configTOTAL_HEAP_SIZE (24 * 1024)
 #define configMAX_TASK_NAME_LEN 16
 #define configUSE_16_BIT_TICKS 0
-#define configTICK_TYPE_WIDTH_IN_BITS TICK_TYPE_WIDTH_32_BITS
 #define configUSE_MUTEXES 1
 #define configUSE_RECURSIVE_MUTEXES 1
 #define configUSE_COUNTING_SEMAPHORES 1
@@ -38,7 +37,6 @@
 
 #define INCLUDE_vTaskDelay 1
 #define INCLUDE_vTaskDelayUntil 1
-#define INCLUDE_xTaskDelayUntil 1
 #define INCLUDE_vTaskDelete 1
 #define INCLUDE_vTaskSuspend 1
 #define INCLUDE_vTaskPrioritySet 1
