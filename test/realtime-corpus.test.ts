@@ -1,3 +1,7 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { SdkError, type BuiltProgram } from '@sevenfold/sdk';
 import { describe, expect, it } from 'vitest';
 import { buildCorpusProgram, corpusNames, keptCompiler, keptProgram } from '../scripts/build-corpus.ts';
@@ -23,4 +27,25 @@ describe('prebuilt programs of the real-time corpus', () => {
     expect(Buffer.from(program).equals(keptProgram(name))).toBe(true);
     return undefined;
   });
+});
+
+/** What a program says, or null where it is not there or fails. */
+const output = (program: string, args: readonly string[], cwd: string): Promise<string | null> =>
+  new Promise((resolve) => {
+    execFile(program, args, { cwd }, (error, stdout) => resolve(error === null ? stdout : null));
+  });
+
+it('the echo that the kernel is tested with is what its source is built into', async ({ skip }) => {
+  const folder = join(import.meta.dirname, '../packages/os/src/kernel/testdata');
+  const [compiler = null] = (await output('arm-none-eabi-gcc', ['--version'], folder))?.split('\n') ?? [];
+  if (compiler === null) return skip('gcc-arm-none-eabi is not installed');
+  if (compiler !== keptCompiler()) return skip(`built by ${keptCompiler()}, here is ${compiler}`);
+  const out = mkdtempSync(join(tmpdir(), 'sevenfold-echo-'));
+  try {
+    expect(await output('sh', ['build.sh', join(out, 'echo.elf')], folder)).not.toBeNull();
+    expect(readFileSync(join(out, 'echo.elf')).equals(readFileSync(join(folder, 'echo.elf')))).toBe(true);
+  } finally {
+    rmSync(out, { recursive: true, force: true });
+  }
+  return undefined;
 });
