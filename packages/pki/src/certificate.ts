@@ -61,7 +61,7 @@ export function parseCertificate(untrusted: Uint8Array): Certificate {
 }
 
 /**
- * As `parseCertificate`, for chains of foreign chips: these may also be signed with RSA. Nothing that this service
+ * As `parseCertificate`, for chains of foreign chips and servers: these may also be signed with RSA. Nothing that this service
  * issues, or lets in by a certificate, is read with this.
  */
 export function parseForeignCertificate(untrusted: Uint8Array): Certificate {

@@ -23,6 +23,11 @@ export interface ChainQuery {
    * shown in TLS: then neither its key usage nor a purpose is looked at.
    */
   readonly purpose: ExtendedKeyUsage | null;
+  /**
+   * Whether what a certificate does not mention, key usage or purposes, restricts nothing (RFC 5280 §4.2.1.3, §4.2.1.12):
+   * for servers of the world outside. Default: it must say what it is for.
+   */
+  readonly mayBeUnrestricted?: boolean;
 }
 
 /** What the search for a path may still cost. */
@@ -54,8 +59,9 @@ export function verifyChain(query: ChainQuery): readonly Certificate[] {
   checkValidity(query.leaf, query.now);
   checkProcessed(query.leaf);
   if (query.purpose !== null) {
-    checkKeyUsage(query.leaf, 'digitalSignature');
-    checkPurpose(query.leaf, query.purpose);
+    checkKeyUsage(query, query.leaf, 'digitalSignature');
+    if (query.leaf.extendedKeyUsage !== null || query.mayBeUnrestricted !== true)
+      checkPurpose(query.leaf, query.purpose);
   }
   return extendPath(query, [query.leaf], { left: MAX_WORK });
 }
@@ -147,7 +153,7 @@ function checkIssued(
   checkValidity(issuer, query.now);
   checkProcessed(issuer);
   checkAuthority(issuer, path);
-  checkKeyUsage(issuer, 'keyCertSign');
+  checkKeyUsage(query, issuer, 'keyCertSign');
   // An authority that is limited to purposes cannot give what it has not.
   if (issuer.extendedKeyUsage !== null && query.purpose !== null) checkPurpose(issuer, query.purpose);
 }
@@ -222,7 +228,8 @@ function checkAuthority(issuer: Certificate, path: readonly Certificate[]): void
 }
 
 /** RFC 5280 §6.1.4 (n); stricter for end entities: they must say what their key is for. */
-function checkKeyUsage(certificate: Certificate, usage: KeyUsage): void {
+function checkKeyUsage(query: ChainQuery, certificate: Certificate, usage: KeyUsage): void {
+  if (certificate.keyUsage === null && query.mayBeUnrestricted === true) return;
   if (certificate.keyUsage?.includes(usage) === true) return;
   throw failure('WrongKeyUsage', certificate, `its key is not for ${usage}`, 'RFC 5280 §4.2.1.3');
 }

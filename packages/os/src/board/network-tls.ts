@@ -2,7 +2,14 @@ import type { X509Certificate } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { equalBytes, FormatError } from '@sevenfold/formats';
-import { commonName, PkiError, parseCertificate, verifyChain, type Certificate } from '@sevenfold/pki';
+import {
+  commonName,
+  PkiError,
+  parseCertificate,
+  parseForeignCertificate,
+  verifyChain,
+  type Certificate,
+} from '@sevenfold/pki';
 import type { Peers, TlsTarget } from './network-arguments.ts';
 import { NetworkError, toNetworkError } from './network-errors.ts';
 import { openTunnel } from './network-proxy.ts';
@@ -20,7 +27,7 @@ export interface TlsOptions {
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
   /**
    * The board's own time in ms since 1970, where it is not the machine's: then our own path validation judges the
-   * server at that time (P-256 chains only), since OpenSSL knows the machine's time alone. Null: the machine's.
+   * server at that time, since OpenSSL knows the machine's time alone. Null: the machine's.
    */
   readonly now: (() => number) | null;
 }
@@ -212,11 +219,14 @@ function judgeChain(
   now: number,
   purpose: 'serverAuth' | 'clientAuth',
 ): Certificate {
+  // Servers are the world's, and so are their authorities; devices are ours.
+  const isForeign = purpose === 'serverAuth';
+  const parse = isForeign ? parseForeignCertificate : parseCertificate;
   try {
-    const [leaf, ...intermediates] = presented.map((der) => parseCertificate(der));
+    const [leaf, ...intermediates] = presented.map((der) => parse(der));
     if (leaf === undefined) throw new NetworkError('ServerNotTrusted', 'The peer has no certificate.');
-    const roots = trusted.map((root) => parseCertificate(root));
-    verifyChain({ leaf, intermediates, roots, now, purpose });
+    const roots = trusted.map((root) => parse(root));
+    verifyChain({ leaf, intermediates, roots, now, purpose, mayBeUnrestricted: isForeign });
     return leaf;
   } catch (error) {
     throw error instanceof PkiError ? notTrusted(error) : error;

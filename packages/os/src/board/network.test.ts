@@ -1,5 +1,10 @@
+import { spawnSync } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer as createTcpServer, type AddressInfo, type Server } from 'node:net';
 import { createServer as createHttpsServer } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import tls from 'node:tls';
 import type { PortValue } from '@sevenfold/formats';
 import {
@@ -260,6 +265,41 @@ describe('an HTTPS session', () => {
       'from the future',
     );
   });
+
+  const openssl = spawnSync('openssl', ['version']).status === 0;
+  if (!openssl) process.stderr.write('skipped: servers with certificates of openssl, which is not here\n');
+  it.runIf(openssl).each([['rsa:2048'], ['ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1']])(
+    'takes a server as %s makes it by hand for that server, at any time',
+    async (...kind) => {
+      const folder = mkdtempSync(join(tmpdir(), 'sevenfold-openssl-'));
+      const made = (name: string, more: readonly string[]): Uint8Array => {
+        const out = ['-keyout', `${name}.key`, '-out', `${name}.pem`, '-nodes', '-days', '30'];
+        const run = ['req', '-x509', '-newkey', ...kind, ...out, '-subj', `/CN=${name}`, ...more];
+        const { status, stderr } = spawnSync('openssl', run, { cwd: folder, encoding: 'utf8' });
+        if (status !== 0) throw new Error(stderr);
+        return new X509Certificate(readFileSync(join(folder, `${name}.pem`))).raw;
+      };
+      try {
+        const anchor = new Uint8Array(made('root', []));
+        // No key usage, no purpose: most who make one by hand leave both out.
+        const issued = ['-CA', 'root.pem', '-CAkey', 'root.key', '-addext', 'basicConstraints=CA:FALSE'];
+        made('server', [...issued, '-addext', 'subjectAltName=DNS:hand.example']);
+        const [cert, key] = ['pem', 'key'].map((ending) => readFileSync(join(folder, `server.${ending}`)));
+        const port = await listen(createHttpsServer({ cert, key }, (_, response) => response.end('by hand')));
+        const asked = { host: 'hand.example', port, serverName: 'hand.example', roots: [anchor] };
+        const atDay = (day: number) =>
+          open({ now: () => Date.now() + day * DAY }).handle('httpsOpen', [asked]);
+        await expect(atDay(1)).resolves.toBeTypeOf('number');
+        await expect(atDay(40)).rejects.toMatchObject({ code: 'ServerNotTrusted', rule: 'Expired' });
+        const foreigner = { ...asked, roots: [foreign.certificate.der] };
+        await expect(
+          open({ now: () => Date.now() + DAY }).handle('httpsOpen', [foreigner]),
+        ).rejects.toMatchObject({ code: 'ServerNotTrusted' });
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    },
+  );
 
   it('refuses servers that speak TLS 1.2 only', async () => {
     const old = createHttpsServer(
