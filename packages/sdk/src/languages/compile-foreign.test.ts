@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
@@ -64,6 +64,30 @@ describe('an app in another language', () => {
     await expect(buildApp({ sourceDir: await project('norust', 'rust'), signer })).rejects.toMatchObject({
       code: 'CompilerMissing',
       message: expect.stringContaining('rustc does not run'),
+    });
+  });
+
+  it('says what went wrong, and not what cargo was doing', async () => {
+    const sourceDir = await project('failing', 'rust');
+    const tools = join(folder, 'tools');
+    mkdirSync(join(tools, 'lib'), { recursive: true });
+    writeFileSync(join(tools, 'lib/libstd-0.rlib'), '');
+    const tool = (name: string, lines: string): void =>
+      writeFileSync(join(tools, name), `#!/bin/sh\n${lines}\n`, { mode: 0o755 });
+    const asked = `case "$*" in *target-libdir*) echo ${tools}/lib;; *target-list*) echo wasm32-wasi;; *) echo 1.63.0;; esac`;
+    tool('rustc', asked);
+    vi.stubEnv('PATH', `${tools}${delimiter}/usr/bin${delimiter}/bin`);
+    const failing = (said: string): void =>
+      tool('cargo', `printf '   Compiling lamp v1.0.0\\n${said}' >&2; exit 101`);
+    failing('error: no matching package\\n');
+    await expect(buildApp({ sourceDir, signer })).rejects.toMatchObject({
+      code: 'CompileFailed',
+      message: 'no matching package',
+    });
+    failing('error: linker `rust-lld` not found\\n');
+    await expect(buildApp({ sourceDir, signer })).rejects.toMatchObject({
+      code: 'CompilerMissing',
+      message: expect.stringContaining('rust-lld'),
     });
   });
 

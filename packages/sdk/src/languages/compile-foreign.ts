@@ -33,6 +33,8 @@ const LONGEST_OUTPUT = 16 * 1024 * 1024;
 const MOST_LINES = 20;
 /** What rustc calls this target, and what it did before 1.78. */
 const RUST_TARGETS = ['wasm32-wasip1', 'wasm32-wasi'] as const;
+/** What cargo says that it does. */
+const PROGRESS = /^\s*(?:Compiling|Finished|Updating|Locking|Adding|Blocking) /;
 const VERSION = /\d+(?:\.\d+)+/;
 
 /** The language of a project's folder; null: C or C++. */
@@ -58,8 +60,14 @@ function refusalOf(output: string): SdkError {
     ...[...rust].map(([, file, line, column, message]) => diagnosticOf(message, file, line, column)),
     ...[...script].map(([, message, file, line, column]) => diagnosticOf(message, file, line, column)),
   ];
-  const lines = output.trim().split('\n').slice(-MOST_LINES);
-  const whole = lines.map((message): Diagnostic => ({
+  const linker = /linker `([^`]+)` not found/.exec(output)?.[1];
+  if (linker !== undefined) return missing(`${linker} is not there, which rustc links with (Debian: lld).`);
+  const lines = output
+    .trim()
+    .split('\n')
+    .filter((line) => !PROGRESS.test(line))
+    .map((line) => line.replace(/^error: /, ''));
+  const whole = lines.slice(-MOST_LINES).map((message): Diagnostic => ({
     severity: 'error',
     file: null,
     line: null,
