@@ -227,6 +227,32 @@ describe('an app that shouts on the local network', () => {
     await device.expectUntouched();
   });
 
+  it('asks the device’s own resolver for its services, and gets nowhere else by it', async () => {
+    const wire = new PrivateNetwork();
+    const device = await attacker({ AllowedConnections: [SERVICE] }, { privateNetwork: wire });
+    await network?.handle('linkSet', ['eth0', true, 0x0a000001, 0xffff_ff00]);
+    const helper = wire.plug('10.0.0.9');
+    helper.bind(5353, ({ from }) => {
+      const service = { name: SERVICE, type: 12, target: `x.${SERVICE}` };
+      helper.send(5353, from, dnsMessage({ isAnswer: true, answers: [service] }));
+    });
+    for (const [bytes, at] of [
+      [utf8Encode('secret'), 53],
+      [question('secret.evil.local'), 53],
+      [question(SERVICE), 5353],
+      [question(SERVICE), 80],
+    ] as const)
+      await expect(say(device, bytes, LOOPBACK, at)).rejects.toMatchObject(denied);
+    const { socket } = (await device.call('netDatagrams', 0)) as { readonly socket: number };
+    await device.call('netSend', socket, LOOPBACK, 53, question(SERVICE));
+    // As an app of the original has it: from nobody but the resolver.
+    expect(await device.call('netReceive', socket)).toMatchObject({ address: LOOPBACK, port: 53 });
+    await expect(device.call('netSend', socket, LOOPBACK, 53, utf8Encode('secret'))).rejects.toMatchObject(
+      denied,
+    );
+    await expect(device.call('netConnect', LOOPBACK, 53)).rejects.toMatchObject(denied);
+  });
+
   it('is led by no answer to a host that did not send it, nor by one to another app', async () => {
     const wire = new PrivateNetwork();
     const device = await attacker({ AllowedConnections: [SERVICE] }, { privateNetwork: wire });

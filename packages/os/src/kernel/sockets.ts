@@ -11,6 +11,10 @@ const MOST_SOCKETS = 16;
 const MOST_PEERS = 64;
 const ANSWER_TIME = 60_000;
 
+/** Where apps find the device's own resolver (127.0.0.1:53). */
+const HOME = 0x7f00_0001;
+const DNS_PORT = 53;
+
 type Fields = { readonly [key: string]: PortValue };
 
 interface OpenSocket {
@@ -22,6 +26,8 @@ interface OpenSocket {
   readonly peers: Map<string, number>;
   /** Monotonic ms until which answers of services are heard. */
   asksUntil: number;
+  /** Whether it asked the resolver of the device, which then is whom it hears. */
+  asksAtHome: boolean;
 }
 
 function fieldsOf(value: PortValue): Fields {
@@ -131,8 +137,14 @@ export class Sockets {
     bytes: Uint8Array,
   ): Promise<PortValue> {
     const entry = this.#require(compartment, socket, 'datagram');
-    if (address === MDNS_ADDRESS && port === MDNS_PORT) this.#requireQuestion(compartment, entry, bytes);
-    else if (!this.#isPeer(entry, address, port)) {
+    // Apps of the original ask a resolver on the device itself, and take answers from nobody else.
+    const isAtHome = address === HOME && port === DNS_PORT && this.#mayAsk(compartment, bytes);
+    if (isAtHome || (address === MDNS_ADDRESS && port === MDNS_PORT)) {
+      this.#requireQuestion(compartment, entry, bytes);
+      entry.asksAtHome = isAtHome;
+      return this.#hardware.call('udpSend', socket, MDNS_ADDRESS, MDNS_PORT, bytes);
+    }
+    if (!this.#isPeer(entry, address, port)) {
       await this.#firewall.requirePeer(compartment, address);
       this.#remember(entry, address, port);
     }
@@ -148,18 +160,24 @@ export class Sockets {
       const port = numberIn(datagram, 'port');
       if (entry.isServer) this.#remember(entry, address, port);
       const isHeard = entry.isServer || this.#isPeer(entry, address, port);
-      if (isHeard || this.#isDiscovered(compartment, entry, datagram)) return datagram;
+      if (isHeard) return datagram;
+      if (this.#isDiscovered(compartment, entry, datagram))
+        return entry.asksAtHome ? { ...datagram, address: HOME, port: DNS_PORT } : datagram;
     }
   }
 
   /** To everybody on the local network an app says nothing but questions about the services of its manifest. */
   #requireQuestion(compartment: Compartment, entry: OpenSocket, bytes: Uint8Array): void {
-    if (!this.#firewall.discoveryOf(compartment).mayAsk(bytes)) {
+    if (!this.#mayAsk(compartment, bytes)) {
       throw new KernelError('AccessDenied', 'This is no question about a service that the manifest names.', {
         field: 'Capabilities.AllowedConnections',
       });
     }
     entry.asksUntil = this.#clock.monotonic() + ANSWER_TIME;
+  }
+
+  #mayAsk(compartment: Compartment, bytes: Uint8Array): boolean {
+    return this.#firewall.discoveryOf(compartment).mayAsk(bytes);
   }
 
   /** Whoever answers is not whom was written to: what he says decides (RFC 6762 §6.7). */
@@ -202,7 +220,14 @@ export class Sockets {
     try {
       const { [field]: id, ...rest } = fieldsOf(await open());
       if (typeof id !== 'number') throw new KernelError('BadReply', 'The network gave no socket.');
-      this.#open.set(id, { owner: compartment, kind, isServer, peers: new Map(), asksUntil: 0 });
+      this.#open.set(id, {
+        owner: compartment,
+        kind,
+        isServer,
+        peers: new Map(),
+        asksUntil: 0,
+        asksAtHome: false,
+      });
       if (compartment.isEnded) {
         // What it held was released while this one opened: nobody else would close it.
         await this.close(compartment, id);
