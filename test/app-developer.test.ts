@@ -112,7 +112,7 @@ describe('an app developer on a machine without a network', () => {
       said += String(part);
       // The terminal tells the command and its children, and npx tells the command once more.
       if (isFirst && said.includes('APP_LED on')) {
-        process.kill(-(child.pid ?? 0), 'SIGINT');
+        if (child.pid !== undefined) process.kill(-child.pid, 'SIGINT');
         child.kill('SIGINT');
       }
     }

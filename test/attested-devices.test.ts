@@ -135,7 +135,9 @@ async function attested(tenantId: string, app: BuiltApp, address: string): Promi
   });
   devices.push(device);
   await device.boot();
-  expect(await device.checkNow()).toMatchObject({ verdict: 'trusted', tenantId });
+  await expect
+    .poll(() => device.checkNow(), { timeout: TIMEOUT, interval: 50 })
+    .toMatchObject({ verdict: 'trusted', tenantId });
   return device;
 }
 
