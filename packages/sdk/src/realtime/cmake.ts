@@ -113,6 +113,13 @@ const warningsIn = (said: string, folder: string): readonly Diagnostic[] =>
 const MISSING = /fatal error: (\S+): No such file|Cannot find source file:\s+(\S+)/;
 
 async function fail(said: string, folder: string): Promise<never> {
+  if (said.includes('unable to find a build program')) {
+    throw new SdkError(
+      'CompilerMissing',
+      'CMake has no ninja and no make to build with. Install one (Debian and Ubuntu: apt install ninja-build).',
+      { field: CMAKE_FILE },
+    );
+  }
   const diagnostics = parseDiagnostics(said, `${folder}/`);
   const [first] = diagnostics.filter(({ severity }) => severity === 'error');
   const [, header, source] = MISSING.exec(said) ?? [];
