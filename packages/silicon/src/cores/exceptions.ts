@@ -53,7 +53,7 @@ export class Exceptions {
     this.#scs = parts.scs;
   }
 
-  /** Makes an exception wait; one that cannot go at once because of priority becomes a HardFault (B1.5.6). */
+  /** Makes an exception wait; one that cannot go at once because of priority becomes a HardFault. */
   raise(number: number): void {
     const execution = this.#nvic.executionPriority();
     if (

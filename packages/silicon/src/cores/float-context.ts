@@ -26,7 +26,7 @@ interface FloatContextParts {
   readonly status: ProgramStatus;
 }
 
-/** The floating-point registers on the stack: put there with an exception, or only when somebody else uses them (B1.5.7). */
+/** The floating-point registers on the stack: put there with an exception, or only when somebody else uses them. */
 export class FloatContext {
   readonly #parts: FloatContextParts;
   readonly #words: Int32Array;
@@ -40,7 +40,7 @@ export class FloatContext {
     return this.#words[index] ?? 0;
   }
 
-  /** UpdateFPCCR (B1.5.7): space on the stack, and the question later whether it is needed. */
+  /** UpdateFPCCR: space on the stack, and the question later whether it is needed. */
   defer(address: number): void {
     const { scs, nvic, status } = this.#parts;
     scs.fpcar = address;

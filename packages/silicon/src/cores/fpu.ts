@@ -66,7 +66,7 @@ interface Cut {
 }
 
 /**
- * FPv4-SP on bit patterns: what A2.7 of the Armv7-M manual writes down, over numbers of 53 bits. Every operation
+ * FPv4-SP on bit patterns: what the Armv7-M manual writes down, over numbers of 53 bits. Every operation
  * reads its rounding mode from FPSCR and leaves its exceptions there; none ever traps.
  */
 export class FloatUnit {

@@ -112,7 +112,7 @@ export type Stmt =
   | { readonly kind: 'branch'; readonly target: Expr }
   /** `target` will be exchanged to when registers have changed: translated code must know before that it can. */
   | { readonly kind: 'willExchange'; readonly target: Expr }
-  /** BXWritePC (B1.4.5): bit 0 is the Thumb bit, and 0xFxxxxxxx returns from an exception in Handler mode. */
+  /** BXWritePC: bit 0 is the Thumb bit, and 0xFxxxxxxx returns from an exception in Handler mode. */
   | { readonly kind: 'exchange'; readonly target: Expr }
   /** Everything before has had no effect yet: FP may be off, or its registers still belong to another context. */
   | { readonly kind: 'floatGate' }

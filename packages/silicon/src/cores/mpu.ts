@@ -8,7 +8,7 @@ interface Region {
   attributes: number;
 }
 
-/** AP of RASR (table B3-15): what privileged and unprivileged code may do. Bit 0 read, bit 1 write. */
+/** AP of RASR: what privileged and unprivileged code may do. Bit 0 read, bit 1 write. */
 const PRIVILEGED = [0, 3, 3, 3, 0, 1, 1, 1];
 const UNPRIVILEGED = [0, 0, 1, 3, 0, 0, 1, 1];
 

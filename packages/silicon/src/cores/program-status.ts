@@ -127,7 +127,7 @@ export class ProgramStatus {
     }
   }
 
-  /** MSR (B5.2.3); what unprivileged code may not write stays as it is. Answers whether anything beyond flags was to be written. */
+  /** MSR; what unprivileged code may not write stays as it is. Answers whether anything beyond flags was to be written. */
   writeSpecial(number: number, value: number, mask = 2): boolean {
     if (number < 4) {
       this.setApsr(value, (mask & 2) !== 0, (mask & 1) !== 0);

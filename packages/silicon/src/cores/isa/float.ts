@@ -5,7 +5,7 @@ import { field, isBad, type Row } from './row.ts';
 const SIGN = 0x8000_0000 | 0;
 const negated = (x: Expr): Expr => xor(x, SIGN);
 
-/** Register numbers of Sd, Sn, Sm from their four bits and the one beside them (A7.5). */
+/** Register numbers of Sd, Sn, Sm from their four bits and the one beside them. */
 const single = (fields: Operands): Operands => {
   const { v, x, w, y, p, q, ...rest } = fields;
   return {

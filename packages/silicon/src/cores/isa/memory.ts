@@ -215,7 +215,7 @@ function wideSingle(access: Access): readonly Row[] {
   return rows;
 }
 
-/** PLD and PLI are hints (A5.3.8, A5.3.9): nothing here has a cache to warm. */
+/** PLD and PLI are hints: nothing here has a cache to warm. */
 const hints: readonly Row[] = (['pld', 'pli'] as const).flatMap((asm, sign): Row[] => {
   const name = asm.toUpperCase();
   const does = (): void => undefined;

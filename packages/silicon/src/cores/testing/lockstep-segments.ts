@@ -31,7 +31,7 @@ export interface PlayedSegments {
   /** Instructions in all, and those of them that the interpreter executed. */
   readonly instructions: number;
   readonly interpreted: number;
-  /** Left out: runs that stored over code, whose effect without ISB is open (A3.4.1), and loops that did not end. */
+  /** Left out: runs that stored over code, whose effect without ISB is open, and loops that did not end. */
   readonly rewrites: number;
   readonly endless: number;
   /** Instructions by encoding, of those that surely ran. */

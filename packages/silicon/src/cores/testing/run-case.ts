@@ -47,7 +47,7 @@ export function outcomeOf(core: Core): Outcome {
 /** How far a case came. */
 export interface Progress {
   readonly executed: number;
-  /** It has stored over its own code: whether what was there before still runs is left open without ISB (A3.4.1). */
+  /** It has stored over its own code: whether what was there before still runs is left open without ISB. */
   readonly isRewritten: boolean;
 }
 
