@@ -305,9 +305,14 @@ describe('an editor that debugs an app', () => {
     });
     await editor.ask('pause', { threadId: 1 });
     expect(await editor.event('stopped')).toMatchObject({ reason: 'pause' });
-    const inMain = (await editor.stack()).find(({ name }) => name === 'main')?.id;
-    const { reference } = await editor.locals(inMain);
+    expect((await editor.stack()).map(({ name }) => name)).toContain('main');
+    // Where it was paused it may hold `i` to count on; at the head of a line it does not.
+    await editor.ask('setBreakpoints', { source: { path: main }, breakpoints: [at('total = add')] });
+    await editor.ask('continue', { threadId: 1 });
+    expect(await editor.event('stopped')).toMatchObject({ reason: 'breakpoint' });
+    const { reference } = await editor.locals();
     await editor.ask('setVariable', { variablesReference: reference, name: 'i', value: '999999' });
+    await editor.ask('setBreakpoints', { source: { path: main }, breakpoints: [] });
     await editor.ask('continue', { threadId: 1 });
     // No check of the compiler's, and long after the app has waited for the first time.
     expect(await editor.event('stopped')).toMatchObject({
