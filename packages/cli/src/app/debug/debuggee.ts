@@ -151,6 +151,7 @@ export class Debuggee {
     // It may run, or have ended, already.
     const tolerate = (): undefined => undefined;
     await this.#thread.post('Debugger.setBreakpointsActive', { active: false }).catch(tolerate);
+    await this.#thread.post('Debugger.setPauseOnExceptions', { state: 'none' }).catch(tolerate);
     await this.#thread.post('Debugger.resume').catch(tolerate);
   }
 
