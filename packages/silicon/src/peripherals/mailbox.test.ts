@@ -33,6 +33,27 @@ describe('a mailbox', () => {
     expect(read(A7 + R.VERSION)).toBe(0x3620_0000);
   });
 
+  it.each([1, 2])('goes on interrupting for signals when a program resets its end by %i', (reset) => {
+    const { core, write, run, enable, interrupts } = runningCore();
+    write(A7 + R.SW_RX_INT_EN, 2);
+    write(A7 + R.GEN_CTRL, reset);
+    enable(11);
+    core.application.write(R.SW_TX_INT_PORT, 2);
+    run(1e-5);
+    expect(interrupts()).toEqual([11]);
+  });
+
+  it('interrupts for no signal once the application core has reset both ends', () => {
+    const { core, read, write, run, enable, interrupts } = runningCore();
+    write(A7 + R.SW_RX_INT_EN, 2);
+    core.application.write(R.GEN_CTRL, 1);
+    enable(11);
+    core.application.write(R.SW_TX_INT_PORT, 2);
+    run(1e-5);
+    expect(interrupts()).toEqual([]);
+    expect(read(A7 + R.SW_RX_INT_EN)).toBe(0);
+  });
+
   it('holds fifteen each way and loses what is beyond', () => {
     const { core, read, write } = runningCore();
     for (let item = 1; item <= 16; item++) write(A7 + R.CMD_POST, item);

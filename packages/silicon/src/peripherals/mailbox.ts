@@ -31,8 +31,8 @@ const CAUSES = [
 
 /**
  * One end of a mailbox (real-time-cores.md §2.1): a queue of 15 pairs each way and eight signals. What the other end
- * has sent, pairs and signals, outlives a reset of this end: the handshake may wait for a core that resets its mailbox
- * first.
+ * has sent, pairs and signals, outlives a reset of this end, and so does which signals interrupt it: the handshake may
+ * wait for a core that resets its mailbox first, and one that does so while it runs goes on hearing messages.
  */
 export class MailboxEnd implements Peripheral {
   readonly #wiring: MailboxWiring;
@@ -142,6 +142,7 @@ export class MailboxEnd implements Peripheral {
   reset(): void {
     this.#received = [];
     this.#signals = 0;
+    this.#signalsEnabled = 0;
     this.#resetOwn();
   }
 
@@ -149,7 +150,6 @@ export class MailboxEnd implements Peripheral {
     this.#data = 0;
     this.#enabled = 0;
     this.#status = 0;
-    this.#signalsEnabled = 0;
     this.#notFullAbove = 0;
     this.#notEmptyAbove = 0;
     if (this.#semaphore?.holder === this) this.#semaphore.holder = null;
