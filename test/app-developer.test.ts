@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -98,26 +98,38 @@ describe('an app developer on a machine without a network', () => {
     writeFileSync(join(app, 'main.c'), main);
   });
 
-  it('sees the app run, and its LED, until Ctrl-C', async () => {
+  it('sees the app run with a partner, and its LED, until Ctrl-C', async () => {
     const trace = join(folder, 'lamp.vcd');
-    const child = spawn(process.execPath, [command, 'app', 'run', '--trace', trace], {
+    const partner = join(folder, 'partner');
+    mkdirSync(partner);
+    const id = '3d5bd5a6-4f2e-4e0b-8b0e-0d6a0d1b6a11';
+    const manifest = { SchemaVersion: 1, Name: 'partner', ComponentId: id, EntryPoint: '/bin/app' };
+    writeFileSync(
+      join(partner, 'app_manifest.json'),
+      JSON.stringify({ ...manifest, CmdArgs: [], Capabilities: {}, ApplicationType: 'Default' }),
+    );
+    writeFileSync(join(partner, 'main.c'), 'int main(void) { return 0; }\n');
+    const args = [command, 'app', 'run', '--trace', trace, '--partner', '../partner'];
+    const child = spawn(process.execPath, args, {
       env,
       cwd: app,
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     });
     let said = '';
+    const isOver = (text: string): boolean => text.includes('APP_LED on') && text.includes('app partner (');
     for await (const part of child.stdout.setEncoding('utf8')) {
-      const isFirst = !said.includes('APP_LED on');
+      const isFirst = !isOver(said);
       said += String(part);
       // The terminal tells the command and its children, and npx tells the command once more.
-      if (isFirst && said.includes('APP_LED on')) {
+      if (isFirst && isOver(said)) {
         if (child.pid !== undefined) process.kill(-child.pid, 'SIGINT');
         child.kill('SIGINT');
       }
     }
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
     expect(said).toMatch(/lamp started[\s\S]*APP_LED on/);
+    expect(said).toContain('app partner (');
     expect(child.exitCode).toBe(0);
     expect(readFileSync(trace, 'utf8')).toContain('$enddefinitions');
   });

@@ -11,6 +11,8 @@ import { buildLocalRelease } from './local-device.ts';
 /** How an app is run on this machine. */
 export interface RunOptions extends AppBuildOptions {
   readonly process: NodeJS.Process;
+  /** Folders of apps on the same device, beside those in the app's own. */
+  readonly partners: readonly string[];
   /** Builds and runs anew whenever a file of the app changes. */
   readonly isWatching: boolean;
   /** Where a timing diagram of the app's pins goes at the end, as a value change dump; absent: nowhere. */
@@ -30,7 +32,7 @@ const CTRL_C = '\u0003';
 
 /** Runs an app on a virtual device until Ctrl-C, and ends the device cleanly. */
 export async function runApp(options: RunOptions): Promise<void> {
-  const { process, folder, isWatching, isVerbose, tracePath } = options;
+  const { process, folder, partners, isWatching, isVerbose, tracePath } = options;
   const { promise: stopped, resolve: stop } = Promise.withResolvers<void>();
   stopOnSignals(process, stop);
 
@@ -49,7 +51,7 @@ export async function runApp(options: RunOptions): Promise<void> {
     const began = performance.now();
     const app = await buildAndTell(options, toolchain);
     const beside: BuiltApp[] = [];
-    for (const other of await appsBeside(folder))
+    for (const other of [...(await appsBeside(folder)), ...partners])
       beside.push(await buildAndTell({ ...options, folder: other }, toolchain));
     // While the device boots.
     if (isWatching) toolchain.warmUp();

@@ -125,6 +125,7 @@ export const appCommands: RouteMap<CliContext> = buildRouteMap({
     }),
     run: buildCommand<
       BuildFlags & {
+        readonly partner?: readonly string[];
         readonly watch: boolean;
         readonly verbose: boolean;
         readonly trace?: string;
@@ -141,6 +142,11 @@ export const appCommands: RouteMap<CliContext> = buildRouteMap({
       parameters: {
         flags: {
           ...buildFlags,
+          partner: {
+            ...textFlag('Folder of another app for the same device: a partner on a real-time core', 'DIR'),
+            optional: true,
+            variadic: true,
+          },
           watch: {
             kind: 'boolean',
             default: false,
@@ -171,6 +177,7 @@ export const appCommands: RouteMap<CliContext> = buildRouteMap({
         await runApp({
           ...optionsOf(this, flags),
           process: this.process,
+          partners: (flags.partner ?? []).map((folder) => resolve(folder)),
           isWatching: flags.watch,
           isVerbose: flags.verbose,
           gdbPort: flags.gdb ?? null,
