@@ -50,10 +50,6 @@ describe('the command line against a service of its own', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it.runIf(process.platform === 'linux')('runs it on large pages', () => {
-    expect(readFileSync(`/proc/${service.pid}/environ`, 'utf8')).toContain('glibc.malloc.hugetlb=1');
-  });
-
   it('says what to do before anybody has enrolled', async () => {
     const { code, stderr } = await sevenfold('tenant', 'list');
     expect(code).toBe(1);

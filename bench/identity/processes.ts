@@ -23,9 +23,8 @@ export async function startServer(
   command: string,
   commandArgs: readonly string[],
   portOf: () => number | null,
-  env: NodeJS.ProcessEnv = process.env,
 ): Promise<ServerProcess> {
-  const child = spawn(command, commandArgs, { stdio: ['ignore', 'ignore', 'pipe'], env });
+  const child = spawn(command, commandArgs, { stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-2000)));
   const ended = once(child, 'close');

@@ -11,14 +11,11 @@ const CHILD = join(import.meta.dirname, 'service.child.ts');
 /** The service as its owner runs it, on a fleet's data folder. */
 export async function startFleetService(fleet: Fleet): Promise<ServerProcess> {
   const ports = join(fleet.folder, 'ports.json');
-  const portOf = (): number | null => {
+  return startServer(process.execPath, [CHILD, fleet.folder], () => {
     if (!existsSync(ports)) return null;
     // The service's own file: its shape is known.
     return (JSON.parse(readFileSync(ports, 'utf8')) as { readonly device: number }).device;
-  };
-  // As the launcher of `sevenfold service run` has it (docs/decisions/0053).
-  const environment = { ...process.env, GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1' };
-  return startServer(process.execPath, [CHILD, fleet.folder], portOf, environment);
+  });
 }
 
 /** Attestations by the chips of the fleet in turn, each with fresh keys and for its very connection. */
