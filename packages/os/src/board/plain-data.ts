@@ -95,3 +95,13 @@ function copyRecord(value: object, copying: Copying, depth: number): PortValue {
 export function copyArguments(untrusted: readonly unknown[], buffers?: ArrayBuffer[]): readonly PortValue[] {
   return copyPlainData(untrusted, buffers) as readonly PortValue[];
 }
+
+/** Bytes, and characters, that a copy keeps in memory: what counts against a bound on calls under way. */
+export function weightOf(value: PortValue): number {
+  if (typeof value === 'string') return value.length;
+  if (typeof value !== 'object' || value === null) return 0;
+  if (isBytes(value)) return value.length;
+  let weight = 0;
+  for (const part of Object.values(value)) weight += weightOf(part);
+  return weight;
+}

@@ -2,7 +2,7 @@ import vm from 'node:vm';
 import { type PortValue, type Problem, type StageName } from '@sevenfold/formats';
 import { BoardError, describeFailure, problemToError } from './board-error.ts';
 import { MEMBRANE_SOURCE } from './membrane-source.ts';
-import { copyArguments, copyPlainData } from './plain-data.ts';
+import { copyArguments, copyPlainData, weightOf } from './plain-data.ts';
 
 /** What the host does for a stage. */
 export interface RealmHost {
@@ -49,6 +49,8 @@ const membrane = new vm.Script(MEMBRANE_SOURCE, { filename: 'membrane' });
 
 /** Calls that a stage may have waiting for their answer: no stage of ours has a hundred. */
 const MOST_CALLS = 1024;
+/** Bytes in the arguments of these calls, all together: what waits is kept by whoever is called. */
+const MOST_BYTES = 64 * 1024 * 1024;
 
 /** Compiled bundles, the newest few: a device boots the same ones again and again. */
 const compiled = new Map<string, vm.Script>();
@@ -119,22 +121,27 @@ export function createRealm(
   let isStopped = false;
 
   let underWay = 0;
+  let bytesUnderWay = 0;
   const onCall: Parameters<Connect>[0] = (port, method, untrusted, done) => {
     if (isStopped) return;
-    if (underWay >= MOST_CALLS) {
-      const rule = `at most ${MOST_CALLS} at a time`;
+    const args = underWay < MOST_CALLS ? copyArguments(untrusted as readonly unknown[]) : null;
+    const weight = args === null ? 0 : weightOf(args);
+    if (args === null || bytesUnderWay + weight > MOST_BYTES) {
+      const rule = `at most ${MOST_CALLS} at a time, and ${MOST_BYTES} bytes`;
       attempt(() =>
         done(false, { code: 'TooManyCalls', message: `${stage} has too many calls waiting.`, rule }),
       );
       return;
     }
     underWay += 1;
+    bytesUnderWay += weight;
     const settle = (isAnswer: boolean, value: PortValue | Problem): void => {
       underWay -= 1;
+      bytesUnderWay -= weight;
       // Whatever the realm throws at us is its own affair: it is not looked at, since looking could run its code.
       if (!isStopped) attempt(() => done(isAnswer, value));
     };
-    host.call(port, method, copyArguments(untrusted as readonly unknown[])).then(
+    host.call(port, method, args).then(
       (value) => settle(true, value),
       (error: unknown) => {
         const { problem, detail } = describeFailure(error);
