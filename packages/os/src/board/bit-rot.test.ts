@@ -16,8 +16,8 @@ import {
   type SystemImageTypeName,
 } from '@sevenfold/formats';
 import { CHIP_ENGINES, insecureSeededEntropy, openChip } from '@sevenfold/silicon';
-import { manufactureBits } from './testing/device.fixture.ts';
-import { makeRelease, rootKeyHash } from './testing/release.fixture.ts';
+import { makeDevice, manufactureBits, stage } from './testing/device.fixture.ts';
+import { makeApp, makeRelease, rootKeyHash } from './testing/release.fixture.ts';
 
 /** Flips for each stage. Whole boots with flipped bits are in `bad-copies.test.ts`; here is the layer's own decision. */
 const FLIPS = 1000;
@@ -83,4 +83,33 @@ describe.each(SYSTEM_IMAGE_TYPES)('a bit that rots in %s', (type: SystemImageTyp
     // Whole again, nothing of it is refused.
     expect((await load({ stages: [], failures: [] }))?.slot).toBe('A');
   }, 60_000);
+});
+
+describe('a bit that rots in an installed app', () => {
+  it('wherever it is, has the monitor refuse the app by a code, and nothing else', async () => {
+    const device = makeDevice(manufactureBits(await makeRelease()));
+    await device.board.powerOn();
+    const app = makeApp('app', 20_000);
+    const { componentId } = parseImagePackage(app).fields;
+    await device.call('commit', [await stage(device, app)], []);
+    const { flash } = device.chip;
+    const at = Buffer.from(flash.read(0, flash.size)).indexOf(app);
+    expect(at).toBeGreaterThan(0);
+
+    const codes = new Set<string>();
+    for (let seed = 0; seed < FLIPS; seed++) {
+      const place = at + spread(seed, app.length);
+      flash.flipBit(place, seed % 8);
+      const refusal: unknown = await device.call('loadApplication', componentId).then(
+        () => null,
+        (error: unknown) => error,
+      );
+      expect(refusal, `byte ${place - at}`).toMatchObject({ code: expect.any(String) });
+      codes.add((refusal as { readonly code: string }).code);
+      flash.flipBit(place, seed % 8);
+    }
+    expect(codes.has('Internal')).toBe(false);
+    expect(await device.call('loadApplication', componentId)).toEqual(app);
+    await device.board.powerOff();
+  }, 180_000);
 });
