@@ -1,17 +1,21 @@
 import { describe, expect, it } from 'vitest';
 import {
+  APP_MANIFEST_PATH,
   CAPABILITY_COMPONENT_ID,
   TEMPORARY_FLAGS,
   decodePsaClaims,
   decodeSign1,
   equalBytes,
+  utf8Encode,
 } from '@sevenfold/formats';
+import { ECHO_ELF } from '../kernel/testing/echo-app.ts';
 import { capabilityFile } from './testing/capability.fixture.ts';
 import { copyBits, makeDevice, manufactureBits, stage, type TestDevice } from './testing/device.fixture.ts';
 import {
   APP_COMPONENT,
   keys,
   makeApp,
+  makeImage,
   makeRelease,
   makeSystemImage,
   sha256,
@@ -122,6 +126,31 @@ describe('appDevelopment', () => {
   const app = makeApp('mine', 500, {
     signer: keys.developer,
     fields: { temporaryFlags: TEMPORARY_FLAGS.underDevelopment },
+  });
+
+  it('opens the debug port of a core to what is started from then on; without it that is closed', async () => {
+    const device = await bootedDevice();
+    const manifest = { ApplicationType: 'RealTimeCapable', EntryPoint: '/bin/app', Capabilities: {} };
+    const program = makeImage('Applications', 'echo', [
+      { path: APP_MANIFEST_PATH, bytes: utf8Encode(JSON.stringify(manifest)) },
+      { path: '/bin/app', bytes: ECHO_ELF, executable: true },
+    ]);
+    await device.call('commit', [await stage(device, program)], []);
+    const open = () =>
+      device.chip.realTimeCores[0]?.debug(
+        () => {},
+        () => {},
+      );
+    for (const capabilities of [[], ['fieldServicing']] as const) {
+      if (capabilities.length > 0) await unlock(device, capabilityFile(device.deviceId, capabilities));
+      expect(await device.call('realTimeApp', APP_COMPONENT, 'start')).toMatchObject({ state: 'running' });
+      expect(open).toThrow(expect.objectContaining({ code: 'DebugLocked' }) as Error);
+    }
+    await unlock(device, capabilityFile(device.deviceId, ['appDevelopment']));
+    expect(open).toThrow(expect.objectContaining({ code: 'DebugLocked' }) as Error);
+    await device.call('realTimeApp', APP_COMPONENT, 'start');
+    open()?.end();
+    await device.board.powerOff();
   });
 
   it('lets apps run that are signed for development; without it they neither install nor start', async () => {
