@@ -3,8 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { SYSTEM_COMPONENT_IDS } from './abi/image-types.ts';
 import { parseAppImage, parseAppManifest } from './app-manifest.ts';
 import { writeFileSystem } from './asxipfs.ts';
-import { FormatError } from './errors.ts';
-import { codeOf, mutate, seededRandom } from './testing/strictness.ts';
+import { codeOf, mutate, refusalOf, seededRandom } from './testing/strictness.ts';
 import { utf8Encode } from './utf8.ts';
 
 /** As an SDK of the original packs it (azure-sphere.md §2.4). */
@@ -112,14 +111,7 @@ describe('application manifest', () => {
     ['a policy', withField('PolicyGroups', []), 'CustomerManifestHasPolicy', 'PolicyGroups'],
     ['an unknown field', withField('Autostart', true), 'UnknownManifestField', 'Autostart'],
   ])('refuses %s', (_what, bytes, code, field) => {
-    let caught: unknown;
-    try {
-      parseAppManifest(bytes);
-    } catch (error) {
-      caught = error;
-    }
-    expect(caught).toBeInstanceOf(FormatError);
-    expect(caught).toMatchObject({ code, field });
+    expect(refusalOf(() => parseAppManifest(bytes))).toMatchObject({ code, field });
   });
 
   it('throws nothing but its own error for damaged manifests', () => {

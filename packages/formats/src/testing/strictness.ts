@@ -89,13 +89,16 @@ export function strictnessSuite<T>(codec: Codec<T>): void {
   });
 }
 
-/** The code of the `FormatError` that an action throws. */
-export function codeOf(action: () => unknown): string {
+/** The `FormatError` that an action throws; null: it threw nothing. Other errors are passed on. */
+export function refusalOf(action: () => unknown): FormatError | null {
   try {
     action();
   } catch (error) {
-    if (error instanceof FormatError) return error.code;
+    if (error instanceof FormatError) return error;
     throw error;
   }
-  return 'accepted';
+  return null;
 }
+
+/** The code of the `FormatError` that an action throws. */
+export const codeOf = (action: () => unknown): string => refusalOf(action)?.code ?? 'accepted';
